@@ -1,0 +1,63 @@
+"""Domains of the arguments: one check per kind of quantity, one clear line per violation."""
+
+from __future__ import annotations
+
+import math
+import numbers
+
+
+class DomainError(ValueError):
+    """An argument lies outside its domain; the message names it and its range."""
+
+
+def check_integer(name: str, value: object, low: int, high: int | None = None, high_name: str = "") -> int:
+    """`value` as an int in [low, high]; raises DomainError naming the argument otherwise."""
+    limit = "" if high is None else f" and at most {high_name + ' = ' if high_name else ''}{high}"
+    # bool is an Integral, but True hashes per token are a slip, not a size
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool):
+        raise DomainError(f"{name} must be an integer, at least {low}{limit}; got {value!r}")
+    if value < low or (high is not None and value > high):
+        raise DomainError(f"{name} must be at least {low}{limit}; got {value}")
+    return int(value)
+
+
+def check_real(
+    name: str,
+    value: object,
+    low: float,
+    high: float = math.inf,
+    *,
+    closed: bool = False,
+) -> float:
+    """`value` as a finite float in (low, high), or [low, high] where `closed`."""
+    brackets = "[]" if closed else "()"
+    interval = f"{brackets[0]}{low:g}, {high:g}{brackets[1] if high < math.inf else ')'}"
+    complaint = f"{name} must be a finite number in {interval}; got {value!r}"
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        raise DomainError(complaint)
+    number = float(value)
+    if not math.isfinite(number):
+        raise DomainError(complaint)
+    inside = low <= number <= high if closed else low < number < high
+    if not inside:
+        raise DomainError(complaint)
+    return number
+
+
+def check_code(k: int, d: int, m: int) -> None:
+    """Sizes of a hash code: k >= 1 active tokens, d >= 1 bits, 1 <= m <= d hash bits per token."""
+    check_integer("k", k, 1)
+    check_integer("d", d, 1)
+    check_integer("m", m, 1, d, "d")
+
+
+def check_sizes(n: int, k: int, d: int, m: int) -> None:
+    """Sizes of the task and its code: 1 <= k <= n, d >= 1, 1 <= m <= d."""
+    check_task(n, k)
+    check_code(k, d, m)
+
+
+def check_task(n: int, k: int) -> None:
+    """Sizes of the task: n >= 1 tokens of which 1 <= k <= n are active."""
+    check_integer("n", n, 1)
+    check_integer("k", k, 1, n, "n")

@@ -1,0 +1,217 @@
+"""False positives of the construction over independent hashes (annealed): rates, laws, bounds.
+
+A non-member is a false positive when all m bits of its hash lie in the union of the k members'
+hashes. Given the union's size W = w the N = n - k non-members are independent, each covered
+with probability f(w) = C(w, m) / C(d, m); everything here averages over the exact law of W.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from theory.domain import DomainError, check_code, check_real, check_sizes
+from theory.union_size import (
+    fill_probability,
+    log_coverage,
+    missing_bits_given_union,
+    tilted_union_size_law,
+    union_size_law,
+)
+
+# ln of the smallest probability whose square is still negligible beside it in a double
+_LOG_TINY = math.log(1e-200)
+# terms this many nats below the largest do not reach a double's last digit
+_NEGLIGIBLE = 45.0
+_MOST_TILTS = 100
+
+
+def _log_mean(k: int, d: int, m: int, log_value: np.ndarray) -> float:
+    """ln E[value(W)], nats, of a non-decreasing value given by its logarithm at w = m..d.
+
+    Where the expectation rests on unions rarer than a double can hold, the law is tilted
+    towards them: at the largest term of the sum, law and value have opposite slopes.
+    """
+    tilt = 0.0
+    for _ in range(_MOST_TILTS):
+        law, log_normaliser = tilted_union_size_law(k, d, m, tilt)
+        kept = np.flatnonzero(law)
+        terms = np.log(law[kept]) - tilt * kept + log_normaliser + log_value[kept - m]
+        peak = int(terms.argmax())
+        top = terms[peak]
+        if top == -math.inf:
+            return -math.inf
+        # untilted, the unions cut below weigh under 1e-300 each at a smaller value: negligible
+        cut_below = tilt > 0.0 and kept[0] > m and terms[0] > top - _NEGLIGIBLE
+        cut_above = kept[-1] < min(d, k * m) and terms[-1] > top - _NEGLIGIBLE
+        if not (cut_below or cut_above):
+            return float(top + np.log(np.exp(terms - top).sum()))
+        at = min(max(int(kept[peak]) - m, 1), d - m)
+        tilt = float(log_value[at] - log_value[at - 1])
+    raise ArithmeticError(f"no tilt resolves the union law at k, d, m = {k}, {d}, {m}")
+
+
+def log_false_positive_rate(k: int, d: int, m: int) -> float:
+    """Exact: ln FPR, nats, where FPR = E f(W). Finite far below the smallest double."""
+    check_code(k, d, m)
+    return _log_mean(k, d, m, log_coverage(d, m))
+
+
+def false_positive_rate(k: int, d: int, m: int) -> float:
+    """Exact: FPR, the probability that one non-member is covered by the union of k hashes.
+
+    Annealed: over independent uniform m-subsets of [d]. Christensen, Roginsky & Jimeno (2010)
+    treat the with-replacement filter; without replacement it is the committee problem
+    (Burns 2019, arXiv:1908.04810).
+    """
+    return math.exp(log_false_positive_rate(k, d, m))
+
+
+def log_failure_given_union(n: int, k: int, d: int, m: int) -> np.ndarray:
+    """Exact: ln P(some false positive | W = w) = ln(1 - (1 - f(w))^N), nats, for w = m..d."""
+    check_sizes(n, k, d, m)
+    non_members = n - k
+    log_f = log_coverage(d, m)
+    if non_members == 0:
+        return np.full_like(log_f, -math.inf)
+    with np.errstate(divide="ignore"):
+        log_failure = np.log(-np.expm1(non_members * np.log1p(-np.exp(log_f))))
+    return np.where(log_f < _LOG_TINY, np.log(non_members) + log_f, log_failure)
+
+
+def log_failure_probability(n: int, k: int, d: int, m: int) -> float:
+    """Exact: ln P_fail, nats; -inf where there is no non-member."""
+    return _log_mean(k, d, m, log_failure_given_union(n, k, d, m))
+
+
+def failure_probability(n: int, k: int, d: int, m: int) -> float:
+    """Exact: P_fail, the probability that a random input has at least one false positive.
+
+    False positives of one input share its union, so P_fail is a mixture over W, not
+    1 - (1 - FPR)^N, which overestimates it (Jensen).
+    """
+    return math.exp(log_failure_probability(n, k, d, m))
+
+
+def expected_false_positives(n: int, k: int, d: int, m: int) -> float:
+    """Exact: E#FP = N FPR, the mean number of false positives of one input (at least P_fail)."""
+    check_sizes(n, k, d, m)
+    return (n - k) * false_positive_rate(k, d, m)
+
+
+def independent_failure_probability(n: int, k: int, d: int, m: int) -> float:
+    """Upper bound: P_fail <= 1 - (1 - FPR)^N, what independent false positives would give."""
+    check_sizes(n, k, d, m)
+    rate = false_positive_rate(k, d, m)
+    if n == k:
+        return 0.0
+    return 1.0 if rate == 1.0 else -math.expm1((n - k) * math.log1p(-rate))
+
+
+def false_positive_count_law(n: int, k: int, d: int, m: int, counts: np.ndarray) -> np.ndarray:
+    """Exact: P(#FP = x) for x in `counts`: a Binomial(N, f(W)) mixed over the law of W.
+
+    counts: int [...]. Returns float64 of that shape.
+    """
+    from scipy.stats import binom
+
+    check_sizes(n, k, d, m)
+    law = union_size_law(k, d, m)[m:]
+    kept = np.flatnonzero(law)
+    coverage = np.exp(log_coverage(d, m)[kept])
+    return binom.pmf(np.asarray(counts)[..., None], n - k, coverage) @ law[kept]
+
+
+def _mean_missing_bits_law(d: int, m: int, union_law: np.ndarray) -> np.ndarray:
+    kept = np.flatnonzero(union_law)
+    return union_law[kept] @ missing_bits_given_union(d, m, kept)
+
+
+def missing_bits_law(k: int, d: int, m: int) -> np.ndarray:
+    """Exact: P(M = s) for a non-member's missing bits M = m - |S_j ∩ union|.
+
+    Returns float64 [m + 1], index s; entry 0 is the FPR.
+    """
+    return _mean_missing_bits_law(d, m, union_size_law(k, d, m))
+
+
+def union_size_given_false_positive(k: int, d: int, m: int) -> np.ndarray:
+    """Exact: P(W = w | one given non-member is a false positive), proportional to P(w) f(w).
+
+    Returns float64 [d + 1], index w.
+    """
+    law = union_size_law(k, d, m)
+    kept = np.flatnonzero(law)
+    log_weight = np.log(law[kept]) + log_coverage(d, m)[kept - m]
+    posterior = np.zeros(d + 1)
+    posterior[kept] = np.exp(log_weight - log_weight.max())
+    return posterior / posterior.sum()
+
+
+def missing_bits_given_false_positive(k: int, d: int, m: int) -> np.ndarray:
+    """Exact: P(M_j = s | another given non-member is a false positive), float64 [m + 1].
+
+    Unions that produce a false positive are larger than usual, so near misses are likelier too.
+    """
+    return _mean_missing_bits_law(d, m, union_size_given_false_positive(k, d, m))
+
+
+def lower_bound(k: int, d: int, m: int) -> float:
+    """Lower bound: FPR >= prod_{i<m} (d p - i) / (d - i); equality at k = 1, m = 1 and m = d.
+
+    f is convex on w >= m - 1 and E W = d p (Jensen).
+    """
+    return math.exp(log_lower_bound(k, d, m))
+
+
+def log_lower_bound(k: int, d: int, m: int) -> float:
+    """Lower bound on ln FPR, nats; see `lower_bound`."""
+    p = fill_probability(k, d, m)
+    i = np.arange(m)
+    # p >= m/d, so every factor is positive; rounding may take the last one to 0 at k = 1
+    return float(np.log(np.maximum(d * p - i, 0.5 * (m - i)) / (d - i)).sum())
+
+
+def upper_bound(k: int, d: int, m: int) -> float:
+    """Upper bound: FPR <= p^m, p = 1 - (1 - m/d)^k; equality at m = 1 and m = d.
+
+    The indicators "bit covered" are negatively associated (Joag-Dev & Proschan 1983).
+    """
+    return math.exp(log_upper_bound(k, d, m))
+
+
+def log_upper_bound(k: int, d: int, m: int) -> float:
+    """Upper bound on ln FPR, nats; see `upper_bound`."""
+    return m * math.log(fill_probability(k, d, m))
+
+
+def classic(k: int, d: int, m: int) -> float:
+    """Asymptotic: the textbook rate (1 - e^(-k m / d))^m (Bloom 1970), neither bound nor exact."""
+    check_code(k, d, m)
+    return math.exp(m * math.log(-math.expm1(-k * m / d)))
+
+
+def second_order(k: int, d: int, m: int) -> float:
+    """Asymptotic: exp(m ln p - (m(m-1)/(2d)) r^2 ln(1/q)), r = q/p, for m^3 << d^2, 0 < p < 1.
+
+    The next term of ln FPR is O(m^3 / d^2).
+    """
+    check_code(k, d, m)
+    if m == d:
+        raise DomainError(f"m must be below d = {d} for the second-order rate; got {m}")
+    p = fill_probability(k, d, m)
+    log_inverse_q = -k * math.log1p(-m / d)
+    r = math.exp(-log_inverse_q) / p
+    return math.exp(m * math.log(p) - m * (m - 1) / (2 * d) * r * r * log_inverse_q)
+
+
+def bernoulli_false_positive_rate(k: int, d: int, rho: float | None = None) -> float:
+    """Exact: FPR = (1 - rho (1 - rho)^k)^d of hashes whose bits are independent Bernoulli(rho).
+
+    The default rho = 1/(k+1) minimises it. Such hashes differ in weight, so the readout needs a
+    bias per token.
+    """
+    check_code(k, d, 1)
+    rho = 1.0 / (k + 1) if rho is None else check_real("rho", rho, 0.0, 1.0)
+    return math.exp(d * math.log1p(-rho * (1.0 - rho) ** k))
