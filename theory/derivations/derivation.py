@@ -1,38 +1,371 @@
-"""A derivation: numbered steps, each a SymPy claim that is checked when the derivation is run."""
+"""A derivation: numbered steps, each a SymPy claim that is checked when the derivation is run.
+
+What is printed is what is checked: a step's check receives the step's own claim, with the
+abbreviations printed beside it written out, and nothing else.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, Protocol
+import re
+import textwrap
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, Protocol
 
+import mpmath
 import sympy as sp
+from sympy.core.relational import Relational
 
 DIGITS = 30
+_WORKING_DIGITS = 50
+_MOST_POINTS_LISTED = 6
+_COLUMNS = 96
 
 Method = Literal["symbolic", "30 digits"]
+Point = Mapping[sp.Symbol, Any]
+Move = Callable[[sp.Expr], sp.Expr]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a claim held, and on what evidence."""
+
+    holds: bool
+    detail: str
 
 
 class Check(Protocol):
-    """A way of testing a step; `method` says which kind of evidence it gives."""
+    """A way of testing a claim; `method` says which kind of evidence it gives."""
 
-    method: Method
+    method: ClassVar[Method]
 
-    def holds(self) -> bool: ...
+    def verdict(self, claim: Relational) -> Verdict:
+        """The verdict on a claim whose abbreviations are written out."""
+        ...
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step: a sentence, the relation it claims (printed as it stands), and its check."""
+    """One step: a sentence, the relation it claims (printed as it stands), and its check.
+
+    where: abbreviations used in the claim, printed beside it; a definition may use those that
+    follow it. Raises TypeError where SymPy has already evaluated the claim to true or false,
+    since nothing would be left to check.
+    """
 
     text: str
-    claim: sp.Basic
+    claim: Relational
     check: Check
+    where: Mapping[sp.Symbol, sp.Expr] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.claim, Relational):
+            raise TypeError(f"a claim must be an unevaluated relation, got {self.claim!r}")
+
+    def written_out(self) -> Relational:
+        """The claim with every abbreviation replaced by its definition, still unevaluated."""
+        return _substituted(self.claim, self.where)
 
 
 @dataclass(frozen=True)
 class Derivation:
-    """A named chain of steps towards one formula of the catalogue."""
+    """A named chain of steps towards one or more formulas of the catalogue."""
 
     name: str
     title: str
     steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class CheckedStep:
+    """A step with its verdict: did it hold, by which method, and on what evidence."""
+
+    step: Step
+    holds: bool
+    method: Method
+    detail: str
+
+
+def check(derivation: Derivation) -> tuple[CheckedStep, ...]:
+    """Runs the check of every step, in order."""
+    return tuple(_checked(step) for step in derivation.steps)
+
+
+def _checked(step: Step) -> CheckedStep:
+    verdict = step.check.verdict(step.written_out())
+    return CheckedStep(step, verdict.holds, step.check.method, verdict.detail)
+
+
+def equal(left: sp.Basic, right: sp.Basic | int) -> Relational:
+    """The claim left = right, unevaluated."""
+    return sp.Eq(left, right, evaluate=False)
+
+
+def at_most(left: sp.Basic | int, right: sp.Basic | int) -> Relational:
+    """The claim left <= right, unevaluated."""
+    return sp.Le(left, right, evaluate=False)
+
+
+def positive(value: sp.Basic) -> Relational:
+    """The claim value > 0, unevaluated."""
+    return sp.Gt(value, 0, evaluate=False)
+
+
+def points(symbols: tuple[sp.Symbol, ...], rows: Iterable[tuple[Any, ...]]) -> tuple[Point, ...]:
+    """Sample points from rows of values, in the order of the symbols."""
+    return tuple(dict(zip(symbols, map(sp.sympify, row), strict=True)) for row in rows)
+
+
+@dataclass(frozen=True)
+class Symbolic:
+    """Proof by SymPy: the moves, applied in turn, decide the sign of the difference of the sides.
+
+    An equation needs the difference to become 0; an inequality needs it to have the right sign
+    under the symbols' declared assumptions. domain: parametrises the claim's domain, as in
+    d = m + slack for d >= m. cases: values at which the claim is proved one by one, where it
+    cannot be proved for all at once. evaluate: carry out sums, limits, derivatives and integrals
+    first.
+    """
+
+    moves: tuple[Move, ...] = (sp.simplify,)
+    domain: Point = field(default_factory=dict)
+    cases: tuple[Point, ...] = ({},)
+    evaluate: bool = True
+    method: ClassVar[Method] = "symbolic"
+
+    def verdict(self, claim: Relational) -> Verdict:
+        """Holds when the difference is proved to have the claimed sign in every case."""
+        for case in self.cases:
+            difference = self._difference(_substituted(_substituted(claim, case), self.domain))
+            if not _sign_proved(claim, difference):
+                return Verdict(False, f"left with {difference}{_listed(' at ', case)}")
+        return Verdict(True, self._argument(claim))
+
+    def _difference(self, claim: Relational) -> sp.Basic:
+        """Left - right of an equation; larger - smaller of an inequality; after the moves."""
+        larger, smaller = (claim.gts, claim.lts) if hasattr(claim, "gts") else claim.args
+        difference = larger - smaller
+        if self.evaluate:
+            difference = difference.doit()
+        for move in self.moves:
+            if isinstance(difference, sp.MatrixBase):
+                difference = difference.applyfunc(move)
+            else:
+                difference = move(difference)
+        return difference
+
+    def _argument(self, claim: Relational) -> str:
+        goal = "the difference is 0" if isinstance(claim, sp.Eq) else "the difference has this sign"
+        by = ", ".join(move.__name__ for move in self.moves)
+        argument = goal + (f" after {by}" if by else "")
+        argument += _listed(", with ", self.domain)
+        if self.cases != ({},):
+            argument += f", proved {_summary(self.cases)}"
+        return argument
+
+
+def _sign_proved(claim: Relational, difference: sp.Basic) -> bool:
+    if isinstance(claim, sp.Eq):
+        is_matrix = isinstance(difference, sp.MatrixBase)
+        return bool(difference.is_zero_matrix if is_matrix else difference == 0)
+    strict = isinstance(claim, sp.StrictGreaterThan | sp.StrictLessThan)
+    return bool(difference.is_positive if strict else difference.is_nonnegative)
+
+
+@dataclass(frozen=True)
+class Series:
+    """Proof by SymPy that both sides of an equation agree up to its O(...) term.
+
+    large: the symbol that tends to infinity. order: the power of 1/large in the O(...) term.
+    """
+
+    large: sp.Symbol
+    order: int
+    method: ClassVar[Method] = "symbolic"
+
+    def verdict(self, claim: Relational) -> Verdict:
+        """Holds when every coefficient below the stated order vanishes."""
+        left, right = claim.args
+        remainder = sp.O(self.large**-self.order, (self.large, sp.oo))
+        if right.getO() != remainder:
+            return Verdict(False, f"the claim does not say {remainder}")
+        small = sp.Symbol("u", positive=True)
+        difference = (left - right.removeO()).doit().subs(self.large, 1 / small)
+        expansion = difference.series(small, 0, self.order).removeO()
+        left_over = sp.simplify(sp.expand(sp.expand_log(expansion)))
+        if left_over != 0:
+            return Verdict(False, f"left with {left_over}, {small} = 1/{self.large}")
+        return Verdict(True, f"every coefficient below order {self.order} in 1/{self.large} agrees")
+
+
+@dataclass(frozen=True)
+class Digits:
+    """Evidence to 30 digits: both sides evaluated by mpmath at sample points."""
+
+    points: tuple[Point, ...]
+    method: ClassVar[Method] = "30 digits"
+
+    def verdict(self, claim: Relational) -> Verdict:
+        """Holds when at every point the sides agree to 30 digits, or stand in the claimed order."""
+        worst = mpmath.mpf(0)
+        with mpmath.workdps(_WORKING_DIGITS):
+            for point in self.points:
+                left, right = (_number(side, point) for side in claim.args)
+                scale = max(abs(left), abs(right))
+                gap = (left - right) / scale if scale else scale
+                if isinstance(claim, sp.Eq):
+                    excess = abs(gap)
+                else:
+                    excess = gap if isinstance(claim, sp.Le | sp.Lt) else -gap
+                if not excess <= mpmath.mpf(10) ** -DIGITS:
+                    text = f"off by {mpmath.nstr(excess, 3)} of its size{_listed(' at ', point)}"
+                    return Verdict(False, text)
+                worst = max(worst, excess)
+        if isinstance(claim, sp.Eq):
+            return Verdict(
+                True, f"{_summary(self.points)}; worst discrepancy {mpmath.nstr(worst, 2)}"
+            )
+        return Verdict(True, f"{_summary(self.points)}; no exception")
+
+
+@dataclass(frozen=True)
+class Rationals:
+    """Evidence in exact rational arithmetic, beyond any number of digits, on a grid of points."""
+
+    points: tuple[Point, ...]
+    method: ClassVar[Method] = "30 digits"
+
+    def verdict(self, claim: Relational) -> Verdict:
+        """Holds when the relation is true of the exact values at every point."""
+        for point in self.points:
+            left, right = (_rational(side, point) for side in claim.args)
+            if claim.func(left, right) is not sp.true:
+                return Verdict(False, f"{left} against {right}{_listed(' at ', point)}")
+        return Verdict(True, f"exact rationals, {_summary(self.points)}")
+
+
+def _substituted(claim: Relational, values: Mapping[sp.Symbol, sp.Basic]) -> Relational:
+    """The claim after the substitutions, one by one in their order, still unevaluated."""
+    sides = claim.args
+    for symbol, value in values.items():
+        sides = tuple(side.subs(symbol, value) for side in sides)
+    return claim.func(*sides, evaluate=False)
+
+
+def _number(side: sp.Basic, point: Point) -> mpmath.mpf:
+    value = sp.lambdify((), _without_sums(side.subs(point)), "mpmath")()
+    return mpmath.mpmathify(value)
+
+
+def _rational(side: sp.Basic, point: Point) -> sp.Rational:
+    value = sp.sympify(sp.lambdify((), _without_sums(side.subs(point)), "sympy")())
+    if not isinstance(value, sp.Rational):
+        raise TypeError(f"{side} is not rational{_listed(' at ', point)}: {value}")
+    return value
+
+
+def _without_sums(expression: sp.Basic) -> sp.Basic:
+    """Finite sums and products written out from the outside in, so that none is done symbolically."""
+    if isinstance(expression, sp.Sum | sp.Product):
+        body, (index, first, last) = expression.args
+        terms = [_without_sums(body.subs(index, at)) for at in range(int(first), int(last) + 1)]
+        return (sp.Add if isinstance(expression, sp.Sum) else sp.Mul)(*terms)
+    if expression.args:
+        return expression.func(*map(_without_sums, expression.args))
+    return expression
+
+
+def _listed(before: str, values: Mapping[sp.Symbol, sp.Basic]) -> str:
+    """` at k = 2, d = 5`, or nothing where there is nothing to list."""
+    items = ", ".join(f"{symbol} = {_short(value)}" for symbol, value in values.items())
+    return before + items if items else ""
+
+
+def _short(value: sp.Basic) -> str:
+    return sp.sstr(value.n(6) if isinstance(value, sp.Float) else value)
+
+
+def _summary(all_points: tuple[Point, ...]) -> str:
+    """Every point where there are few, otherwise their number and the range of each symbol."""
+    symbols = tuple(all_points[0])
+    if len(all_points) <= _MOST_POINTS_LISTED:
+        rows = ["(" + ", ".join(_short(value) for value in at.values()) + ")" for at in all_points]
+        names = ", ".join(symbol.name for symbol in symbols)
+        return f"at ({names}) = {', '.join(rows)}"
+    ranges = []
+    for symbol in symbols:
+        low = min(point[symbol] for point in all_points)
+        high = max(point[symbol] for point in all_points)
+        if low == high:
+            ranges.append(f"{symbol} = {_short(low)}")
+        else:
+            ranges.append(f"{_short(low)} <= {symbol} <= {_short(high)}")
+    return f"at {len(all_points)} points, {', '.join(ranges)}"
+
+
+def as_text(derivation: Derivation, checked: tuple[CheckedStep, ...]) -> str:
+    """The derivation as plain text: each step's sentence, claim, method and ok or BROKEN."""
+    lines = [f"{derivation.name}: {derivation.title}"]
+    for number, result in enumerate(checked, start=1):
+        step = result.step
+        label = f"{number:>3}. "
+        lines += ["", *_wrapped(step.text.replace("$", ""), label), ""]
+        lines += _pretty(step.claim)
+        if step.where:
+            lines += ["", " " * 5 + "where"]
+            for symbol, definition in step.where.items():
+                lines += ["", *_pretty(equal(symbol, definition))]
+        mark = "ok" if result.holds else "BROKEN"
+        lines += ["", *_wrapped(f"[{result.method}, {mark}] {result.detail}", " " * 5)]
+    return "\n".join(lines) + "\n"
+
+
+def _wrapped(text: str, label: str) -> list[str]:
+    return textwrap.wrap(
+        text, _COLUMNS, initial_indent=label, subsequent_indent=" " * len(label)
+    )
+
+
+def _pretty(claim: sp.Basic) -> list[str]:
+    shown = sp.pretty(claim, use_unicode=True, wrap_line=False)
+    return [(" " * 9 + line).rstrip() for line in shown.splitlines()]
+
+
+# characters that mean something to LaTeX, and those that an 8-bit font may lack
+_LATEX_TEXT = str.maketrans(
+    {character: "\\" + character for character in "&%#_{}"}
+    | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
+    | {"<": r"\ensuremath{<}", ">": r"\ensuremath{>}", "|": r"\ensuremath{|}"}
+)
+
+
+def as_latex(derivation: Derivation, checked: tuple[CheckedStep, ...]) -> str:
+    """The derivation as a LaTeX fragment without sectioning; needs amsmath and amssymb."""
+    lines = [
+        f"% {derivation.name}",
+        rf"\noindent\textbf{{{_latex_text(derivation.title)}.}}",
+        r"\begin{enumerate}",
+    ]
+    for result in checked:
+        step = result.step
+        lines += [rf"\item {_latex_text(step.text)}", *_displayed(step.claim)]
+        if step.where:
+            lines.append("where")
+            for symbol, definition in step.where.items():
+                lines += _displayed(equal(symbol, definition))
+        mark = "ok" if result.holds else r"\textbf{BROKEN}"
+        lines.append(rf"{{\small [{result.method}, {mark}] {_latex_text(result.detail)}}}")
+    lines.append(r"\end{enumerate}")
+    return "\n".join(lines) + "\n"
+
+
+def _latex_text(text: str) -> str:
+    """Prose with LaTeX's special characters escaped; formulas between dollar signs stay."""
+    pieces = re.split(r"(\$[^$]*\$)", text)
+    return "".join(
+        piece if piece.startswith("$") else piece.translate(_LATEX_TEXT) for piece in pieces
+    )
+
+
+def _displayed(claim: sp.Basic) -> list[str]:
+    return [r"\begin{equation*}", sp.latex(claim), r"\end{equation*}"]

@@ -1,0 +1,41 @@
+# make scaling | test | test-slow | check | derive; everything is installed into .venv first
+PYTHON ?= python3
+VENV ?= .venv
+RUN := $(VENV)/bin/python
+ARGS ?=
+
+.PHONY: install scaling derive test test-slow check format evidence clean
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --upgrade pip
+	$(RUN) -m pip install --quiet --editable ".[all]" --constraint constraints.txt
+	touch $@
+
+scaling: install
+	$(RUN) -m simulate.scaling $(ARGS)
+
+derive: install
+	$(RUN) -m theory derive $(ARGS)
+
+test: install
+	$(RUN) -m pytest -m "not slow" -n auto $(ARGS)
+
+test-slow: install
+	$(RUN) -m pytest -m slow $(ARGS)
+
+check: install
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+format: install
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+clean:
+	rm -rf $(VENV)

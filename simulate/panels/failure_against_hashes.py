@@ -1,0 +1,165 @@
+"""Panel 3: at a fixed width there is a best number of hash bits, and the union is then half full."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simulate import estimators, intervals
+from simulate.panels.panel import (
+    DRAWN_CONFIDENCE,
+    Effort,
+    Panel,
+    Point,
+    Row,
+    direct_task,
+    failure_estimate,
+    false_positive_estimate,
+    measured_point,
+    series_of,
+    size_label,
+)
+from simulate.sweep import Result, Task
+from simulate.verdict import CONFIDENCE, Check, agrees, lies_within
+from theory.false_positives import classic, failure_probability, false_positive_rate
+from theory.union_size import fill_probability
+from theory.width import optimal_hashes, optimal_hashes_for_failure, optimal_hashes_law
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+NAME = "failure_against_hashes"
+N, K, D = 512, 3, 64
+HASHES = (2, 4, 6, 8, 10, 12, 14, 16, 20, 24, 32)
+
+
+def measure_fill(rng: np.random.Generator, k: int, d: int, m: int, unions: int) -> Result:
+    """Task: mean share of the d bits that a real union of k hashes fills."""
+    fill = estimators.random_union_sizes(rng, k, d, m, unions) / d
+    measured = intervals.mean(fill, CONFIDENCE)
+    return {"fill": measured.estimate, "standard_error": measured.standard_error}
+
+
+def tasks(effort: Effort) -> list[Task]:
+    """Direct counts for each m, and the fill of the union."""
+    made = []
+    for m in HASHES:
+        sizes = {"n": N, "k": K, "d": D, "m": m}
+        made.append(direct_task(NAME, effort, sizes, 20 * effort.unions))
+        fill = {"k": K, "d": D, "m": m, "unions": effort.unions}
+        made.append(Task(f"{NAME}/fill/m={m}", measure_fill, fill, 0.1))
+    return made
+
+
+def _fill_estimate(row: Row, confidence: float) -> intervals.Estimate:
+    return intervals.from_standard_error(
+        row["fill"], row["standard_error"], row["unions"] - 1, confidence
+    )
+
+
+def checks(rows: Sequence[Row]) -> list[Check]:
+    """P_fail, E#FP and fill at every m; and no measured m beats the exact optimum."""
+    made = []
+    failures = {}
+    for row in rows:
+        k, d, m = row["k"], row["d"], row["m"]
+        if "fill" in row:
+            fill = _fill_estimate(row, CONFIDENCE)
+            made.append(agrees(NAME, f"fill, m={m}", fill_probability(k, d, m), fill))
+            continue
+        failures[m] = failure_estimate(row)
+        label = size_label(row)
+        exact = failure_probability(N, K, D, m)
+        made.append(agrees(NAME, f"P_fail, {label}", exact, failures[m]))
+        rate = false_positive_rate(K, D, m)
+        measured = false_positive_estimate(row)
+        made.append(agrees(NAME, f"E#FP, {label}", (N - K) * rate, measured))
+    best = optimal_hashes_for_failure(N, K, D)
+    if best in failures:
+        rivals = min(failure.interval[1] for m, failure in failures.items() if m != best)
+        made.append(
+            lies_within(
+                NAME,
+                f"P_fail at the exact optimum m={best} not above any other m's upper limit",
+                failure_probability(N, K, D, best),
+                failures[best].interval[0],
+                (0.0, rivals),
+                0.0,
+            )
+        )
+    return made
+
+
+def table(rows: Sequence[Row]) -> list[Point]:
+    """Exact and textbook curves over m, the fill, and the measured points."""
+    made = []
+    for m in range(1, HASHES[-1] + 1):
+        for axis, series, kind, value in (
+            ("failure", r"$P_\mathrm{fail}$", "exact", failure_probability(N, K, D, m)),
+            ("failure", r"FPR $\times\,(n-k)$", "exact", (N - K) * false_positive_rate(K, D, m)),
+            ("failure", r"textbook $\times\,(n-k)$", "asymptotic", (N - K) * classic(K, D, m)),
+            ("fill", "union fill $p$", "exact", fill_probability(K, D, m)),
+        ):
+            made.append(Point(axis, series, kind, m, value, n=N, k=K, d=D, m=m))
+    for row in rows:
+        if "fill" in row:
+            fill = _fill_estimate(row, DRAWN_CONFIDENCE)
+            made.append(measured_point("fill", "union fill $p$", "direct", row["m"], fill, row))
+            continue
+        for series, estimate in (
+            (r"$P_\mathrm{fail}$", failure_estimate(row, DRAWN_CONFIDENCE)),
+            (r"FPR $\times\,(n-k)$", false_positive_estimate(row, DRAWN_CONFIDENCE)),
+        ):
+            made.append(measured_point("failure", series, "direct", row["m"], estimate, row))
+    return made
+
+
+def figure(points: Sequence[Point]) -> Figure:
+    """Left: P_fail and E#FP against m on a log axis. Right: fill of the union against m."""
+    from simulate import style
+
+    fig, (failure, fill) = style.figure(
+        2, style.DOUBLE_COLUMN, 2.6, gridspec_kw={"width_ratios": [3, 2]}
+    )
+    for axis, name in ((failure, "failure"), (fill, "fill")):
+        drawn = series_of(points, axis=name)
+        for colour, (series, own) in zip(style.COLOURS, drawn.items(), strict=False):
+            curve = [p for p in own if p.kind in ("exact", "asymptotic")]
+            line = ":" if curve[0].kind == "asymptotic" else "-"
+            axis.plot([p.x for p in curve], [p.y for p in curve], line, color=colour, label=series)
+            style.error_bars(axis, [p for p in own if p.kind == "direct"], colour, "o")
+        axis.set_xlabel("hash bits per token $m$")
+        best = optimal_hashes_for_failure(N, K, D)
+        axis.axvline(best, color=style.GREY, linewidth=0.8, linestyle="--")
+        axis.annotate(
+            f"exact best $m={best}$",
+            (best, 1.0),
+            xycoords=("data", "axes fraction"),
+            xytext=(3, -8),
+            textcoords="offset points",
+            fontsize=7,
+            color=style.GREY,
+        )
+    failure.set_yscale("log")
+    failure.set_ylim(5e-3, None)
+    failure.set_ylabel(r"$P_\mathrm{fail}$, expected false positives")
+    failure.set_title(f"$n={N}$, $k={K}$, $d={D}$")
+    failure.legend(loc="upper center", bbox_to_anchor=(0.62, 0.92))
+    fill.axhline(0.5, color=style.GREY, linewidth=0.8, linestyle=":")
+    fill.set_ylabel(r"share of bits in the union, $\mathrm{E}\,W/d$")
+    fill.set_ylim(0, 1)
+    return fig
+
+
+PANEL = Panel(
+    NAME,
+    f"Failure probability and expected false positives against hash bits per token at n={N}, "
+    f"k={K}, d={D}. The textbook formula is optimal at m = (d/k) ln 2 = "
+    f"{optimal_hashes_law(K, D):.1f}, the exact rate at m = {optimal_hashes(K, D)}.",
+    tasks,
+    checks,
+    table,
+    figure,
+)

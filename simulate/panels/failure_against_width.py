@@ -1,0 +1,175 @@
+"""Panel 1: the failure probability falls exponentially with width, at the law's slope."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from simulate.intervals import from_standard_error
+from simulate.panels.panel import (
+    DRAWN_CONFIDENCE,
+    Effort,
+    Panel,
+    Point,
+    Row,
+    conditional_task,
+    direct_task,
+    failure_estimate,
+    measured_point,
+    method_of,
+    series_of,
+    size_label,
+)
+from simulate.sweep import Task
+from simulate.verdict import CONFIDENCE, FALSE_ALARM, Check, agrees, lies_within
+from theory.false_positives import failure_probability
+from theory.large_deviations import failure_slope
+from theory.width import optimal_hashes_for_failure, smallest_width
+
+NAME = "failure_against_width"
+SMALLEST = 1e-12
+TASKS = ((20, 3), (1000, 4), (4096, 8), (50_000, 16))
+DIRECT_TARGETS = (0.5, 0.1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
+CONDITIONAL_TARGETS = (1e-2, 1e-4, 1e-6, 1e-8, 1e-10, 1e-12)
+# the variance of the conditional estimator explodes below (see estimators.conditional_failure)
+SMALLEST_CONDITIONAL_K = 4
+# whole d and m move ln P_fail by up to one step of width at either end of a fit over 23 nats
+SLOPE_TOLERANCE = 0.01
+
+
+def _law(n: int, k: int, d: int) -> float:
+    """The width law read backwards: E#FP = N e^(-(ln 2)^2 kappa d / k)."""
+    return math.exp(math.log(n - k) + failure_slope(k) * d)
+
+
+def tasks(effort: Effort) -> list[Task]:
+    """Direct counting where failures are frequent enough, conditional estimates below."""
+    made = []
+    for n, k in TASKS:
+        for target in DIRECT_TARGETS:
+            if target < effort.smallest_direct or (n > 5000 and effort.name != "full"):
+                continue
+            code = smallest_width(n, k, target)
+            sizes = {"n": n, "k": k, "d": code.width, "m": code.hashes}
+            made.append(direct_task(NAME, effort, sizes, max(2e5, 400 / target)))
+        for target in CONDITIONAL_TARGETS if k >= SMALLEST_CONDITIONAL_K else ():
+            code = smallest_width(n, k, target)
+            sizes = {"n": n, "k": k, "d": code.width, "m": code.hashes}
+            made.append(conditional_task(NAME, effort, sizes))
+    return made
+
+
+def checks(rows: Sequence[Row]) -> list[Check]:
+    """Every measured point against the exact P_fail; the fitted slope against the law's."""
+    made = [
+        agrees(
+            NAME,
+            f"P_fail, {method_of(row)}, {size_label(row)}",
+            failure_probability(row["n"], row["k"], row["d"], row["m"]),
+            failure_estimate(row),
+        )
+        for row in rows
+    ]
+    for n, k in TASKS:
+        fitted = [r for r in rows if (r["n"], r["k"]) == (n, k) and method_of(r) == "conditional"]
+        if len(fitted) < 3:
+            continue
+        width = np.array([row["d"] for row in fitted], dtype=float)
+        log_failure = np.log([row["estimate"] for row in fitted])
+        error = np.array([row["standard_error"] / row["estimate"] for row in fitted])
+        centred = width - width.mean()
+        leverage = centred / (centred @ centred)
+        slope = from_standard_error(
+            float(leverage @ log_failure),
+            float(np.sqrt(leverage**2 @ error**2)),
+            min(row["unions"] for row in fitted) - 1,
+            CONFIDENCE,
+        )
+        predicted = failure_slope(k)
+        allowance = SLOPE_TOLERANCE * abs(predicted)
+        reach = slope.interval[1] - slope.estimate + allowance
+        made.append(
+            lies_within(
+                NAME,
+                f"slope d ln P_fail / dd, nats per bit, n={n}, k={k}",
+                predicted,
+                slope.estimate,
+                (predicted - reach, predicted + reach),
+                FALSE_ALARM,
+            )
+        )
+    return made
+
+
+def table(rows: Sequence[Row]) -> list[Point]:
+    """Exact curves at the best m for each width, the law, the measured points."""
+    made: list[Point] = []
+    for n, k in TASKS:
+        label = f"n={n}, k={k}"
+        first = smallest_width(n, k, 0.9).width
+        last = smallest_width(n, k, SMALLEST).width
+        widths = sorted({*np.linspace(first, last + 3, 120).astype(int).tolist()})
+        for d in widths:
+            m = optimal_hashes_for_failure(n, k, d)
+            value = failure_probability(n, k, d, m)
+            made.append(Point("failure", label, "exact", d, value, n=n, k=k, d=d, m=m))
+        made += [
+            Point("failure", label, "asymptotic", d, _law(n, k, d), n=n, k=k, d=d)
+            for d in (round(math.log(n - k) / -failure_slope(k)), widths[-1])
+        ]
+        made += [
+            measured_point(
+                "failure",
+                label,
+                method_of(row),
+                row["d"],
+                failure_estimate(row, DRAWN_CONFIDENCE),
+                row,
+            )
+            for row in rows
+            if (row["n"], row["k"]) == (n, k)
+        ]
+    return made
+
+
+def figure(points: Sequence[Point]):
+    """P_fail on a log axis against d: curves exact, dotted lines the law, markers measured."""
+    from simulate import style
+
+    fig, axes = style.figure(width=style.DOUBLE_COLUMN * 0.75, height=3.4)
+    for colour, (label, own) in zip(style.COLOURS, series_of(points).items(), strict=False):
+        exact = [p for p in own if p.kind == "exact"]
+        law = [p for p in own if p.kind == "asymptotic"]
+        axes.plot([p.x for p in exact], [p.y for p in exact], color=colour, label=label)
+        axes.plot([p.x for p in law], [p.y for p in law], color=colour, linestyle=":", linewidth=0.8)
+        for kind, marker in (("direct", "o"), ("conditional", "s")):
+            style.error_bars(axes, [p for p in own if p.kind == kind], colour, marker)
+    axes.set_yscale("log")
+    axes.set_ylim(SMALLEST / 3, 2.0)
+    axes.set_xlim(0, None)
+    axes.set_xlabel("residual width $d$ (bits)")
+    axes.set_ylabel(r"failure probability $P_\mathrm{fail}$")
+    style.legends(
+        axes,
+        {
+            "exact, best $m$": ("-", None),
+            r"law $N e^{-(\ln 2)^2\kappa d/k}$": (":", None),
+            "direct count": ("none", "o"),
+            "conditional": ("none", "s"),
+        },
+        meanings_at="center right",
+    )
+    return fig
+
+
+PANEL = Panel(
+    NAME,
+    "Failure probability of a random input against residual width at the best number of hash "
+    "bits: exact theory, the width law, and measurements with 95 % intervals.",
+    tasks,
+    checks,
+    table,
+    figure,
+)
