@@ -49,6 +49,27 @@ def direct(
     return DirectCounts(sets, failures, hits)
 
 
+def fresh_counts(
+    rng: np.random.Generator, n: int, k: int, d: int, m: int, inputs: int
+) -> Int[np.ndarray, " inputs"]:
+    """False positives of `inputs` inputs, each with a hash family of its own (annealed).
+
+    The counts are independent. The members may be taken to be the first k tokens. Memory about
+    32 MB, whatever the number of inputs.
+    """
+    check_sizes(n, k, d, m)
+    check_integer("inputs", inputs, 1)
+    counts = np.empty(inputs, dtype=np.int64)
+    block = max(1, _BLOCK_BYTES // (n * (d + 24)))
+    for start in range(0, inputs, block):
+        families = min(block, inputs - start)
+        hashes = random_hashes(rng, families * n, d, m).reshape(families, n, d)
+        union = hashes[:, :k].any(axis=1, keepdims=True)
+        covered = ~(hashes[:, k:] & ~union).any(axis=2)
+        counts[start : start + families] = covered.sum(axis=1)
+    return counts
+
+
 def random_union_sizes(
     rng: np.random.Generator, k: int, d: int, m: int, unions: int
 ) -> Int[np.ndarray, " unions"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,3 +76,20 @@ def from_standard_error(
     """Student-t interval around an estimate with a known standard error."""
     reach = float(stats.t.ppf(1.0 - 0.5 * (1.0 - confidence), degrees_of_freedom)) * error
     return Estimate(centre, error, (centre - reach, centre + reach))
+
+
+def log_slope(
+    x: np.ndarray, estimates: Sequence[Estimate], degrees_of_freedom: float, confidence: float
+) -> Estimate:
+    """Slope of ln(estimate) against x: least squares weighted by the estimates' relative errors.
+
+    Asymptotic: the errors of the logarithms are taken to first order. Raises DomainError for fewer
+    than 2 estimates.
+    """
+    check_integer("estimates", len(estimates), 2)
+    log_value = np.log([each.estimate for each in estimates])
+    weight = np.array([(each.estimate / each.standard_error) ** 2 for each in estimates])
+    centred = x - weight @ x / weight.sum()
+    information = float(weight @ centred**2)
+    slope = float((weight * centred) @ log_value) / information
+    return from_standard_error(slope, information**-0.5, degrees_of_freedom, confidence)

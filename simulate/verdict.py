@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from simulate.intervals import Estimate
@@ -63,6 +63,15 @@ def lies_within(
     """The observed value lies in a given interval; deterministic unless a false alarm is stated."""
     passed = interval[0] <= observed <= interval[1]
     return Check(name, panel, predicted, observed, interval, passed, false_alarm)
+
+
+def slope_agrees(
+    panel: str, name: str, predicted: float, measured: Estimate, tolerance: float
+) -> Check:
+    """Statistical: an asymptotic slope, to a stated relative tolerance beside the interval."""
+    reach = measured.interval[1] - measured.estimate + tolerance * abs(predicted)
+    widened = replace(measured, interval=(measured.estimate - reach, measured.estimate + reach))
+    return agrees(panel, name, predicted, widened)
 
 
 def verdict(checks: Sequence[Check]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from simulate.intervals import from_standard_error
+from simulate.intervals import log_slope
 from simulate.panels.panel import (
     DRAWN_CONFIDENCE,
     Effort,
@@ -23,7 +23,7 @@ from simulate.panels.panel import (
     size_label,
 )
 from simulate.sweep import Task
-from simulate.verdict import CONFIDENCE, FALSE_ALARM, Check, agrees, lies_within
+from simulate.verdict import CONFIDENCE, Check, agrees, slope_agrees
 from theory.false_positives import failure_probability
 from theory.large_deviations import failure_slope
 from theory.width import optimal_hashes_for_failure, smallest_width
@@ -76,30 +76,14 @@ def checks(rows: Sequence[Row]) -> list[Check]:
         fitted = [r for r in rows if (r["n"], r["k"]) == (n, k) and method_of(r) == "conditional"]
         if len(fitted) < 3:
             continue
-        width = np.array([row["d"] for row in fitted], dtype=float)
-        log_failure = np.log([row["estimate"] for row in fitted])
-        error = np.array([row["standard_error"] / row["estimate"] for row in fitted])
-        centred = width - width.mean()
-        leverage = centred / (centred @ centred)
-        slope = from_standard_error(
-            float(leverage @ log_failure),
-            float(np.sqrt(leverage**2 @ error**2)),
+        slope = log_slope(
+            np.array([row["d"] for row in fitted], dtype=float),
+            [failure_estimate(row) for row in fitted],
             min(row["unions"] for row in fitted) - 1,
             CONFIDENCE,
         )
-        predicted = failure_slope(k)
-        allowance = SLOPE_TOLERANCE * abs(predicted)
-        reach = slope.interval[1] - slope.estimate + allowance
-        made.append(
-            lies_within(
-                NAME,
-                f"slope d ln P_fail / dd, nats per bit, n={n}, k={k}",
-                predicted,
-                slope.estimate,
-                (predicted - reach, predicted + reach),
-                FALSE_ALARM,
-            )
-        )
+        name = f"slope d ln P_fail / dd, nats per bit, n={n}, k={k}"
+        made.append(slope_agrees(NAME, name, failure_slope(k), slope, SLOPE_TOLERANCE))
     return made
 
 

@@ -102,8 +102,8 @@ def table(rows: Sequence[Row]) -> list[Point]:
             for series, kind, width in (
                 ("information bound", "lower bound", information_width(n, k, target)),
                 ("proved to suffice", "upper bound", sufficient_code(n, k, target)[0]),
-                (r"law $k\log_2((n-k)/\epsilon)/\ln 2$", "asymptotic", width_law(n, k, target)),
                 ("exact, best $m$", "exact", smallest_width(n, k, target).width),
+                (r"law $k\log_2((n-k)/\epsilon)/\ln 2$", "asymptotic", width_law(n, k, target)),
             ):
                 made.append(Point(axis, series, kind, 1.0 / target, width, n=n, k=k))
     for n, k, target, own in _by_target(rows):

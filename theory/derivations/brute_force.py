@@ -1,55 +1,83 @@
 """Brute force as SymPy functions: averages over every hash family, to set against a formula.
 
-Each function enumerates all C(d, m)^n families (`theory.enumerate`) when it is evaluated at
-numbers, and stays a name in a printed claim.
+In a printed claim each is a name; at integers it enumerates all C(d, m)^n families
+(`theory.enumerate`) and becomes the exact average.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from fractions import Fraction
 from functools import lru_cache
 
-import mpmath
-from sympy.utilities.lambdify import implemented_function
+import sympy as sp
 
 from theory.enumerate import Outcome, mean, outcome_law
 
 _law = lru_cache(maxsize=None)(outcome_law)
 
 
-def _rate(k: int, d: int, m: int) -> Fraction:
-    law = _law(int(k) + 1, int(k), int(d), int(m))
-    return mean(law, lambda outcome: outcome.false_positives)
+class EnumeratedRate(sp.Function):
+    """FPR(k, d, m): how often one non-member is a false positive."""
+
+    @classmethod
+    def eval(cls, *sizes: sp.Expr) -> sp.Expr | None:
+        if not all(size.is_Integer for size in sizes):
+            return None
+        k, d, m = map(int, sizes)
+        return sp.Rational(mean(_law(k + 1, k, d, m), lambda outcome: outcome.false_positives))
 
 
-def _failure(n: int, k: int, d: int, m: int) -> Fraction:
-    law = _law(int(n), int(k), int(d), int(m))
-    return mean(law, lambda outcome: min(outcome.false_positives, 1))
+class EnumeratedFailure(sp.Function):
+    """P_fail(n, k, d, m): how often some non-member is a false positive."""
+
+    @classmethod
+    def eval(cls, *sizes: sp.Expr) -> sp.Expr | None:
+        if not all(size.is_Integer for size in sizes):
+            return None
+        law = _law(*map(int, sizes))
+        return sp.Rational(mean(law, lambda outcome: min(outcome.false_positives, 1)))
 
 
-def _mean_of_leakage(
-    value: Callable[[mpmath.mpf, mpmath.mpf, int], mpmath.mpf],
-) -> Callable[..., mpmath.mpf]:
-    def averaged(n: int, k: int, d: int, m: int, beta: mpmath.mpf) -> mpmath.mpf:
-        def of_outcome(outcome: Outcome) -> mpmath.mpf:
-            weights = [mpmath.exp(-beta * missing) for missing in outcome.missing_bits]
-            return value(mpmath.fsum(weights), mpmath.fsum(v**2 for v in weights), k)
+class _EnumeratedDivergence(sp.Function):
+    """Mean over all families of one output's distance from its target, at (n, k, d, m, beta)."""
 
-        return mean(_law(n, k, d, m), of_outcome)
+    @classmethod
+    def eval(cls, *arguments: sp.Expr) -> sp.Expr | None:
+        *sizes, beta = arguments
+        if not all(size.is_Integer for size in sizes):
+            return None
+        _, k, _, _ = sizes
 
-    return averaged
+        def of_outcome(outcome: Outcome) -> sp.Expr:
+            weights = [sp.exp(-beta * missing) for missing in outcome.missing_bits]
+            return cls.of_leakage(sum(weights), sum(weight**2 for weight in weights), k)
+
+        return mean(_law(*map(int, sizes)), of_outcome)
+
+    @staticmethod
+    def of_leakage(leakage: sp.Expr, squares: sp.Expr, k: sp.Expr) -> sp.Expr:
+        """The distance, given the sums of e^(-beta M) and e^(-2 beta M) over the non-members."""
+        raise NotImplementedError
 
 
-ENUMERATED_RATE = implemented_function("enumerated_FPR", _rate)
-ENUMERATED_FAILURE = implemented_function("enumerated_Pfail", _failure)
-ENUMERATED_TOTAL_VARIATION = implemented_function(
-    "enumerated_TV", _mean_of_leakage(lambda leakage, _, k: leakage / (k + leakage))
-)
-ENUMERATED_KL = implemented_function(
-    "enumerated_KL", _mean_of_leakage(lambda leakage, _, k: mpmath.log(1 + leakage / k))
-)
-ENUMERATED_SQUARED_ERROR = implemented_function(
-    "enumerated_SE",
-    _mean_of_leakage(lambda leakage, squares, k: (leakage**2 / k + squares) / (k + leakage) ** 2),
-)
+class EnumeratedTotalVariation(_EnumeratedDivergence):
+    """E TV: half the absolute deviations from 1/k on the members and 0 elsewhere."""
+
+    @staticmethod
+    def of_leakage(leakage: sp.Expr, squares: sp.Expr, k: sp.Expr) -> sp.Expr:
+        return (k * (1 / k - 1 / (k + leakage)) + leakage / (k + leakage)) / 2
+
+
+class EnumeratedKL(_EnumeratedDivergence):
+    """E KL(target || output), nats."""
+
+    @staticmethod
+    def of_leakage(leakage: sp.Expr, squares: sp.Expr, k: sp.Expr) -> sp.Expr:
+        return k * (1 / k) * sp.log((1 / k) / (1 / (k + leakage)))
+
+
+class EnumeratedSquaredError(_EnumeratedDivergence):
+    """E SE: squared deviations summed over the vocabulary."""
+
+    @staticmethod
+    def of_leakage(leakage: sp.Expr, squares: sp.Expr, k: sp.Expr) -> sp.Expr:
+        return k * (1 / k - 1 / (k + leakage)) ** 2 + squares / (k + leakage) ** 2

@@ -6,7 +6,6 @@ abbreviations printed beside it written out, and nothing else.
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -258,7 +257,7 @@ def _number(side: sp.Basic, point: Point) -> mpmath.mpf:
 
 
 def _rational(side: sp.Basic, point: Point) -> sp.Rational:
-    value = sp.sympify(sp.lambdify((), _without_sums(side.subs(point)), "sympy")())
+    value = _without_sums(side.subs(point))
     if not isinstance(value, sp.Rational):
         raise TypeError(f"{side} is not rational{_listed(' at ', point)}: {value}")
     return value
@@ -309,7 +308,7 @@ def as_text(derivation: Derivation, checked: tuple[CheckedStep, ...]) -> str:
     for number, result in enumerate(checked, start=1):
         step = result.step
         label = f"{number:>3}. "
-        lines += ["", *_wrapped(step.text.replace("$", ""), label), ""]
+        lines += ["", *_wrapped(_plain_text(step.text), label), ""]
         lines += _pretty(step.claim)
         if step.where:
             lines += ["", " " * 5 + "where"]
@@ -331,11 +330,28 @@ def _pretty(claim: sp.Basic) -> list[str]:
     return [(" " * 9 + line).rstrip() for line in shown.splitlines()]
 
 
-# characters that mean something to LaTeX, and those that an 8-bit font may lack
+# what the sentences write between dollar signs, in LaTeX
+_LATEX_MATH = {
+    "λ": r"\lambda ",
+    "ε": r"\varepsilon ",
+    "β": r"\beta ",
+    "α": r"\alpha ",
+    "η": r"\eta ",
+    "κ": r"\kappa ",
+    "Λ": r"\Lambda ",
+    "ψ": r"\psi ",
+    "∞": r"\infty ",
+    "∫": r"\int ",
+    "≤": r"\le ",
+    "≥": r"\ge ",
+    "≠": r"\ne ",
+    "ln ": r"\ln ",
+    "log2": r"\log_2",
+}
 _LATEX_TEXT = str.maketrans(
-    {character: "\\" + character for character in "&%#_{}"}
+    {character: "\\" + character for character in "&%#_{}$"}
     | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
-    | {"<": r"\ensuremath{<}", ">": r"\ensuremath{>}", "|": r"\ensuremath{|}"}
+    | {character: rf"\ensuremath{{{character}}}" for character in "<>|"}
 )
 
 
@@ -359,12 +375,19 @@ def as_latex(derivation: Derivation, checked: tuple[CheckedStep, ...]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _plain_text(text: str) -> str:
+    """A sentence for the terminal: formulas keep their letters, braces become parentheses."""
+    return text.replace("$", "").replace("{", "(").replace("}", ")")
+
+
 def _latex_text(text: str) -> str:
-    """Prose with LaTeX's special characters escaped; formulas between dollar signs stay."""
-    pieces = re.split(r"(\$[^$]*\$)", text)
-    return "".join(
-        piece if piece.startswith("$") else piece.translate(_LATEX_TEXT) for piece in pieces
-    )
+    """A sentence for LaTeX: formulas between dollar signs in its letters, the rest escaped."""
+    pieces = text.split("$")
+    pieces[::2] = [piece.translate(_LATEX_TEXT) for piece in pieces[::2]]
+    for place in range(1, len(pieces), 2):
+        for written, macro in _LATEX_MATH.items():
+            pieces[place] = pieces[place].replace(written, macro)
+    return "$".join(pieces)
 
 
 def _displayed(claim: sp.Basic) -> list[str]:

@@ -1,0 +1,74 @@
+"""Result folders: files written whole or not at all, and the record of how they were made."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+SCHEMA = 1
+_PACKAGES = ("numpy", "scipy", "sympy", "matplotlib")
+
+
+def write_whole(path: Path, content: bytes | str) -> None:
+    """Write a file under a temporary name in its folder, then move it into place."""
+    data = content.encode() if isinstance(content, str) else content
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def as_json(record: Mapping[str, Any]) -> str:
+    """Indented JSON text; NaN and infinity are errors."""
+    return json.dumps(record, indent=2, allow_nan=False) + "\n"
+
+
+def run_record(
+    command: str, configuration: Mapping[str, Any], seconds: float
+) -> dict[str, Any]:
+    """What `run.json` holds: command, configuration, versions, commit, machine, wall time."""
+    return {
+        "schema": SCHEMA,
+        "command": command,
+        "configuration": dict(configuration),
+        "seconds": seconds,
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "versions": {package: version(package) for package in _PACKAGES},
+        "platform": platform.platform(),
+        "processors": os.cpu_count(),
+        "threads_per_worker": 1,
+    }
+
+
+def _commit() -> str | None:
+    """The checkout's commit, with "+" where it was modified; None outside a git checkout."""
+    here = Path(__file__).parent
+    described = subprocess.run(
+        ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+"],
+        cwd=here,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return described.stdout.strip() or None if described.returncode == 0 else None
+
+
+def command_of(module: str) -> str:
+    """The command line as it was given, for `run.json` and captions."""
+    return " ".join(["python", "-m", module, *sys.argv[1:]])

@@ -1,0 +1,157 @@
+"""`python -m simulate.scaling`: theory against experiment, figures and a verdict.
+
+Exit code 0 when every check passed, 1 when one failed, 2 on bad input, 130 when interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from theory import command_line
+from theory.domain import DomainError, check_integer
+
+Engine = Literal["serial", "processes"]
+Format = Literal["png", "svg", "pdf"]
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Measure the exact construction's failures and compare them with the theory.
+
+    Writes one figure (PNG, SVG) and its CSV per panel, verdict.json, run.json and the ledger
+    results.jsonl into the output folder.
+    """
+
+    quick: bool = False
+    """Small samples: well under a minute."""
+    full: bool = False
+    """Samples for a paper: direct counts down to P_fail = 1e-6, several hours."""
+    seed: int = 0
+    """Seed of every random stream, at least 0."""
+    out: Path = Path("reports/results/scaling")
+    """Folder for the results; other files in it are left alone."""
+    jobs: int = field(default_factory=lambda: os.cpu_count() or 1)
+    """Worker processes, at least 1."""
+    engine: Engine = "processes"
+    """Where tasks run; the results are the same bytes on every engine."""
+    resume: bool = False
+    """Continue an interrupted run of the same configuration and seed."""
+    formats: tuple[Format, ...] = ("png", "svg")
+    """File formats of the figures."""
+    panels: tuple[str, ...] = ()
+    """Names of the panels to run; all of them if none is named."""
+    json: bool = False
+    """Print the verdict as one JSON object."""
+
+    def run(self) -> int:
+        if self.quick and self.full:
+            raise DomainError("quick and full exclude each other")
+        check_integer("seed", self.seed, 0)
+        check_integer("jobs", self.jobs, 1)
+        started = time.monotonic()
+        verdict = self._measure(started)
+        if self.json:
+            command_line.print_json(verdict)
+        return command_line.DONE if verdict["passed"] else command_line.CHECK_FAILED
+
+    def _measure(self, started: float) -> dict[str, Any]:
+        from tqdm import tqdm
+
+        from simulate import output, panels, style, sweep
+        from simulate.panels.panel import DEFAULT, FULL, QUICK, as_csv
+        from simulate.verdict import verdict
+
+        unknown = [name for name in self.panels if name not in panels.PANELS]
+        if unknown:
+            known = ", ".join(panels.PANELS)
+            raise DomainError(f"panels must be among {known}; got {', '.join(unknown)}")
+        chosen = [panels.PANELS[name] for name in self.panels or panels.PANELS]
+        effort = QUICK if self.quick else FULL if self.full else DEFAULT
+        configuration = {
+            "job": "simulate.scaling",
+            "effort": effort.name,
+            "seed": self.seed,
+            "panels": [panel.name for panel in chosen],
+        }
+        tasks = {panel.name: panel.tasks(effort) for panel in chosen}
+        every_task = [task for panel in chosen for task in tasks[panel.name]]
+        with sweep.Ledger(self.out / "results.jsonl", configuration, self.resume) as ledger:
+            self._remove_earlier(panels.PANELS, style.FORMATS)
+            with tqdm(total=len(every_task), unit="task", file=sys.stderr) as bar:
+                results = sweep.run(
+                    every_task, self.seed, ledger, self.engine, self.jobs, bar.update
+                )
+            rows = {
+                task.name: {**task.arguments, **result}
+                for task, result in zip(every_task, results, strict=True)
+            }
+            checks = []
+            for panel in chosen:
+                own = [rows[task.name] for task in tasks[panel.name]]
+                checks += panel.checks(own)
+                table = panel.table(own)
+                output.write_whole(self.out / f"{panel.name}.csv", as_csv(table))
+                drawn = panel.figure(table)
+                for file_format in self.formats:
+                    content = style.rendered(drawn, file_format)
+                    output.write_whole(self.out / f"{panel.name}.{file_format}", content)
+            record = verdict(checks)
+            output.write_whole(self.out / "verdict.json", output.as_json(record))
+            seconds = time.monotonic() - started
+            run_record = output.run_record(
+                output.command_of("simulate.scaling"), configuration, seconds
+            )
+            output.write_whole(self.out / "run.json", output.as_json(run_record))
+        self._report(record, seconds)
+        return record
+
+    def _remove_earlier(self, names: Any, formats: tuple[str, ...]) -> None:
+        """An earlier run's figures and verdict must not stand beside a new ledger."""
+        for name in ("verdict.json", "run.json"):
+            (self.out / name).unlink(missing_ok=True)
+        for panel in names:
+            for ending in ("csv", *formats):
+                (self.out / f"{panel}.{ending}").unlink(missing_ok=True)
+
+    def _report(self, verdict: dict[str, Any], seconds: float) -> None:
+        checks = verdict["checks"]
+        failed = [check for check in checks if not check["passed"]]
+        for check in failed:
+            low, high = check["interval"]
+            print(
+                f"FAILED  {check['panel']}: {check['name']}: predicted {check['predicted']:.6g}, "
+                f"observed {check['observed']:.6g}, interval [{low}, {high}]",
+                file=sys.stderr,
+            )
+        by_panel: dict[str, list[bool]] = {}
+        for check in checks:
+            by_panel.setdefault(check["panel"], []).append(check["passed"])
+        for panel, passed in by_panel.items():
+            print(f"{sum(passed):>4} of {len(passed):<4} {panel}", file=sys.stderr)
+        print(
+            f"{'PASSED' if verdict['passed'] else 'FAILED'}: {len(checks) - len(failed)} of "
+            f"{len(checks)} checks, false-alarm budget {verdict['false_alarm_budget']:.1e}, "
+            f"{seconds:.0f} s, results in {self.out}",
+            file=sys.stderr,
+        )
+
+
+def main() -> int:
+    """Parse the command line and run the job."""
+    command = tyro.cli(
+        Annotated[Scaling, tyro.conf.arg(name="")],
+        prog="python -m simulate.scaling",
+        description=__doc__,
+    )
+    return command.run()
+
+
+if __name__ == "__main__":
+    command_line.run(main)
