@@ -1,10 +1,10 @@
-# make scaling | test | test-slow | check | derive; everything is installed into .venv first
+# Users: make scaling, make test. Everything is installed into $(VENV) first.
 PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin/python
 ARGS ?=
 
-.PHONY: install scaling derive test test-slow check format evidence clean
+.PHONY: install scaling derive test test-slow check format clean
 
 install: $(VENV)/.installed
 

@@ -17,7 +17,8 @@ from simulate.sampling import random_hashes, random_sets
 from theory import false_positives, union_size
 from theory.domain import check_integer, check_sizes
 
-_BLOCK_BYTES = 2**24
+# blocks of hashes this large stay in the processor's cache
+_BLOCK_BYTES = 2**21
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def fresh_counts(
     """False positives of `inputs` inputs, each with a hash family of its own (annealed).
 
     The counts are independent. The members may be taken to be the first k tokens. Memory about
-    32 MB, whatever the number of inputs.
+    4 MB, whatever the number of inputs.
     """
     check_sizes(n, k, d, m)
     check_integer("inputs", inputs, 1)
@@ -75,7 +76,7 @@ def random_union_sizes(
 ) -> Int[np.ndarray, " unions"]:
     """Sizes of `unions` independent unions of k random hashes, counted bit by bit.
 
-    Memory about 32 MB, whatever the number of unions.
+    Memory about 4 MB, whatever the number of unions.
     """
     check_integer("unions", unions, 1)
     sizes = np.empty(unions, dtype=np.int64)

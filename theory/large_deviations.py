@@ -1,4 +1,7 @@
-"""The exponential rate of the false-positive probability: FPR = exp(-d I(m/d) + O(1)), k fixed."""
+"""The exponential rate of the false-positive probability: FPR = exp(-d I(m/d) + O(1)), k >= 2 fixed.
+
+For k = 1 the exponent is the same but FPR = 1/C(d, m) carries a factor of order sqrt(d).
+"""
 
 from __future__ import annotations
 

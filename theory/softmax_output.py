@@ -72,7 +72,9 @@ def expected_divergence(n: int, k: int, d: int, m: int, beta: float) -> Expected
     log_t = np.arange(math.log(1e-18 / (k + non_members)), math.log(60.0 / k), _LOG_STEP)
     t = np.exp(log_t)
     decay = np.exp(-np.outer(weight, t))
-    log_psi = np.log1p(missing @ np.expm1(-np.outer(weight, t)))
+    deficit = missing @ np.expm1(-np.outer(weight, t))
+    # ln psi_0 keeps its digits near psi_0 = 1 and near psi_0 = 0
+    log_psi = np.where(deficit > -0.5, np.log1p(np.maximum(deficit, -0.5)), np.log(missing @ decay))
     psi_1 = missing @ (weight[:, None] * decay)
     psi_2 = missing @ (weight[:, None] ** 2 * decay)
 

@@ -40,11 +40,11 @@ class Effort:
 
     def families_for(self, n: int) -> int:
         """Number of families: a small vocabulary's families differ more and cost less."""
-        return self.families * max(1, 5000 // n)
+        return self.families * min(100, max(1, 5000 // n))
 
 
-QUICK = Effort("quick", families=32, sets=200_000, smallest_direct=1e-3, unions=50_000)
-DEFAULT = Effort("default", families=64, sets=1_000_000, smallest_direct=1e-4, unions=400_000)
+QUICK = Effort("quick", families=32, sets=200_000, smallest_direct=1e-3, unions=30_000)
+DEFAULT = Effort("default", families=64, sets=1_000_000, smallest_direct=1e-4, unions=200_000)
 FULL = Effort("full", families=256, sets=200_000_000, smallest_direct=1e-6, unions=4_000_000)
 
 

@@ -74,7 +74,7 @@ def tasks(effort: Effort) -> list[Task]:
     """Forward passes of the clamp construction over independent hash families."""
     made = []
     for n, k, d, m in CODES:
-        families = effort.unions // 25
+        families = effort.unions // 40
         sizes = {"n": n, "k": k, "d": d, "m": m, "families": families, "sets": SETS}
         cost = families * 2e-3
         made.append(Task(f"{NAME}/{size_label(sizes)}", forward, sizes, cost))

@@ -190,18 +190,55 @@ class Series:
             return Verdict(False, f"the claim does not say {remainder}")
         small = sp.Symbol("u", positive=True)
         difference = (left - right.removeO()).doit().subs(self.large, 1 / small)
-        expansion = difference.series(small, 0, self.order).removeO()
+        expansion = _power_series(difference, small, self.order)
         left_over = sp.simplify(sp.expand(sp.expand_log(expansion)))
         if left_over != 0:
             return Verdict(False, f"left with {left_over}, {small} = 1/{self.large}")
         return Verdict(True, f"every coefficient below order {self.order} in 1/{self.large} agrees")
 
 
+# factors of `large` that a claim may carry in front of a logarithm
+_MOST_LOST_ORDERS = 2
+
+
+def _power_series(expression: sp.Expr, small: sp.Symbol, order: int) -> sp.Expr:
+    """The power series below `order`. Powers like (1 - small)^(1/small), then logarithms, become
+    Taylor polynomials with a symbol for the remainder, which must drop out of the result."""
+    terms = order + _MOST_LOST_ORDERS
+
+    def is_exponential(part: sp.Basic) -> bool:
+        return isinstance(part, sp.Pow) and part.base.has(small) and part.exp.has(small)
+
+    def expanded_power(part: sp.Expr) -> sp.Expr:
+        return part.series(small, 0, terms).removeO() + sp.Dummy("remainder") * small**terms
+
+    def expanded_logarithm(argument: sp.Expr) -> sp.Expr:
+        derivative = sp.log(sp.cancel(sp.together(argument)))
+        polynomial = sp.Dummy("remainder") * small**terms
+        for power in range(terms):
+            polynomial += sp.factor(derivative.subs(small, 0)) * small**power / sp.factorial(power)
+            derivative = derivative.diff(small)
+        return polynomial
+
+    expression = expression.replace(is_exponential, expanded_power)
+    if expression.has(sp.log):
+        expression = expression.replace(
+            lambda part: isinstance(part, sp.log) and part.has(small),
+            lambda part: expanded_logarithm(part.args[0]),
+        )
+    return sp.together(expression).series(small, 0, order).removeO()
+
+
 @dataclass(frozen=True)
 class Digits:
-    """Evidence to 30 digits: both sides evaluated by mpmath at sample points."""
+    """Evidence to 30 digits: both sides evaluated by mpmath at sample points.
+
+    limit: None, or the values of the limit's variable from which a side that is a Limit at
+    infinity is extrapolated (Richardson: a polynomial in the variable's inverse).
+    """
 
     points: tuple[Point, ...]
+    limit: tuple[int, ...] | None = None
     method: ClassVar[Method] = "30 digits"
 
     def verdict(self, claim: Relational) -> Verdict:
@@ -209,7 +246,7 @@ class Digits:
         worst = mpmath.mpf(0)
         with mpmath.workdps(_WORKING_DIGITS):
             for point in self.points:
-                left, right = (_number(side, point) for side in claim.args)
+                left, right = (self._value(side, point) for side in claim.args)
                 scale = max(abs(left), abs(right))
                 gap = (left - right) / scale if scale else scale
                 if isinstance(claim, sp.Eq):
@@ -220,11 +257,25 @@ class Digits:
                     text = f"off by {mpmath.nstr(excess, 3)} of its size{_listed(' at ', point)}"
                     return Verdict(False, text)
                 worst = max(worst, excess)
+        evidence = _summary(self.points)
+        if self.limit is not None:
+            first, last = self.limit[0], self.limit[-1]
+            evidence += f", extrapolated from {len(self.limit)} values, {first} to {last}"
         if isinstance(claim, sp.Eq):
-            return Verdict(
-                True, f"{_summary(self.points)}; worst discrepancy {mpmath.nstr(worst, 2)}"
-            )
-        return Verdict(True, f"{_summary(self.points)}; no exception")
+            evidence += f"; worst relative discrepancy {mpmath.nstr(worst, 2)}"
+        return Verdict(True, evidence)
+
+    def _value(self, side: sp.Basic, point: Point) -> mpmath.mpf:
+        if self.limit is None or not isinstance(side, sp.Limit):
+            return _number(side, point)
+        inside, variable, *_ = side.args
+        with mpmath.workdps(2 * _WORKING_DIGITS):
+            total = mpmath.mpf(0)
+            for node in self.limit:
+                others = (other for other in self.limit if other != node)
+                weight = mpmath.fprod(mpmath.mpf(node) / (node - other) for other in others)
+                total += weight * _number(inside, {variable: sp.Integer(node), **point})
+            return total
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,115 @@
+"""`python -m theory` as a user calls it: JSON, tables, exit codes, start-up time."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+import time
+
+import pytest
+
+from theory.false_positives import failure_probability, false_positive_rate
+from theory.softmax_output import expected_divergence
+
+
+def theory(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "theory", *arguments], capture_output=True, text=True, check=False
+    )
+
+
+def test_rates_json() -> None:
+    run = theory(*"rates --n 200 --k 4 --d 40 --m 6 --beta 1.5 --json".split())
+    assert run.returncode == 0
+    assert run.stderr == ""
+    found = json.loads(run.stdout)
+    assert found["schema"] == 1
+    assert found["false_positive_rate"] == false_positive_rate(4, 40, 6)
+    assert found["failure_probability"] == failure_probability(200, 4, 40, 6)
+    assert found["lower_bound"] <= found["false_positive_rate"] <= found["upper_bound"]
+    assert found["expected_false_positives"] == pytest.approx(196 * false_positive_rate(4, 40, 6))
+    divergence = expected_divergence(200, 4, 40, 6, 1.5)
+    assert found["total_variation"] == divergence.total_variation == pytest.approx(0.63571, abs=6e-6)
+    assert found["kl"] == divergence.kl == pytest.approx(1.03674, abs=6e-6)
+    assert found["squared_error"] == divergence.squared_error == pytest.approx(0.11840, abs=6e-6)
+
+
+def test_rates_below_the_smallest_double() -> None:
+    """No under- or overflow: the logarithms stay finite, the JSON strict."""
+    found = json.loads(theory(*"rates --n 1000000000 --k 2 --d 16384 --m 4000 --json".split()).stdout)
+    assert found["failure_probability"] == 0.0
+    assert found["log_failure_probability"] < -700
+    assert math.isfinite(found["log_failure_probability"])
+
+
+def test_rates_without_non_members() -> None:
+    found = json.loads(theory(*"rates --n 4 --k 4 --d 16 --m 3 --beta 1 --json".split()).stdout)
+    assert found["failure_probability"] == found["total_variation"] == 0.0
+    assert found["log_failure_probability"] is None
+
+
+def test_width_json() -> None:
+    found = json.loads(theory(*"width --n 1000 --k 8 --epsilon 1e-3 --json".split()).stdout)
+    assert (found["width"], found["hashes"]) == (230, 18)
+    assert found["failure_probability"] <= 1e-3
+    assert found["law"] == pytest.approx(229.9, abs=0.05)
+    assert theory(*"width --n 5 --k 5 --epsilon 0.1 --json".split()).returncode == 0
+
+
+def test_tables_name_every_quantity() -> None:
+    shown = theory(*"rates --n 200 --k 4 --d 40 --m 6 --beta 1.5".split()).stdout
+    for name in ("false_positive_rate", "lower_bound", "classic", "total_variation", "kl"):
+        assert name in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("rates --n 9 --k 3 --d 4 --m 9", "m must be at least 1 and at most d = 4; got 9"),
+        ("rates --n 9 --k 10 --d 4 --m 2", "k must be at least 1 and at most n = 9; got 10"),
+        ("rates --n 9 --k 0 --d 4 --m 2", "k must be at least 1 and at most n = 9; got 0"),
+        ("rates --n 9 --k 3 --d 4 --m 2 --beta nan", "beta must be a finite number in (0, inf)"),
+        ("rates --n 9 --k 3 --d 4 --m 2 --beta -1", "beta must be a finite number in (0, inf)"),
+        ("width --n 9 --k 3 --epsilon 1", "epsilon must be a finite number in (0, 1); got 1.0"),
+        ("width --n 9 --k 3 --epsilon inf", "epsilon must be a finite number in (0, 1); got inf"),
+        ("derive no-such-thing", "names must be among"),
+    ],
+)
+def test_bad_input_is_one_line(arguments: str, message: str) -> None:
+    run = theory(*arguments.split())
+    assert run.returncode == 2
+    assert run.stdout == ""
+    assert message in run.stderr
+    assert run.stderr.count("\n") == 1
+
+
+def test_malformed_flags_exit_2() -> None:
+    assert theory(*"rates --n 9 --k three --d 4 --m 2".split()).returncode == 2
+    assert theory(*"rates --n 9.5 --k 3 --d 4 --m 2".split()).returncode == 2
+    assert theory("no-such-command").returncode == 2
+
+
+def test_help_loads_nothing_heavy() -> None:
+    """`--help` and `rates` start without SymPy, scipy.stats or matplotlib."""
+    code = (
+        "import sys, theory.__main__ as command; "
+        "heavy = {'sympy', 'scipy.stats', 'matplotlib', 'torch', 'numba'} & set(sys.modules); "
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.slow
+def test_promised_times() -> None:
+    """rates within 1 s, width within 10 s, start-up included, on an otherwise idle machine."""
+    for arguments, limit in (
+        ("rates --n 50257 --k 32 --d 768 --m 17", 1.0),
+        ("width --n 1000000000 --k 64 --epsilon 1e-12", 10.0),
+        ("--help", 1.0),
+    ):
+        started = time.monotonic()
+        assert theory(*arguments.split()).returncode == 0
+        assert time.monotonic() - started < limit, arguments
