@@ -71,7 +71,7 @@ def mean(values: np.ndarray, confidence: float) -> Estimate:
 
 
 def from_standard_error(
-    centre: float, error: float, degrees_of_freedom: float, confidence: float
+    centre: float, error: float, degrees_of_freedom: int, confidence: float
 ) -> Estimate:
     """Student-t interval around an estimate with a known standard error."""
     reach = float(stats.t.ppf(1.0 - 0.5 * (1.0 - confidence), degrees_of_freedom)) * error
@@ -79,7 +79,7 @@ def from_standard_error(
 
 
 def log_slope(
-    x: np.ndarray, estimates: Sequence[Estimate], degrees_of_freedom: float, confidence: float
+    x: np.ndarray, estimates: Sequence[Estimate], degrees_of_freedom: int, confidence: float
 ) -> Estimate:
     """Slope of ln(estimate) against x: least squares weighted by the estimates' relative errors.
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 
-install_import_hook("simulate", "beartype.beartype")
+import tests.typechecker  # noqa: F401  the hook below finds it by name
+
+install_import_hook("simulate", "tests.typechecker.check")
 
 # derandomised: a green suite stays green, and a failure is the same failure for everyone
 settings.register_profile(

@@ -14,6 +14,7 @@ from theory.derivations.derivation import (
     at_most,
     equal,
     points,
+    remainder,
 )
 from theory.formulas.false_positives import (
     AVOIDANCE,
@@ -127,7 +128,7 @@ DERIVATION = Derivation(
             "as no arrival of a Poisson variable, up to order $1/k$",
             equal(
                 q.subs(d, k * m / load),
-                sp.exp(-load) * (1 - load**2 / (2 * k)) + sp.O(k**-2, (k, sp.oo)),
+                sp.exp(-load) * (1 - load**2 / (2 * k)) + remainder(k, 2),
             ),
             Series(k, 2),
         ),

@@ -15,6 +15,8 @@ import mpmath
 import sympy as sp
 from sympy.core.relational import Relational
 
+from theory.derivations.power_series import power_series
+
 DIGITS = 30
 _WORKING_DIGITS = 50
 _MOST_POINTS_LISTED = 6
@@ -171,62 +173,40 @@ def _sign_proved(claim: Relational, difference: sp.Basic) -> bool:
     return bool(difference.is_positive if strict else difference.is_nonnegative)
 
 
+def remainder(large: sp.Symbol, order: int) -> sp.Expr:
+    """O(1/large^order), for a claim that `Series` checks.
+
+    A plain name: SymPy's own Order would absorb terms before they are checked.
+    """
+    return sp.Function("O")(large**-order)
+
+
 @dataclass(frozen=True)
 class Series:
-    """Proof by SymPy that both sides of an equation agree up to its O(...) term.
+    """Proof by SymPy that both sides of an equation agree up to its remainder O(1/large^order).
 
-    large: the symbol that tends to infinity. order: the power of 1/large in the O(...) term.
+    large: the symbol that tends to infinity. terms: coefficients to compute, more than order
+    where a claim multiplies a logarithm by powers of large.
     """
 
     large: sp.Symbol
     order: int
+    terms: int = 5
     method: ClassVar[Method] = "symbolic"
 
     def verdict(self, claim: Relational) -> Verdict:
-        """Holds when every coefficient below the stated order vanishes."""
+        """Holds when the remainder is stated and every coefficient below its order vanishes."""
         left, right = claim.args
-        remainder = sp.O(self.large**-self.order, (self.large, sp.oo))
-        if right.getO() != remainder:
-            return Verdict(False, f"the claim does not say {remainder}")
+        stated = remainder(self.large, self.order)
+        if not right.has(stated):
+            return Verdict(False, f"the claim does not say {stated}")
         small = sp.Symbol("u", positive=True)
-        difference = (left - right.removeO()).doit().subs(self.large, 1 / small)
-        expansion = _power_series(difference, small, self.order)
-        left_over = sp.simplify(sp.expand(sp.expand_log(expansion)))
-        if left_over != 0:
-            return Verdict(False, f"left with {left_over}, {small} = 1/{self.large}")
+        difference = (left - right.subs(stated, 0)).doit().subs(self.large, 1 / small)
+        for coefficient in power_series(difference, small, self.terms).below(self.order):
+            left_over = sp.simplify(sp.expand(sp.expand_log(coefficient, force=True)))
+            if left_over != 0:
+                return Verdict(False, f"left with {left_over}")
         return Verdict(True, f"every coefficient below order {self.order} in 1/{self.large} agrees")
-
-
-# factors of `large` that a claim may carry in front of a logarithm
-_MOST_LOST_ORDERS = 2
-
-
-def _power_series(expression: sp.Expr, small: sp.Symbol, order: int) -> sp.Expr:
-    """The power series below `order`. Powers like (1 - small)^(1/small), then logarithms, become
-    Taylor polynomials with a symbol for the remainder, which must drop out of the result."""
-    terms = order + _MOST_LOST_ORDERS
-
-    def is_exponential(part: sp.Basic) -> bool:
-        return isinstance(part, sp.Pow) and part.base.has(small) and part.exp.has(small)
-
-    def expanded_power(part: sp.Expr) -> sp.Expr:
-        return part.series(small, 0, terms).removeO() + sp.Dummy("remainder") * small**terms
-
-    def expanded_logarithm(argument: sp.Expr) -> sp.Expr:
-        derivative = sp.log(sp.cancel(sp.together(argument)))
-        polynomial = sp.Dummy("remainder") * small**terms
-        for power in range(terms):
-            polynomial += sp.factor(derivative.subs(small, 0)) * small**power / sp.factorial(power)
-            derivative = derivative.diff(small)
-        return polynomial
-
-    expression = expression.replace(is_exponential, expanded_power)
-    if expression.has(sp.log):
-        expression = expression.replace(
-            lambda part: isinstance(part, sp.log) and part.has(small),
-            lambda part: expanded_logarithm(part.args[0]),
-        )
-    return sp.together(expression).series(small, 0, order).removeO()
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from theory.derivations.derivation import (
     at_most,
     equal,
     points,
+    remainder,
 )
 from theory.formulas.false_positives import FALSE_POSITIVE_RATE
 from theory.formulas.width import (
@@ -54,9 +55,14 @@ EXPONENT = (
 ALLOWED = 1 - a * (1 - b) ** k
 QUERY_TILT = b / (1 - (1 - b) ** k)
 SADDLE = {x: b / Z, Z: ALLOWED, a: QUERY_TILT}
-# the rate times k for mean load lambda = k x, to first order in 1/k
+# the rate times k at mean load lambda = k x, in powers of 1/k; r are the odds that a bit is empty
 LEADING = -load * sp.log(1 - sp.exp(-load))
-CORRECTION = load**3 * (odds**2 - odds) / 2
+FIRST_ORDER = load**3 * (odds**2 - odds) / 2
+SECOND_ORDER = (
+    load**4
+    * (load * (odds - 3 * odds**2 + 4 * odds**4) / 8 - (2 * odds - 3 * odds**2 + 2 * odds**3) / 6)
+)
+EXPANSION = LEADING + FIRST_ORDER / k + SECOND_ORDER / k**2
 EMPTY_ODDS = {odds: 1 / (sp.exp(load) - 1)}
 BEST_LOAD = {load: sp.expand(k / d * OPTIMAL_HASHES_EXPANSION.expression)}
 
@@ -214,32 +220,32 @@ DERIVATION = Derivation(
             Symbolic((expand_logs_of_positive, sp.simplify), domain={x: 1 / (1 + odds)}),
         ),
         Step(
-            "Many members: along the root $b = μ/k$ the rate is, with mean load $λ = k x$, the classic one plus a "
-            "correction of order $1/k$",
-            equal(
-                k * RATE_FUNCTION.expression,
-                LEADING + CORRECTION / k + sp.O(k**-2, (k, sp.oo)),
-            ),
-            Series(k, 2),
-            where=EMPTY_ODDS | {load: k * x} | SADDLE | {b: mu / k},
+            "Many members: at mean load $λ = k x$ the rate is the classic one plus corrections in $1/k$, "
+            "found along the root $b = μ/k$",
+            equal(k * rate, EXPANSION + remainder(k, 3)),
+            Series(k, 3),
+            where={rate: RATE_FUNCTION.expression}
+            | EMPTY_ODDS
+            | {load: k * x}
+            | SADDLE
+            | {b: mu / k},
         ),
         Step(
-            "The best load is where both together are stationary",
+            "The best load, where the expansion is stationary, lies below $ln 2$ by a term in $1/k$",
             equal(
-                sp.Derivative(LEADING + CORRECTION.subs(EMPTY_ODDS) / k, load),
-                sp.O(k**-2, (k, sp.oo)),
+                sp.Derivative((LEADING + FIRST_ORDER / k).subs(EMPTY_ODDS), load), remainder(k, 2)
             ),
             Series(k, 2),
             where=BEST_LOAD,
         ),
         Step(
-            "At $ln 2$ the correction vanishes, so the best rate is the classic $(ln 2)^2/k$ up to "
-            "a relative $1/k^2$: $κ = 1 + O(1/k^2)$",
+            "There the first correction cancels, so the best rate is the classic $(ln 2)^2/k$ times "
+            "$κ = 1 + 0.191/k^2$",
             equal(
-                (LEADING + CORRECTION / k) / LN2**2,
-                1 + sp.O(k**-2, (k, sp.oo)),
+                EXPANSION / LN2**2,
+                1 + LN2**2 * (5 * LN2 - 2) / (12 * (1 - LN2)) / k**2 + remainder(k, 3),
             ),
-            Series(k, 2),
+            Series(k, 3),
             where=EMPTY_ODDS | BEST_LOAD,
         ),
         Step(
@@ -248,7 +254,7 @@ DERIVATION = Derivation(
                 p,
                 sp.Rational(1, 2)
                 - LN2**2 * (2 * LN2 - 1) / (4 * (1 - LN2)) / k
-                + sp.O(k**-2, (k, sp.oo)),
+                + remainder(k, 2),
             ),
             Series(k, 2),
             where={m: OPTIMAL_HASHES_EXPANSION.expression},

@@ -14,6 +14,7 @@ from theory.derivations.derivation import (
     equal,
     points,
     positive,
+    remainder,
 )
 from theory.formulas.false_positives import (
     CLASSIC,
@@ -96,7 +97,7 @@ DERIVATION = Derivation(
                 k / sp.log(2)
                 + sp.Rational(1, 2)
                 + sp.log(2) / (12 * k)
-                + sp.O(k**-2, (k, sp.oo)),
+                + remainder(k, 2),
             ),
             Series(k, 2),
         ),

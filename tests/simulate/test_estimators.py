@@ -1,0 +1,112 @@
+"""Estimators against the exact theory.
+
+False-alarm budget: every statistical comparison uses intervals of confidence 1 - 1e-6; fewer than
+40 comparisons, so at most 4e-5 for the file. Seeds are fixed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from simulate import intervals, rivals
+from simulate.estimators import (
+    conditional_failure,
+    conditional_false_positive_rate,
+    direct,
+    fresh_counts,
+    random_union_sizes,
+)
+from simulate.kernels import CoverageTable
+from simulate.sampling import random_hashes, random_sets
+from theory.domain import DomainError
+from theory.enumerate import outcome_of
+from theory.false_positives import (
+    expected_false_positives,
+    failure_probability,
+    false_positive_rate,
+)
+from theory.rivals import linear_readout_error
+from theory.union_size import mean_union_size, union_size_variance
+
+CONFIDENCE = 1 - 1e-6
+CODES = [(30, 3, 20, 4), (300, 4, 50, 8), (100, 1, 12, 3), (64, 8, 70, 70), (20, 6, 40, 1)]
+
+
+@pytest.mark.parametrize("code", CODES, ids=str)
+def test_direct(code: tuple[int, int, int, int]) -> None:
+    """P_fail and E#FP, clustered over 200 families of 100 inputs."""
+    counts = direct(np.random.default_rng(1), *code, families=200, sets=100)
+    failure = intervals.clustered_proportion(counts.failures, counts.sets, CONFIDENCE)
+    assert failure.contains(failure_probability(*code))
+    hits = intervals.mean(counts.false_positives / counts.sets, CONFIDENCE)
+    assert hits.contains(expected_false_positives(*code)) or hits.standard_error == 0.0
+
+
+@pytest.mark.parametrize("code", CODES, ids=str)
+def test_fresh(code: tuple[int, int, int, int]) -> None:
+    """The same from independent inputs, one family each: Clopper-Pearson."""
+    counts = fresh_counts(np.random.default_rng(2), *code, inputs=3000)
+    failures = int(np.count_nonzero(counts))
+    assert intervals.proportion(failures, 3000, CONFIDENCE).contains(failure_probability(*code))
+
+
+@pytest.mark.parametrize("code", [(1000, 6, 160, 18), (4096, 8, 368, 29)], ids=str)
+def test_conditional(code: tuple[int, int, int, int]) -> None:
+    """P_fail and FPR far below what counting reaches."""
+    rng = np.random.default_rng(3)
+    failure = intervals.mean(conditional_failure(rng, *code, unions=20_000), CONFIDENCE)
+    assert failure.contains(failure_probability(*code))
+    assert failure.standard_error < 0.02 * failure.estimate
+    rate = intervals.mean(conditional_false_positive_rate(rng, *code[1:], unions=20_000), CONFIDENCE)
+    assert rate.contains(false_positive_rate(*code[1:]))
+
+
+def test_union_sizes() -> None:
+    sizes = random_union_sizes(np.random.default_rng(4), 5, 64, 9, 40_000)
+    assert intervals.mean(sizes, CONFIDENCE).contains(mean_union_size(5, 64, 9))
+    squares = (sizes - mean_union_size(5, 64, 9)) ** 2
+    assert intervals.mean(squares, CONFIDENCE).contains(union_size_variance(5, 64, 9))
+
+
+def test_queries_equal_sets_of_bits() -> None:
+    """The table's counts equal plain Python sets, input by input, over awkward sizes."""
+    rng = np.random.default_rng(5)
+    for n, k, d, m in [(1, 1, 1, 1), (63, 2, 7, 3), (64, 5, 8, 2), (65, 3, 9, 4), (130, 4, 65, 6)]:
+        hashes = random_hashes(rng, n, d, m)
+        family = [frozenset(np.flatnonzero(row).tolist()) for row in hashes]
+        tokens = random_sets(rng, 50, n, k)
+        found = CoverageTable.of(hashes).count_false_positives(tokens)
+        expected = [outcome_of(family, members).false_positives for members in tokens.tolist()]
+        assert found.tolist() == expected
+
+
+def test_linear_readout() -> None:
+    errors = rivals.mean_linear_readout_error(np.random.default_rng(6), 200, 4, 50, 100, 20)
+    assert intervals.mean(errors, CONFIDENCE).contains(linear_readout_error(200, 50))
+
+
+def test_a_hash_with_repeats_is_caught() -> None:
+    """Bits drawn with replacement give lighter hashes, and the comparison fails."""
+    rng = np.random.default_rng(7)
+    n, k, d, m = 300, 4, 50, 8
+    failures = []
+    for _ in range(200):
+        hashes = np.zeros((n, d), dtype=bool)
+        np.put_along_axis(hashes, rng.integers(0, d, size=(n, m)), True, axis=1)
+        counts = CoverageTable.of(hashes).count_false_positives(random_sets(rng, 100, n, k))
+        failures.append(np.count_nonzero(counts))
+    measured = intervals.clustered_proportion(np.array(failures), 100, CONFIDENCE)
+    assert not measured.contains(failure_probability(n, k, d, m))
+
+
+def test_bad_input_is_named() -> None:
+    rng = np.random.default_rng(0)
+    with pytest.raises(DomainError, match="sets must be"):
+        direct(rng, 10, 2, 8, 2, families=2, sets=0)
+    with pytest.raises(DomainError, match="m must be"):
+        direct(rng, 10, 2, 8, 9, families=2, sets=5)
+    with pytest.raises(DomainError, match="unions must be"):
+        conditional_failure(rng, 10, 2, 8, 2, unions=-1)
+    with pytest.raises(DomainError, match="k must be"):
+        fresh_counts(rng, 10, 11, 8, 2, inputs=5)

@@ -1,0 +1,133 @@
+"""The sweep engine: the same bytes from every engine, and a ledger that loses nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from simulate.sweep import Ledger, SweepError, Task, run
+from theory.domain import DomainError
+
+HEADER = {"job": "test", "seed": 3}
+
+
+def draw(rng: np.random.Generator, scale: float) -> dict[str, Any]:
+    return {"value": scale * rng.random()}
+
+
+def fail(rng: np.random.Generator) -> dict[str, Any]:
+    raise ValueError("planted")
+
+
+def die(rng: np.random.Generator, marker: str | None = None) -> dict[str, Any]:
+    """Kills its own worker: always, or only until the marker file exists."""
+    if marker is not None:
+        if Path(marker).exists():
+            return {"value": 1.0}
+        Path(marker).touch()
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
+
+
+TASKS = [Task(f"draw/{i}", draw, {"scale": float(i + 1)}, cost=i % 3) for i in range(12)]
+
+
+def results(path: Path, resume: bool = False, tasks=TASKS, **options: Any) -> list[dict[str, Any]]:
+    with Ledger(path / "results.jsonl", HEADER, resume) as ledger:
+        return run(tasks, 3, ledger, **options)
+
+
+def test_every_engine_gives_the_same_results(tmp_path: Path) -> None:
+    """Serial, one worker, two workers: equal values; they depend on the place in the list alone."""
+    serial = results(tmp_path / "a", engine="serial")
+    assert serial == results(tmp_path / "b", engine="processes", jobs=1)
+    assert serial == results(tmp_path / "c", engine="processes", jobs=2)
+    stream = np.random.default_rng(np.random.SeedSequence(3, spawn_key=(4,)))
+    assert serial[4]["value"] == 5.0 * stream.random()
+    assert serial == results(tmp_path / "d", tasks=TASKS[:6], engine="serial") + serial[6:]
+
+
+def test_resume_repeats_nothing_and_mends_a_torn_line(tmp_path: Path) -> None:
+    whole = results(tmp_path, engine="serial")
+    path = tmp_path / "results.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    for kept, torn in ((1, b""), (5, lines[5][:9]), (12, lines[12][:-1])):
+        path.write_bytes(b"".join(lines[:kept]) + torn)
+        assert results(tmp_path, resume=True, engine="serial") == whole
+        again = path.read_bytes().splitlines(keepends=True)
+        assert again[:kept] == lines[:kept]
+        assert sorted(again) == sorted(lines)
+
+
+def test_resume_in_an_empty_folder_starts(tmp_path: Path) -> None:
+    assert results(tmp_path / "new", resume=True, engine="serial") == results(
+        tmp_path / "other", engine="serial"
+    )
+
+
+def test_a_ledger_whose_header_is_torn_starts_again(tmp_path: Path) -> None:
+    (tmp_path / "results.jsonl").write_bytes(b'{"schema": 1, "jo')
+    assert len(results(tmp_path, resume=True, engine="serial")) == len(TASKS)
+
+
+def test_without_resume_an_earlier_run_is_replaced(tmp_path: Path) -> None:
+    results(tmp_path, engine="serial")
+    results(tmp_path, tasks=TASKS[:2], engine="serial")
+    assert len((tmp_path / "results.jsonl").read_text().splitlines()) == 3
+
+
+def test_another_configuration_is_refused(tmp_path: Path) -> None:
+    results(tmp_path, engine="serial")
+    before = (tmp_path / "results.jsonl").read_bytes()
+    with pytest.raises(DomainError, match="differs in seed"):
+        Ledger(tmp_path / "results.jsonl", HEADER | {"seed": 4}, resume=True)
+    assert (tmp_path / "results.jsonl").read_bytes() == before
+
+
+def test_two_runs_on_one_ledger(tmp_path: Path) -> None:
+    with (
+        Ledger(tmp_path / "results.jsonl", HEADER, resume=False),
+        pytest.raises(DomainError, match="out must not be in use"),
+    ):
+        Ledger(tmp_path / "results.jsonl", HEADER, resume=True)
+    Ledger(tmp_path / "results.jsonl", HEADER, resume=True).__exit__()
+
+
+def test_a_failing_task_is_named_and_the_rest_completes(tmp_path: Path) -> None:
+    tasks = [*TASKS[:3], Task("bad one", fail, {}), *TASKS[3:]]
+    with pytest.raises(SweepError, match="bad one.*planted"):
+        results(tmp_path, tasks=tasks, engine="serial")
+    assert len((tmp_path / "results.jsonl").read_text().splitlines()) == 1 + len(TASKS)
+
+
+def test_a_killed_worker_loses_nothing(tmp_path: Path) -> None:
+    """A task that kills its worker once is repeated; all results equal an undisturbed run's."""
+    once = Task("once", die, {"marker": str(tmp_path / "marker")})
+    found = results(tmp_path, tasks=[*TASKS, once], engine="processes", jobs=2)
+    assert found == [*results(tmp_path / "calm", engine="serial"), {"value": 1.0}]
+
+
+def test_a_deadly_task_is_named_and_the_rest_completes(tmp_path: Path) -> None:
+    """Three attempts, alone after the first; the innocent tasks under way with it are done."""
+    with pytest.raises(SweepError, match="deadly"):
+        results(tmp_path, tasks=[*TASKS, Task("deadly", die, {}, cost=9.0)], engine="processes", jobs=2)
+    done = {json.loads(line)["task"] for line in (tmp_path / "results.jsonl").read_text().splitlines()[1:]}
+    assert done == {task.name for task in TASKS}
+
+
+def test_results_must_be_json(tmp_path: Path) -> None:
+    """NaN would make the ledger unreadable elsewhere: it is refused, not written."""
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        results(tmp_path, tasks=[Task("nan", draw, {"scale": float("nan")})], engine="serial")
+
+
+def test_an_unwritable_folder_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DomainError, match="out must be a folder that can be written"):
+        Ledger(tmp_path / "file" / "results.jsonl", HEADER, resume=False)
