@@ -55,8 +55,14 @@ class Scaling:
             raise DomainError("quick and full exclude each other")
         check_integer("seed", self.seed, 0)
         check_integer("jobs", self.jobs, 1)
+        from simulate.sweep import SweepError
+
         started = time.monotonic()
-        verdict = self._measure(started)
+        try:
+            verdict = self._measure(started)
+        except SweepError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return command_line.CHECK_FAILED
         if self.json:
             command_line.print_json(verdict)
         return command_line.DONE if verdict["passed"] else command_line.CHECK_FAILED

@@ -18,7 +18,7 @@ def run(command: Callable[[], int]) -> NoReturn:
     """Run a command and exit with its code; bad input becomes one line on standard error, exit 2."""
     try:
         code = command()
-    except DomainError as error:
+    except (DomainError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         code = BAD_INPUT
     except KeyboardInterrupt:

@@ -37,29 +37,30 @@ class EnumeratedFailure(sp.Function):
         return sp.Rational(mean(law, lambda outcome: min(outcome.false_positives, 1)))
 
 
-class _EnumeratedDivergence(sp.Function):
-    """Mean over all families of one output's distance from its target, at (n, k, d, m, beta)."""
+class _EnumeratedMean(sp.Function):
+    """Mean over all families of a function of one output, at (n, k, d, m, beta, ...)."""
 
     @classmethod
     def eval(cls, *arguments: sp.Expr) -> sp.Expr | None:
-        *sizes, beta = arguments
+        sizes, (beta, *others) = arguments[:4], arguments[4:]
         if not all(size.is_Integer for size in sizes):
             return None
         _, k, _, _ = sizes
 
         def of_outcome(outcome: Outcome) -> sp.Expr:
             weights = [sp.exp(-beta * missing) for missing in outcome.missing_bits]
-            return cls.of_leakage(sum(weights), sum(weight**2 for weight in weights), k)
+            squares = [weight**2 for weight in weights]
+            return cls.of_leakage(sum(weights), sum(squares), k, *others)
 
         return mean(_law(*map(int, sizes)), of_outcome)
 
     @staticmethod
-    def of_leakage(leakage: sp.Expr, squares: sp.Expr, k: sp.Expr) -> sp.Expr:
-        """The distance, given the sums of e^(-beta M) and e^(-2 beta M) over the non-members."""
+    def of_leakage(leakage: sp.Expr, squares: sp.Expr, k: sp.Expr, *others: sp.Expr) -> sp.Expr:
+        """The value, given the sums of e^(-beta M) and e^(-2 beta M) over the non-members."""
         raise NotImplementedError
 
 
-class EnumeratedTotalVariation(_EnumeratedDivergence):
+class EnumeratedTotalVariation(_EnumeratedMean):
     """E TV: half the absolute deviations from 1/k on the members and 0 elsewhere."""
 
     @staticmethod
@@ -67,7 +68,7 @@ class EnumeratedTotalVariation(_EnumeratedDivergence):
         return (k * (1 / k - 1 / (k + leakage)) + leakage / (k + leakage)) / 2
 
 
-class EnumeratedKL(_EnumeratedDivergence):
+class EnumeratedKL(_EnumeratedMean):
     """E KL(target || output), nats."""
 
     @staticmethod
@@ -75,9 +76,25 @@ class EnumeratedKL(_EnumeratedDivergence):
         return k * (1 / k) * sp.log((1 / k) / (1 / (k + leakage)))
 
 
-class EnumeratedSquaredError(_EnumeratedDivergence):
+class EnumeratedSquaredError(_EnumeratedMean):
     """E SE: squared deviations summed over the vocabulary."""
 
     @staticmethod
     def of_leakage(leakage: sp.Expr, squares: sp.Expr, k: sp.Expr) -> sp.Expr:
         return k * (1 / k - 1 / (k + leakage)) ** 2 + squares / (k + leakage) ** 2
+
+
+class EnumeratedLaplace(_EnumeratedMean):
+    """Lambda(t) = E e^(-t L), at (n, k, d, m, beta, t)."""
+
+    @staticmethod
+    def of_leakage(leakage: sp.Expr, squares: sp.Expr, k: sp.Expr, t: sp.Expr) -> sp.Expr:
+        return sp.exp(-t * leakage)
+
+
+class EnumeratedSquares(_EnumeratedMean):
+    """E[Q e^(-t L)], at (n, k, d, m, beta, t)."""
+
+    @staticmethod
+    def of_leakage(leakage: sp.Expr, squares: sp.Expr, k: sp.Expr, t: sp.Expr) -> sp.Expr:
+        return squares * sp.exp(-t * leakage)

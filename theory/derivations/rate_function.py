@@ -54,6 +54,7 @@ EXPONENT = (
 )
 ALLOWED = 1 - a * (1 - b) ** k
 QUERY_TILT = b / (1 - (1 - b) ** k)
+AT_ROOT = {rate: RATE_FUNCTION.expression}
 SADDLE = {x: b / Z, Z: ALLOWED, a: QUERY_TILT}
 # the rate times k at mean load lambda = k x, in powers of 1/k; r are the odds that a bit is empty
 LEADING = -load * sp.log(1 - sp.exp(-load))
@@ -183,32 +184,26 @@ DERIVATION = Derivation(
         ),
         Step(
             "at whose root the exponent is the rate function $I(x)$",
-            equal(EXPONENT, RATE_FUNCTION.expression),
+            equal(EXPONENT, rate),
             Symbolic((expand_logs_of_positive, sp.simplify)),
-            where={Z: b / x, a: QUERY_TILT},
+            where=AT_ROOT | {Z: b / x, a: QUERY_TILT},
         ),
         Step(
             "so $ln FPR ≤ -d I + (k + 1) ln (d + 1)$ at every size",
-            at_most(
-                sp.log(false_positive_rate),
-                (k + 1) * sp.log(d + 1) - d * RATE_FUNCTION.expression,
-            ),
+            at_most(sp.log(false_positive_rate), (k + 1) * sp.log(d + 1) - d * rate),
             Digits(saddle_codes()),
-            where=RATE,
+            where=RATE | AT_ROOT,
         ),
         Step(
             "By Sanov's theorem (cited) $I$ is also the true exponent: the law of the tilted bits is the closest "
             "in relative entropy to the hashes' own that forbids a bit of the query alone. Indeed, from exact "
             "rates at finite $d$,",
-            equal(
-                sp.Limit(sp.log(false_positive_rate) / d, d, sp.oo),
-                -RATE_FUNCTION.expression,
-            ),
+            equal(sp.Limit(sp.log(false_positive_rate) / d, d, sp.oo), -rate),
             Digits(
                 saddle_points(((2, "1/3"), (2, "1/2"), (3, "1/4"), (4, "1/6"), (6, "1/12"))),
                 limit=tuple(range(48, 300, 12)),
             ),
-            where=RATE | {m: x * d},
+            where=RATE | {m: x * d} | AT_ROOT,
         ),
         Step(
             "For one member the root degenerates to $b = 0$, $a = 1$ with $x Z = b$, and the rate is the binary entropy, as it "
@@ -224,11 +219,7 @@ DERIVATION = Derivation(
             "found along the root $b = μ/k$",
             equal(k * rate, EXPANSION + remainder(k, 3)),
             Series(k, 3),
-            where={rate: RATE_FUNCTION.expression}
-            | EMPTY_ODDS
-            | {load: k * x}
-            | SADDLE
-            | {b: mu / k},
+            where=AT_ROOT | EMPTY_ODDS | {load: k * x} | SADDLE | {b: mu / k},
         ),
         Step(
             "The best load, where the expansion is stationary, lies below $ln 2$ by a term in $1/k$",

@@ -1,0 +1,138 @@
+"""`python -m simulate.scaling` as a user runs it, on its fastest panels."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from simulate.verdict import MOST_FALSE_ALARM
+
+FAST = "false_positive_count"
+
+
+def scaling(out: Path, *arguments: str, **options) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "simulate.scaling", "--quick", "--out", str(out), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Everything that must not vary between runs of one seed."""
+    return {
+        path.name: path.read_bytes()
+        for path in folder.iterdir()
+        if path.suffix in (".csv", ".png", ".svg") or path.name == "verdict.json"
+    }
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("scaling")
+    run = scaling(out, "--panels", FAST, "--seed", "5", "--engine", "serial", "--json")
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout)["passed"] is True
+    return out
+
+
+def test_verdict_and_files(finished: Path) -> None:
+    """verdict.json has the promised keys; every figure has its CSV; run.json tells how."""
+    verdict = json.loads((finished / "verdict.json").read_text())
+    assert verdict["passed"] is True
+    assert 0 < verdict["false_alarm_budget"] < MOST_FALSE_ALARM
+    for check in verdict["checks"]:
+        assert {"name", "panel", "predicted", "observed", "interval", "passed"} <= set(check)
+    assert {f"{FAST}.{ending}" for ending in ("png", "svg", "csv")} <= set(files(finished))
+    rows = list(csv.DictReader((finished / f"{FAST}.csv").read_text().splitlines()))
+    assert {"exact", "direct"} <= {row["kind"] for row in rows}
+    run = json.loads((finished / "run.json").read_text())
+    assert run["configuration"]["seed"] == 5
+    assert {"versions", "commit", "seconds", "threads_per_worker", "command"} <= set(run)
+
+
+def test_other_engine_same_bytes(finished: Path, tmp_path: Path) -> None:
+    """Two worker processes give the same verdict, tables and figures, byte for byte."""
+    run = scaling(tmp_path, "--panels", FAST, "--seed", "5", "--jobs", "2")
+    assert run.returncode == 0
+    assert files(tmp_path) == files(finished)
+
+
+def test_another_seed_differs(finished: Path, tmp_path: Path) -> None:
+    assert scaling(tmp_path, "--panels", FAST, "--seed", "6", "--engine", "serial").returncode == 0
+    assert files(tmp_path)["verdict.json"] != files(finished)["verdict.json"]
+
+
+def test_killed_and_resumed(finished: Path, tmp_path: Path) -> None:
+    """SIGKILL after the first finished task, then --resume: the same bytes, nothing repeated."""
+    arguments = ["--quick", "--panels", FAST, "--seed", "5", "--engine", "serial"]
+    command = [sys.executable, "-m", "simulate.scaling", "--out", str(tmp_path), *arguments]
+    ledger = tmp_path / "results.jsonl"
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        while not ledger.exists() or ledger.read_bytes().count(b"\n") < 2:
+            assert process.poll() is None
+            time.sleep(0.005)
+        os.kill(process.pid, signal.SIGKILL)
+    with ledger.open("ab") as stream:
+        stream.write(b'{"task": "torn')
+    before = ledger.read_bytes().splitlines()[:-1]
+    assert not (tmp_path / "verdict.json").exists()
+    run = scaling(tmp_path, "--panels", FAST, "--seed", "5", "--engine", "serial", "--resume")
+    assert run.returncode == 0
+    assert files(tmp_path) == files(finished)
+    assert ledger.read_bytes().splitlines()[: len(before)] == before
+
+
+def test_other_files_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "linear_readout.png").write_text("of an earlier run")
+    assert scaling(tmp_path, "--panels", FAST, "--engine", "serial").returncode == 0
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    assert not (tmp_path / "linear_readout.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--full"], "quick and full exclude each other"),
+        (["--seed", "-1"], "seed must be at least 0; got -1"),
+        (["--jobs", "0"], "jobs must be at least 1; got 0"),
+        (["--panels", "no_such_panel"], "panels must be among"),
+    ],
+)
+def test_bad_input_is_one_line(tmp_path: Path, arguments: list[str], message: str) -> None:
+    run = scaling(tmp_path / "out", *arguments)
+    assert run.returncode == 2
+    assert message in run.stderr
+    assert run.stderr.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_out_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    run = scaling(tmp_path / "file" / "out")
+    assert run.returncode == 2
+    assert "out must be a folder that can be written" in run.stderr
+    assert run.stderr.count("\n") == 1
+
+
+def test_resuming_another_seed_is_refused(finished: Path) -> None:
+    before = files(finished)
+    run = scaling(finished, "--panels", FAST, "--seed", "7", "--resume")
+    assert run.returncode == 2
+    assert "differs in seed" in run.stderr
+    assert files(finished) == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(20))
+def test_the_whole_job_passes(tmp_path: Path, seed: int) -> None:
+    """Twenty seeds, all panels: a correct theory is not refuted."""
+    run = scaling(tmp_path, "--seed", str(seed), "--json")
+    assert run.returncode == 0, run.stderr
+    assert len(json.loads(run.stdout)["checks"]) >= 20
