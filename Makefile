@@ -4,7 +4,7 @@ VENV ?= .venv
 RUN := $(VENV)/bin/python
 ARGS ?=
 
-.PHONY: install scaling derive test test-slow check format clean
+.PHONY: install scaling derive test test-slow check format evidence clean
 
 install: $(VENV)/.installed
 
@@ -36,6 +36,12 @@ check: install
 format: install
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
+
+# the small results that the README rests on, refreshed on purpose
+evidence: install
+	$(RUN) -m simulate.scaling --seed 0 --out reports/results/scaling
+	mkdir -p reports/evidence/scaling
+	cp $(addprefix reports/results/scaling/,failure_against_width.svg failure_against_width.csv verdict.json run.json) reports/evidence/scaling
 
 clean:
 	rm -rf $(VENV)

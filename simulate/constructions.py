@@ -35,7 +35,7 @@ def clamp(
     """
     check_real("beta", beta, 0.0)
     check_real("alpha_min", alpha_min, 0.0)
-    n, d = hashes.shape
+    d = hashes.shape[1]
     identity = np.eye(d, dtype=dtype)
     return ReluNetwork(
         W_E=hashes.astype(dtype),
@@ -121,4 +121,6 @@ def check_coefficients(alpha: np.ndarray, alpha_min: float = 1.0) -> None:
     """
     if not np.isfinite(alpha).all() or (alpha < alpha_min).any():
         worst = alpha[~(np.isfinite(alpha) & (alpha >= alpha_min))].flat[0]
-        raise DomainError(f"alpha must be finite and at least {alpha_min:g} (bias {-alpha_min:g}); got {worst}")
+        raise DomainError(
+            f"alpha must be finite and at least {alpha_min:g} (bias {-alpha_min:g}); got {worst}"
+        )

@@ -36,11 +36,15 @@ class ReluNetwork:
         wanted = {"W_in": (d, h), "W_out": (h, d), "W_U": (d, n)}
         for name, shape in wanted.items():
             if getattr(self, name).shape != shape:
-                raise DomainError(f"{name} must have shape {shape}; got {getattr(self, name).shape}")
+                raise DomainError(
+                    f"{name} must have shape {shape}; got {getattr(self, name).shape}"
+                )
         for field in fields(self):
             tensor = getattr(self, field.name)
             if tensor.dtype != self.dtype:
-                raise DomainError(f"{field.name} must have W_E's dtype {self.dtype}; got {tensor.dtype}")
+                raise DomainError(
+                    f"{field.name} must have W_E's dtype {self.dtype}; got {tensor.dtype}"
+                )
             if not np.isfinite(tensor).all():
                 raise DomainError(f"{field.name} must be finite everywhere")
 

@@ -38,9 +38,7 @@ def as_json(record: Mapping[str, Any]) -> str:
     return json.dumps(record, indent=2, allow_nan=False) + "\n"
 
 
-def run_record(
-    command: str, configuration: Mapping[str, Any], seconds: float
-) -> dict[str, Any]:
+def run_record(command: str, configuration: Mapping[str, Any], seconds: float) -> dict[str, Any]:
     """What `run.json` holds: command, configuration, versions, commit, machine, wall time."""
     return {
         "schema": SCHEMA,

@@ -12,9 +12,7 @@ from jaxtyping import Bool, Float, Int
 from theory.domain import check_code, check_integer, check_real, check_task
 
 
-def random_sets(
-    rng: np.random.Generator, sets: int, n: int, k: int
-) -> Int[np.ndarray, "sets k"]:
+def random_sets(rng: np.random.Generator, sets: int, n: int, k: int) -> Int[np.ndarray, "sets k"]:
     """`sets` independent uniform k-subsets of range(n), int64 [sets, k].
 
     Uniform as sets; the order within a row is not. Cost O(sets k^2), memory 16 sets k bytes.

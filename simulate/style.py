@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -56,17 +56,28 @@ STYLE = {
 }
 
 
-def figure(
-    columns: int = 1, width: float = SINGLE_COLUMN, height: float = 2.6, **options: object
-) -> tuple[Figure, Axes]:
-    """A figure of the printed size in inches with `columns` axes side by side."""
+def figure(width: float = SINGLE_COLUMN, height: float = 2.6) -> tuple[Figure, Axes]:
+    """A figure of the printed size in inches, with one pair of axes."""
+    fig, (axes,) = row_of_axes(1, width, height)
+    return fig, axes
+
+
+def row_of_axes(
+    columns: int,
+    width: float = DOUBLE_COLUMN,
+    height: float = 2.6,
+    ratios: Sequence[float] | None = None,
+) -> tuple[Figure, list[Axes]]:
+    """A figure with `columns` axes side by side, their widths in the given ratios."""
     mpl.rcParams.update(STYLE)
     fig = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(fig)
-    return fig, fig.subplots(1, columns, **options)
+    return fig, list(fig.subplots(1, columns, squeeze=False, width_ratios=ratios)[0])
 
 
-def error_bars(axes: Axes, points: Sequence[Point], colour: str, marker: str, **options: object) -> None:
+def error_bars(
+    axes: Axes, points: Sequence[Point], colour: str, marker: str, **options: Any
+) -> None:
     """Measured points: hollow markers with their 95 % intervals."""
     if not points:
         return
@@ -96,7 +107,9 @@ def legends(
     """Two legends: the coloured series, and in grey what each line style and marker means."""
     axes.add_artist(axes.legend(loc=series_at))
     handles = [
-        Line2D([], [], color=GREY, linestyle=line, marker=marker, markerfacecolor="white", label=text)
+        Line2D(
+            [], [], color=GREY, linestyle=line, marker=marker, markerfacecolor="white", label=text
+        )
         for text, (line, marker) in meanings.items()
     ]
     axes.legend(handles=handles, loc=meanings_at)

@@ -222,5 +222,7 @@ def run(
                     on_progress(1)
     if failed:
         first = next(iter(failed.values()))
-        raise SweepError(f"tasks failed: {'; '.join(f'{n} ({e!r})' for n, e in failed.items())}") from first
+        raise SweepError(
+            f"tasks failed: {'; '.join(f'{n} ({e!r})' for n, e in failed.items())}"
+        ) from first
     return [ledger.results[task.name] for task in tasks]

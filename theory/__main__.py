@@ -16,25 +16,26 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Rates:
-    """Exact false-positive rate, failure probability and bounds of a random code.
-
-    n: vocabulary size. k: active tokens, 1 <= k <= n. d: residual width. m: hash bits per token,
-    1 <= m <= d. beta: logit scale; with it also the expected TV, KL(target || output) in nats and
-    squared error summed over the vocabulary. json: one JSON object instead of a table.
-    """
+    """Exact false-positive rate, failure probability and bounds of a random code."""
 
     n: int
+    """Vocabulary size."""
     k: int
+    """Active tokens, 1 <= k <= n."""
     d: int
+    """Residual width, bits."""
     m: int
+    """Hash bits per token, 1 <= m <= d."""
     beta: float | None = None
+    """Logit scale > 0: adds E TV, E KL(target || output) in nats, E squared error (summed)."""
     json: bool = False
+    """One JSON object instead of a table."""
 
     def run(self) -> int:
         n, k, d, m = self.n, self.k, self.d, self.m
         check_sizes(n, k, d, m)
         log_failure = false_positives.log_failure_probability(n, k, d, m)
-        values = {
+        values: dict[str, float | None] = {
             "false_positive_rate": false_positives.false_positive_rate(k, d, m),
             "lower_bound": false_positives.lower_bound(k, d, m),
             "upper_bound": false_positives.upper_bound(k, d, m),
@@ -48,7 +49,7 @@ class Rates:
             values |= asdict(softmax_output.expected_divergence(n, k, d, m, self.beta))
         if self.json:
             sizes = {"n": n, "k": k, "d": d, "m": m, "beta": self.beta}
-            command_line.print_json({"schema": SCHEMA} | sizes | values)
+            command_line.print_json({"schema": SCHEMA, **sizes, **values})
         else:
             kinds = {
                 "lower_bound": "lower bound on the false-positive rate",
@@ -65,23 +66,24 @@ class Rates:
 
 @dataclass(frozen=True)
 class Width:
-    """Smallest width d for which some m gives P_fail <= epsilon, with the law beside it.
-
-    n: vocabulary size. k: active tokens, 1 <= k <= n. epsilon: failure probability of one input,
-    in (0, 1). json: one JSON object instead of a table.
-    """
+    """Smallest width d for which some m gives P_fail <= epsilon, with the law beside it."""
 
     n: int
+    """Vocabulary size."""
     k: int
+    """Active tokens, 1 <= k <= n."""
     epsilon: float
+    """Failure probability of one input, in (0, 1)."""
     json: bool = False
+    """One JSON object instead of a table."""
 
     def run(self) -> int:
         n, k, epsilon = self.n, self.k, self.epsilon
         code = width.smallest_width(n, k, epsilon)
         values: dict[str, float | None] = asdict(code)
         if n == k:  # nothing to tell the members from
-            values |= dict.fromkeys(("law", "refined_law", "sufficient_width", "sufficient_hashes"))
+            laws = ("law", "refined_law", "sufficient_width", "sufficient_hashes")
+            values |= dict.fromkeys(laws, None)
         else:
             sufficient_width, sufficient_hashes = width.sufficient_code(n, k, epsilon)
             values |= {
@@ -93,7 +95,7 @@ class Width:
         values["information_bound"] = width.information_width(n, k, epsilon)
         if self.json:
             sizes = {"n": n, "k": k, "epsilon": epsilon}
-            command_line.print_json({"schema": SCHEMA} | sizes | values)
+            command_line.print_json({"schema": SCHEMA, **sizes, **values})
         else:
             kinds = {
                 "law": "asymptotic, k log2((n-k)/epsilon) / ln 2",
@@ -108,13 +110,12 @@ class Width:
 
 @dataclass(frozen=True)
 class Derive:
-    """The derivations, each step with its check; exit 1 when a step does not hold.
-
-    names: the derivations wanted (all of them if none is named). latex: print them for a paper.
-    """
+    """The derivations, each step with its check; exit 1 when a step does not hold."""
 
     names: tyro.conf.Positional[tuple[str, ...]] = ()
+    """The derivations wanted; all of them if none is named."""
     latex: bool = False
+    """Print them as LaTeX, for a paper."""
 
     def run(self) -> int:
         from theory.derivations import DERIVATIONS

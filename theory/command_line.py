@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Callable, NoReturn
+from collections.abc import Callable, Mapping
+from typing import NoReturn
 
 from theory.domain import DomainError
 
@@ -15,7 +16,7 @@ INTERRUPTED = 130
 
 
 def run(command: Callable[[], int]) -> NoReturn:
-    """Run a command and exit with its code; bad input becomes one line on standard error, exit 2."""
+    """Run a command and exit with its code; bad input is one line on standard error, exit 2."""
     try:
         code = command()
     except (DomainError, OSError) as error:
@@ -27,6 +28,6 @@ def run(command: Callable[[], int]) -> NoReturn:
     sys.exit(code)
 
 
-def print_json(record: dict[str, object]) -> None:
+def print_json(record: Mapping[str, object]) -> None:
     """One JSON object on standard output; a value that JSON cannot hold is an error, not NaN."""
     print(json.dumps(record, allow_nan=False))

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import math
 import numbers
+import operator
+
+import numpy as np
 
 
 class DomainError(ValueError):
     """An argument lies outside its domain; the message names it and its range."""
 
 
-def check_integer(name: str, value: object, low: int, high: int | None = None, high_name: str = "") -> int:
+def check_integer(
+    name: str, value: object, low: int, high: int | None = None, high_name: str = ""
+) -> int:
     """`value` as an int in [low, high]; raises DomainError naming the argument otherwise."""
     limit = "" if high is None else f" and at most {high_name + ' = ' if high_name else ''}{high}"
     # bool is an Integral, but True hashes per token are a slip, not a size
-    if not isinstance(value, numbers.Integral) or isinstance(value, bool):
+    if not isinstance(value, int | np.integer) or isinstance(value, bool):
         raise DomainError(f"{name} must be an integer, at least {low}{limit}; got {value!r}")
-    if value < low or (high is not None and value > high):
-        raise DomainError(f"{name} must be at least {low}{limit}; got {value}")
-    return int(value)
+    number = operator.index(value)
+    if number < low or (high is not None and number > high):
+        raise DomainError(f"{name} must be at least {low}{limit}; got {number}")
+    return number
 
 
 def check_real(

@@ -7,9 +7,10 @@ C(d, m)^n families (the members may be taken to be the first k tokens).
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from itertools import combinations, product
-from typing import Callable, NamedTuple, Sequence
+from typing import NamedTuple
 
 from theory.domain import DomainError, check_sizes
 
@@ -44,13 +45,13 @@ def outcome_law(n: int, k: int, d: int, m: int) -> dict[Outcome, Fraction]:
     subsets = [frozenset(bits) for bits in combinations(range(d), m)]
     families = len(subsets) ** n
     if families > _MOST_FAMILIES:
-        raise DomainError(f"n must leave at most {_MOST_FAMILIES} families to enumerate; got {families}")
+        raise DomainError(f"n must leave at most {_MOST_FAMILIES} families; got {families}")
     counts = Counter(outcome_of(family, range(k)) for family in product(subsets, repeat=n))
     return {outcome: Fraction(count, families) for outcome, count in counts.items()}
 
 
 def outcome_law_of_family(hashes: Sequence[frozenset[int]], k: int) -> dict[Outcome, Fraction]:
-    """Exact quenched law of the outcome: one family of hashes, all C(n, k) inputs equally likely."""
+    """Exact quenched law of the outcome: one family, all C(n, k) inputs equally likely."""
     counts = Counter(outcome_of(hashes, members) for members in combinations(range(len(hashes)), k))
     return {outcome: Fraction(count, counts.total()) for outcome, count in counts.items()}
 

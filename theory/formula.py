@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Callable, Literal
+from typing import Any, Literal
 
 import sympy as sp
 
@@ -25,7 +26,7 @@ class Formula:
     kind: Kind
     domain: str
     source: str
-    evaluate: Callable[..., float]
+    evaluate: Callable[..., Any]
     of: Formula | None = None
 
     @property
@@ -39,13 +40,15 @@ class Formula:
         Raises ValueError when a free symbol is missing or a name is unknown.
         """
         if set(values) != set(self.arguments):
-            raise ValueError(f"{self.name} takes {', '.join(self.arguments)}; got {', '.join(values)}")
+            raise ValueError(
+                f"{self.name} takes {', '.join(self.arguments)}; got {', '.join(values)}"
+            )
         table = {symbol: values[symbol.name] for symbol in self.expression.free_symbols}
         return _evaluated(self.expression.subs(table, simultaneous=True))
 
 
 def _evaluated(expression: sp.Basic) -> sp.Basic:
-    """Finite sums and products written out from the outside in, so that nothing is summed symbolically."""
+    """Finite sums and products written out from the outside in; nothing is summed symbolically."""
     if isinstance(expression, sp.Sum | sp.Product):
         body, (index, first, last) = expression.args
         terms = [_evaluated(body.subs(index, value)) for value in range(int(first), int(last) + 1)]

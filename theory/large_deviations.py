@@ -1,12 +1,13 @@
-"""The exponential rate of the false-positive probability: FPR = exp(-d I(m/d) + O(1)), k >= 2 fixed.
+"""The exponential rate of the false-positive probability: FPR = exp(-d I(m/d) + O(1)).
 
-For k = 1 the exponent is the same but FPR = 1/C(d, m) carries a factor of order sqrt(d).
+That is for k >= 2 fixed and d to infinity. For k = 1 the exponent is the same, but
+FPR = 1/C(d, m) carries a factor of order sqrt(d).
 """
 
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import cache
 
 from theory.domain import check_integer, check_real
 
@@ -44,9 +45,9 @@ def rate_at_saddle_point(x: float, b: float, k: int) -> float:
     return relative_entropy(a) + k * relative_entropy(b) - math.log(b / x)
 
 
-@lru_cache(maxsize=None)
+@cache
 def best_density(k: int) -> tuple[float, float]:
-    """Asymptotic: (x*, I(x*)), the mask density m/d that maximises the rate, and that rate, nats."""
+    """Asymptotic: (x*, I(x*)): the mask density m/d of the largest rate, and that rate, nats."""
     from scipy.optimize import minimize_scalar
 
     check_integer("k", k, 1)
@@ -72,5 +73,5 @@ def kappa(k: int) -> float:
 
 
 def failure_slope(k: int) -> float:
-    """Asymptotic: d(ln P_fail)/dd = -(ln 2)^2 kappa(k) / k, nats per bit of width, at the best m."""
+    """Asymptotic: d(ln P_fail)/dd = -(ln 2)^2 kappa(k) / k at the best m, nats per bit."""
     return -best_density(k)[1]

@@ -14,14 +14,14 @@ import numpy as np
 
 from theory.domain import check_code, check_integer
 
-# Kernels up to this many entries (128 MB) are built once per law, larger ones row block by row block.
+# Kernels up to this many entries (128 MB) are built once per law, larger ones block by block.
 _LARGEST_KERNEL = 2**24
 # Probabilities below this are dropped: doubles lose their precision there.
 _SMALLEST = 1e-300
 
 
 def log_coverage(d: int, m: int) -> np.ndarray:
-    """Exact: ln f(w), f(w) = C(w, m) / C(d, m), the probability that m random bits lie in a w-subset.
+    """Exact: ln f(w), f(w) = C(w, m) / C(d, m) = P(m random bits lie in a given w-subset).
 
     Returns float64 [d - m + 1], in nats, entry i for w = m + i (f = 0 below w = m). The product
     f(w) = prod_{v > w} (v - m) / v is summed from w = d downwards, so the large values are exact.

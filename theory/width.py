@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Callable
 
 from theory.domain import DomainError, check_code, check_integer, check_real, check_task
 from theory.false_positives import log_failure_probability, log_false_positive_rate
@@ -54,7 +54,7 @@ def sufficient_code(n: int, k: int, epsilon: float) -> tuple[int, int]:
 
 
 def optimal_hashes(k: int, d: int) -> int:
-    """Exact: the m in 1..d that minimises the FPR (either of two that tie, as at odd d for k = 1)."""
+    """Exact: the m in 1..d that minimises the FPR; either of two that tie (k = 1, odd d)."""
     check_code(k, d, 1)
     return _minimise(lambda m: log_false_positive_rate(k, d, m), k, d)
 
@@ -182,7 +182,9 @@ def check_epsilon(epsilon: float) -> float:
 def _non_members(n: int, k: int) -> int:
     check_task(n, k)
     if n == k:
-        raise DomainError(f"n must exceed k = {k} for a width law (no non-members otherwise); got {n}")
+        raise DomainError(
+            f"n must exceed k = {k} for a width law (no non-members otherwise); got {n}"
+        )
     return n - k
 
 

@@ -1,4 +1,4 @@
-"""Panel 3: at a fixed width there is a best number of hash bits, and the union is then half full."""
+"""Panel 3: at a fixed width some number of hash bits is best; the union is then half full."""
 
 from __future__ import annotations
 
@@ -120,9 +120,7 @@ def figure(points: Sequence[Point]) -> Figure:
     """Left: P_fail and E#FP against m on a log axis. Right: fill of the union against m."""
     from simulate import style
 
-    fig, (failure, fill) = style.figure(
-        2, style.DOUBLE_COLUMN, 2.6, gridspec_kw={"width_ratios": [3, 2]}
-    )
+    fig, (failure, fill) = style.row_of_axes(2, ratios=(3, 2))
     for axis, name in ((failure, "failure"), (fill, "fill")):
         drawn = series_of(points, axis=name)
         for colour, (series, own) in zip(style.COLOURS, drawn.items(), strict=False):

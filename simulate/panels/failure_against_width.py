@@ -127,7 +127,9 @@ def figure(points: Sequence[Point]):
         exact = [p for p in own if p.kind == "exact"]
         law = [p for p in own if p.kind == "asymptotic"]
         axes.plot([p.x for p in exact], [p.y for p in exact], color=colour, label=label)
-        axes.plot([p.x for p in law], [p.y for p in law], color=colour, linestyle=":", linewidth=0.8)
+        axes.plot(
+            [p.x for p in law], [p.y for p in law], color=colour, linestyle=":", linewidth=0.8
+        )
         for kind, marker in (("direct", "o"), ("conditional", "s")):
             style.error_bars(axes, [p for p in own if p.kind == kind], colour, marker)
     axes.set_yscale("log")

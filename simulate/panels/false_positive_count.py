@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simulate import estimators, intervals
-from simulate.panels.panel import Effort, Panel, Point, Row, size_label, series_of
+from simulate.panels.panel import Effort, Panel, Point, Row, series_of, size_label
 from simulate.sweep import Result, Task
-from simulate.verdict import FALSE_ALARM, Check, agrees, lies_within
-from simulate.verdict import CONFIDENCE
+from simulate.verdict import CONFIDENCE, FALSE_ALARM, Check, agrees, lies_within
 from theory.false_positives import (
     expected_false_positives,
     failure_probability,
@@ -153,9 +152,11 @@ def table(rows: Sequence[Row]) -> list[Point]:
 
 def figure(points: Sequence[Point]) -> Figure:
     """Probability of each number of false positives, on a log axis."""
+    from matplotlib.ticker import MaxNLocator
+
     from simulate import style
 
-    fig, axes = style.figure(len(CODES), style.DOUBLE_COLUMN, 2.6)
+    fig, axes = style.row_of_axes(len(CODES))
     for axis, (n, k, d, m) in zip(axes, CODES, strict=True):
         drawn = series_of(points, axis=f"n={n}, k={k}, d={d}, m={m}")
         measured = drawn.pop("direct")
@@ -167,7 +168,7 @@ def figure(points: Sequence[Point]) -> Figure:
         axis.set_ylim(min(p.y for p in measured) / 5, 2.0)
         axis.set_title(f"$n={n}$, $k={k}$, $d={d}$, $m={m}$")
         axis.set_xlabel("false positives of one input")
-        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[0].set_ylabel("probability")
     axes[0].legend(loc="upper right")
     return fig

@@ -135,12 +135,12 @@ def table(rows: Sequence[Row]) -> list[Point]:
             if value > 0.0:
                 made.append(Point("error", series, kind, d, value, n=N, k=K, d=d))
     for row in bloom:
-        error = _bloom_error(row, DRAWN_CONFIDENCE)
-        made.append(measured_point("error", "Bloom, best $m$", "direct", row["d"], error, row))
+        measured = _bloom_error(row, DRAWN_CONFIDENCE)
+        made.append(measured_point("error", "Bloom, best $m$", "direct", row["d"], measured, row))
+    series = "dense code, linear readout"
     for row in dense:
-        error = _dense_error(row, DRAWN_CONFIDENCE)
-        series = "dense code, linear readout"
-        made.append(measured_point("error", series, "forward passes", row["d"], error, row))
+        measured = _dense_error(row, DRAWN_CONFIDENCE)
+        made.append(measured_point("error", series, "forward passes", row["d"], measured, row))
     return made
 
 

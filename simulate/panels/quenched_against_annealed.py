@@ -127,7 +127,7 @@ def figure(points: Sequence[Point]) -> Figure:
     """Left: P_fail over families. Right: how often a test that fixes one family goes wrong."""
     from simulate import style
 
-    fig, (histogram, naive) = style.figure(2, style.DOUBLE_COLUMN, 2.6)
+    fig, (histogram, naive) = style.row_of_axes(2)
     bars = series_of(points, axis="histogram")
     width = bars["families"][1].x - bars["families"][0].x
     histogram.bar(
@@ -141,7 +141,9 @@ def figure(points: Sequence[Point]) -> Figure:
     histogram.axvline(annealed, color=style.COLOURS[1], label="annealed, exact")
     histogram.set_xlabel(r"a family's own $P_\mathrm{fail}$")
     histogram.set_ylabel("share of families")
-    histogram.set_title(f"$n={CODES[0][0]}$, $k={CODES[0][1]}$, $d={CODES[0][2]}$, $m={CODES[0][3]}$")
+    histogram.set_title(
+        f"$n={CODES[0][0]}$, $k={CODES[0][1]}$, $d={CODES[0][2]}$, $m={CODES[0][3]}$"
+    )
     histogram.set_ylim(0, 1.5 * max(p.y for p in bars["families"]))
     histogram.legend(loc="upper left")
     for colour, (series, own) in zip(

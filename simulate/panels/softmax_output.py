@@ -150,7 +150,7 @@ def figure(points: Sequence[Point]) -> Figure:
     """TV, KL and squared error against beta, on log axes."""
     from simulate import style
 
-    fig, axes = style.figure(len(MEASURES), style.DOUBLE_COLUMN, 2.6)
+    fig, axes = style.row_of_axes(len(MEASURES))
     for axis, name, label in zip(axes, MEASURES, LABELS, strict=True):
         drawn = series_of(points, axis=name)
         for colour, marker, (series, own) in zip(style.COLOURS, "os", drawn.items(), strict=False):

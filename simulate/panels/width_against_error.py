@@ -127,7 +127,7 @@ def figure(points: Sequence[Point]) -> Figure:
     """Width against 1/epsilon, one pair of axes for each (n, k)."""
     from simulate import style
 
-    fig, axes = style.figure(len(TASKS), style.DOUBLE_COLUMN, 2.6)
+    fig, axes = style.row_of_axes(len(TASKS))
     lines = {"lower bound": "-.", "upper bound": "--", "asymptotic": ":", "exact": "-"}
     for axis, (n, k) in zip(axes, TASKS, strict=True):
         drawn = series_of(points, axis=f"n={n}, k={k}")

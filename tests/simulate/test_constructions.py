@@ -49,7 +49,9 @@ def filters(draw: st.DrawFn):
         hashes[token, draw(st.sampled_from(distinct))] = True
     tokens = np.array([draw(st.permutations(range(n)))[:k]])
     c = draw(st.sampled_from([1.0, 2.0, 16.0]))
-    choice = st.one_of(st.just(1.0), st.just(c), st.integers(0, 8).map(lambda i: 1 + (c - 1) * i / 8))
+    choice = st.one_of(
+        st.just(1.0), st.just(c), st.integers(0, 8).map(lambda i: 1 + (c - 1) * i / 8)
+    )
     alpha = np.array([[draw(choice) for _ in range(k)]])
     return hashes, tokens, alpha, c
 
@@ -160,7 +162,7 @@ def test_a_planted_bias_breaks_the_union() -> None:
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from(DYADIC))
 def test_packed_and_float_paths_agree(seed: int, beta: float) -> None:
-    """Covered tokens by packed bits, by missing bits and by the network's logits, input by input."""
+    """Covered tokens by packed bits, by missing bits and by the logits, input by input."""
     rng = np.random.default_rng(seed)
     n, d = int(rng.integers(1, 150)), int(rng.integers(1, 90))
     k, m = int(rng.integers(1, min(n, 9) + 1)), int(rng.integers(1, min(d, 12) + 1))
@@ -187,7 +189,9 @@ def test_divergence_identities(seed: int, beta: float) -> None:
     leakage = weights.sum(axis=1) - k
     squared = (weights**2).sum(axis=1) - k
     close = {"rtol": 1e-9, "atol": 1e-13}
-    np.testing.assert_allclose(measured.total_variation, total_variation_of_leakage(leakage, k), **close)
+    np.testing.assert_allclose(
+        measured.total_variation, total_variation_of_leakage(leakage, k), **close
+    )
     np.testing.assert_allclose(measured.kl, kl_of_leakage(leakage, k), **close)
     np.testing.assert_allclose(
         measured.squared_error, squared_error_of_leakage(leakage, squared, k), **close

@@ -58,7 +58,9 @@ def test_conditional(code: tuple[int, int, int, int]) -> None:
     failure = intervals.mean(conditional_failure(rng, *code, unions=20_000), CONFIDENCE)
     assert failure.contains(failure_probability(*code))
     assert failure.standard_error < 0.02 * failure.estimate
-    rate = intervals.mean(conditional_false_positive_rate(rng, *code[1:], unions=20_000), CONFIDENCE)
+    rate = intervals.mean(
+        conditional_false_positive_rate(rng, *code[1:], unions=20_000), CONFIDENCE
+    )
     assert rate.contains(false_positive_rate(*code[1:]))
 
 

@@ -77,7 +77,9 @@ def test_mean_is_students() -> None:
 def test_log_slope_recovers_an_exponential() -> None:
     """Exact points give the exact slope; its error is the weights' information."""
     x = np.array([1.0, 2.0, 4.0])
-    points = [from_standard_error(math.exp(1 - 0.5 * v), 0.01 * math.exp(1 - 0.5 * v), 99, 0.9) for v in x]
+    points = [
+        from_standard_error(math.exp(1 - 0.5 * v), 0.01 * math.exp(1 - 0.5 * v), 99, 0.9) for v in x
+    ]
     found = log_slope(x, points, 99, 0.9)
     assert found.estimate == pytest.approx(-0.5)
     assert found.standard_error == pytest.approx(0.01 / math.sqrt(((x - x.mean()) ** 2).sum()))

@@ -20,7 +20,8 @@ from simulate.panels import (
     softmax_output,
 )
 from simulate.scaling import Scaling
-from theory import false_positives, softmax_output as softmax_theory
+from theory import false_positives
+from theory import softmax_output as softmax_theory
 from theory.command_line import CHECK_FAILED, DONE
 
 
@@ -59,14 +60,23 @@ def test_classic_formula_in_place_of_the_exact_one(tmp_path: Path, monkeypatch) 
     for panel in (failure_against_width, failure_against_hashes):
         monkeypatch.setattr(panel, "failure_probability", classic_failure)
         assert job(tmp_path, panel.NAME) == CHECK_FAILED
-    monkeypatch.setattr(linear_readout, "expected_false_positives", lambda n, k, d, m: (n - k) * false_positives.classic(k, d, m))
+    monkeypatch.setattr(
+        linear_readout,
+        "expected_false_positives",
+        lambda n, k, d, m: (n - k) * false_positives.classic(k, d, m),
+    )
     assert job(tmp_path, linear_readout.NAME) == CHECK_FAILED
 
 
 def test_hashes_drawn_with_replacement(tmp_path: Path, monkeypatch) -> None:
     for module in (estimators, softmax_output, quenched_against_annealed):
         monkeypatch.setattr(module, "random_hashes", hashes_with_replacement)
-    for panel in (failure_against_hashes, false_positive_count, softmax_output, quenched_against_annealed):
+    for panel in (
+        failure_against_hashes,
+        false_positive_count,
+        softmax_output,
+        quenched_against_annealed,
+    ):
         assert job(tmp_path, panel.NAME) == CHECK_FAILED, panel.NAME
 
 

@@ -101,7 +101,7 @@ def test_two_runs_on_one_ledger(tmp_path: Path) -> None:
 
 def test_a_failing_task_is_named_and_the_rest_completes(tmp_path: Path) -> None:
     tasks = [*TASKS[:3], Task("bad one", fail, {}), *TASKS[3:]]
-    with pytest.raises(SweepError, match="bad one.*planted"):
+    with pytest.raises(SweepError, match=r"bad one.*planted"):
         results(tmp_path, tasks=tasks, engine="serial")
     assert len((tmp_path / "results.jsonl").read_text().splitlines()) == 1 + len(TASKS)
 
@@ -116,8 +116,13 @@ def test_a_killed_worker_loses_nothing(tmp_path: Path) -> None:
 def test_a_deadly_task_is_named_and_the_rest_completes(tmp_path: Path) -> None:
     """Three attempts, alone after the first; the innocent tasks under way with it are done."""
     with pytest.raises(SweepError, match="deadly"):
-        results(tmp_path, tasks=[*TASKS, Task("deadly", die, {}, cost=9.0)], engine="processes", jobs=2)
-    done = {json.loads(line)["task"] for line in (tmp_path / "results.jsonl").read_text().splitlines()[1:]}
+        results(
+            tmp_path, tasks=[*TASKS, Task("deadly", die, {}, cost=9.0)], engine="processes", jobs=2
+        )
+    done = {
+        json.loads(line)["task"]
+        for line in (tmp_path / "results.jsonl").read_text().splitlines()[1:]
+    }
     assert done == {task.name for task in TASKS}
 
 

@@ -87,9 +87,9 @@ def test_union_law_and_failure_probability(code: tuple[int, int, int], non_membe
             for w, p in enumerate(exact)
         )
         if failure > 0:
-            assert false_positives.log_failure_probability(k + non_members, k, d, m) == pytest.approx(
-                float(mpmath.log(failure)), abs=TOLERANCE
-            )
+            assert false_positives.log_failure_probability(
+                k + non_members, k, d, m
+            ) == pytest.approx(float(mpmath.log(failure)), abs=TOLERANCE)
         else:
             assert false_positives.failure_probability(k + non_members, k, d, m) == 0.0
 
@@ -109,13 +109,20 @@ def test_tail_bound_is_not_loose_by_orders() -> None:
     law = union_size.union_size_law(k, d, m)
     t = 2.0 * math.sqrt(union_size.union_size_variance(k, d, m))
     beyond = law[np.arange(d + 1) - union_size.mean_union_size(k, d, m) >= t].sum()
-    # the variance is about d/8 for a half-full union of a few heavy hashes, not the d/4 of Hoeffding
+    # half-full unions of few heavy hashes vary less than the d/4 that Hoeffding allows
     assert beyond > 0.01 * union_size.union_size_tail(d, t)
 
 
 @pytest.mark.parametrize(
     ("k", "d", "m"),
-    [(512, 16384, 22), (2, 16384, 4096), (512, 16384, 16384), (512, 16384, 1), (64, 6442, 69), (1, 16384, 8192)],
+    [
+        (512, 16384, 22),
+        (2, 16384, 4096),
+        (512, 16384, 16384),
+        (512, 16384, 1),
+        (64, 6442, 69),
+        (1, 16384, 8192),
+    ],
 )
 def test_whole_range(k: int, d: int, m: int) -> None:
     """n = 1e9, d = 16,384, k = 512: finite, ordered, within the rigorous bounds."""
@@ -133,7 +140,9 @@ def test_beyond_double_precision(k: int, d: int, m: int) -> None:
     """The tilted union law gives ln FPR where FPR, or the unions it rests on, underflow."""
     expected = log_of(exact_rate(k, d, m))
     assert expected < -170
-    assert false_positives.log_false_positive_rate(k, d, m) == pytest.approx(expected, abs=TOLERANCE)
+    assert false_positives.log_false_positive_rate(k, d, m) == pytest.approx(
+        expected, abs=TOLERANCE
+    )
 
 
 @given(codes(largest=120), st.floats(0.0, 3.0))

@@ -21,7 +21,9 @@ def theory(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_rates_json() -> None:
-    run = theory(*"rates --n 200 --k 4 --d 40 --m 6 --beta 1.5 --json".split())
+    run = theory(
+        *["rates", "--n", "200", "--k", "4", "--d", "40", "--m", "6", "--beta", "1.5", "--json"]
+    )
     assert run.returncode == 0
     assert run.stderr == ""
     found = json.loads(run.stdout)
@@ -31,35 +33,49 @@ def test_rates_json() -> None:
     assert found["lower_bound"] <= found["false_positive_rate"] <= found["upper_bound"]
     assert found["expected_false_positives"] == pytest.approx(196 * false_positive_rate(4, 40, 6))
     divergence = expected_divergence(200, 4, 40, 6, 1.5)
-    assert found["total_variation"] == divergence.total_variation == pytest.approx(0.63571, abs=6e-6)
+    assert (
+        found["total_variation"] == divergence.total_variation == pytest.approx(0.63571, abs=6e-6)
+    )
     assert found["kl"] == divergence.kl == pytest.approx(1.03674, abs=6e-6)
     assert found["squared_error"] == divergence.squared_error == pytest.approx(0.11840, abs=6e-6)
 
 
 def test_rates_below_the_smallest_double() -> None:
     """No under- or overflow: the logarithms stay finite, the JSON strict."""
-    found = json.loads(theory(*"rates --n 1000000000 --k 2 --d 16384 --m 4000 --json".split()).stdout)
+    found = json.loads(
+        theory(
+            *["rates", "--n", "1000000000", "--k", "2", "--d", "16384", "--m", "4000", "--json"]
+        ).stdout
+    )
     assert found["failure_probability"] == 0.0
     assert found["log_failure_probability"] < -700
     assert math.isfinite(found["log_failure_probability"])
 
 
 def test_rates_without_non_members() -> None:
-    found = json.loads(theory(*"rates --n 4 --k 4 --d 16 --m 3 --beta 1 --json".split()).stdout)
+    found = json.loads(
+        theory(
+            *["rates", "--n", "4", "--k", "4", "--d", "16", "--m", "3", "--beta", "1", "--json"]
+        ).stdout
+    )
     assert found["failure_probability"] == found["total_variation"] == 0.0
     assert found["log_failure_probability"] is None
 
 
 def test_width_json() -> None:
-    found = json.loads(theory(*"width --n 1000 --k 8 --epsilon 1e-3 --json".split()).stdout)
+    found = json.loads(
+        theory(*["width", "--n", "1000", "--k", "8", "--epsilon", "1e-3", "--json"]).stdout
+    )
     assert (found["width"], found["hashes"]) == (230, 18)
     assert found["failure_probability"] <= 1e-3
     assert found["law"] == pytest.approx(229.9, abs=0.05)
-    assert theory(*"width --n 5 --k 5 --epsilon 0.1 --json".split()).returncode == 0
+    assert theory(*["width", "--n", "5", "--k", "5", "--epsilon", "0.1", "--json"]).returncode == 0
 
 
 def test_tables_name_every_quantity() -> None:
-    shown = theory(*"rates --n 200 --k 4 --d 40 --m 6 --beta 1.5".split()).stdout
+    shown = theory(
+        *["rates", "--n", "200", "--k", "4", "--d", "40", "--m", "6", "--beta", "1.5"]
+    ).stdout
     for name in ("false_positive_rate", "lower_bound", "classic", "total_variation", "kl"):
         assert name in shown
 
@@ -86,8 +102,8 @@ def test_bad_input_is_one_line(arguments: str, message: str) -> None:
 
 
 def test_malformed_flags_exit_2() -> None:
-    assert theory(*"rates --n 9 --k three --d 4 --m 2".split()).returncode == 2
-    assert theory(*"rates --n 9.5 --k 3 --d 4 --m 2".split()).returncode == 2
+    assert theory(*["rates", "--n", "9", "--k", "three", "--d", "4", "--m", "2"]).returncode == 2
+    assert theory(*["rates", "--n", "9.5", "--k", "3", "--d", "4", "--m", "2"]).returncode == 2
     assert theory("no-such-command").returncode == 2
 
 

@@ -16,7 +16,9 @@ from theory.formulas.union_size import UNION_SIZE_LAW
 
 FAST, SLOW = 300, 100_000  # hash families
 TINY = [
-    pytest.param((n, k, d, m), marks=[pytest.mark.slow] * (comb(d, m) ** n > FAST), id=f"{n},{k},{d},{m}")
+    pytest.param(
+        (n, k, d, m), marks=[pytest.mark.slow] * (comb(d, m) ** n > FAST), id=f"{n},{k},{d},{m}"
+    )
     for d in range(1, 7)
     for m in range(1, d + 1)
     for n in range(1, 6)
@@ -41,7 +43,9 @@ def test_golden_values(sizes: tuple[int, int, int, int], golden: tuple[str, str]
     assert exactly(formulas.FALSE_POSITIVE_RATE.exact(k=k, d=d, m=m)) == rate
     assert exactly(formulas.FAILURE_PROBABILITY.exact(n=n, k=k, d=d, m=m)) == failure
     assert false_positives.false_positive_rate(k, d, m) == pytest.approx(float(rate), rel=1e-13)
-    assert false_positives.failure_probability(n, k, d, m) == pytest.approx(float(failure), rel=1e-13)
+    assert false_positives.failure_probability(n, k, d, m) == pytest.approx(
+        float(failure), rel=1e-13
+    )
 
 
 @pytest.mark.parametrize("sizes", TINY)
@@ -58,7 +62,9 @@ def test_laws_equal_enumeration(sizes: tuple[int, int, int, int]) -> None:
         assert union[w] == pytest.approx(float(exact), **approx)
     failure = mean(law, lambda o: int(o.false_positives > 0))
     assert exactly(formulas.FAILURE_PROBABILITY.exact(n=n, k=k, d=d, m=m)) == failure
-    assert false_positives.failure_probability(n, k, d, m) == pytest.approx(float(failure), **approx)
+    assert false_positives.failure_probability(n, k, d, m) == pytest.approx(
+        float(failure), **approx
+    )
     for x in range(n - k + 1):
         exact = mean(law, lambda o, x=x: int(o.false_positives == x))
         found = false_positives.false_positive_count_law(n, k, d, m, x)
@@ -101,7 +107,9 @@ def test_expected_divergence_equals_enumeration(
             target = [mpmath.mpf(1) / k] * k + [mpmath.mpf(0)] * (n - k)
             values = (
                 mpmath.fsum(abs(a - b) for a, b in zip(output, target, strict=True)) / 2,
-                mpmath.fsum(t * mpmath.log(t / a) for a, t in zip(output[:k], target, strict=False)),
+                mpmath.fsum(
+                    t * mpmath.log(t / a) for a, t in zip(output[:k], target, strict=False)
+                ),
                 mpmath.fsum((a - b) ** 2 for a, b in zip(output, target, strict=True)),
                 mpmath.fsum(leakages),
             )

@@ -119,7 +119,8 @@ def test_bounds_hold_and_are_tight_in_exact_rationals() -> None:
     """prod (dp - i)/(d - i) <= FPR <= p^m on every small size, equal exactly where claimed."""
     for k, d, m in SIZES:
         exact, lower, upper = (
-            Fraction(str(f.exact(k=k, d=d, m=m))) for f in (FALSE_POSITIVE_RATE, LOWER_BOUND, UPPER_BOUND)
+            Fraction(str(f.exact(k=k, d=d, m=m)))
+            for f in (FALSE_POSITIVE_RATE, LOWER_BOUND, UPPER_BOUND)
         )
         assert lower <= exact <= upper
         assert (lower == exact) == (k == 1 or m in (1, d)), (k, d, m)

@@ -88,9 +88,9 @@ DERIVATION = Derivation(
             Symbolic((sp.factor,), domain={s: 1 + slack}),
         ),
         Step(
-            "Coefficients in $[a, c]$ need bias $-a$ and $W_U$ divided by $a$, for any $a > 0$",
+            "Coefficients in $[a, c]$ need bias $-a$ and $W_U$ divided by $a$, for any $a > 0$: the same two values result",
             equal((x - relu(x - floor)) / floor, sp.Min(x / floor, 1)),
-            Symbolic((piecewise, sp.simplify)),
+            Symbolic(cases=({x: floor * (1 + excess)}, {x: sp.Integer(0)})),
         ),
         Step(
             "With bias $-1$ a coefficient below 1 does produce false negatives: a member that alone owns its $m$ bits then "

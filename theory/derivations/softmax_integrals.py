@@ -111,7 +111,7 @@ DERIVATION = Derivation(
                 others * psi_2 * psi_0 ** (others - 1)
                 + others * (others - 1) * psi_1**2 * psi_0 ** (others - 2),
             ),
-            Symbolic(),
+            Symbolic((sp.expand, sp.powsimp, sp.expand)),
             where={psi_1: -sp.Derivative(psi_0, t), psi_2: sp.Derivative(psi_0, (t, 2))},
         ),
         Step(

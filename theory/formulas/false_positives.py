@@ -7,7 +7,7 @@ import sympy as sp
 from theory import false_positives
 from theory.formula import Formula
 from theory.formulas.union_size import COVERAGE, MISSING_BITS_GIVEN_UNION, UNION_SIZE_LAW
-from theory.symbols import N, d, k, m, n, p, q, r, rho, s, w, x
+from theory.symbols import N, d, k, m, p, q, r, rho, s, w, x
 
 i = sp.Symbol("i", integer=True, nonnegative=True)
 j = sp.Symbol("j", integer=True, nonnegative=True)
@@ -62,9 +62,7 @@ FALSE_POSITIVE_COUNT_LAW = Formula(
 
 MISSING_BITS_LAW = Formula(
     "law of a non-member's missing bits",
-    sp.Sum(
-        (-1) ** (j - s) * sp.binomial(j, s) * sp.binomial(m, j) * AVOIDANCE**k, (j, s, m)
-    ),
+    sp.Sum((-1) ** (j - s) * sp.binomial(j, s) * sp.binomial(m, j) * AVOIDANCE**k, (j, s, m)),
     "exact",
     CODE + ", 0 <= s <= m",
     "inclusion-exclusion for exactly s of a token's m bits uncovered",

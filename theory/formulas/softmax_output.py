@@ -59,22 +59,16 @@ INTEGRALS = TASK + ", beta > 0"
 
 EXPECTED_TOTAL_VARIATION = Formula(
     "expected total variation",
-    sp.Integral(
-        sp.exp(-k * t) * mean_over_union(N * psi(1) * psi(0) ** (N - 1)), (t, 0, sp.oo)
-    ),
+    sp.Integral(sp.exp(-k * t) * mean_over_union(N * psi(1) * psi(0) ** (N - 1)), (t, 0, sp.oo)),
     "exact",
     INTEGRALS,
     "1/(k+L) = ∫ e^(-t(k+L)) dt and E[L e^(-tL)] = -Lambda'(t)",
-    lambda n, k, d, m, beta: (
-        softmax_output.expected_divergence(n, k, d, m, beta).total_variation
-    ),
+    lambda n, k, d, m, beta: softmax_output.expected_divergence(n, k, d, m, beta).total_variation,
 )
 
 EXPECTED_KL = Formula(
     "expected KL(target || output), nats",
-    sp.Integral(
-        sp.exp(-k * t) * (1 - mean_over_union(psi(0) ** N)) / t, (t, 0, sp.oo)
-    ),
+    sp.Integral(sp.exp(-k * t) * (1 - mean_over_union(psi(0) ** N)) / t, (t, 0, sp.oo)),
     "exact",
     INTEGRALS,
     "ln(1 + L/k) = ∫ e^(-kt) (1 - e^(-tL)) / t dt (Frullani)",
@@ -95,9 +89,7 @@ EXPECTED_SQUARED_ERROR = Formula(
     "exact",
     INTEGRALS,
     "1/(k+L)^2 = ∫ t e^(-t(k+L)) dt",
-    lambda n, k, d, m, beta: (
-        softmax_output.expected_divergence(n, k, d, m, beta).squared_error
-    ),
+    lambda n, k, d, m, beta: softmax_output.expected_divergence(n, k, d, m, beta).squared_error,
 )
 
 MEAN_LEAKAGE = Formula(

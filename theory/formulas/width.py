@@ -17,8 +17,7 @@ _Z = member_tilt / density
 _QUERIED = member_tilt / (1 - (1 - member_tilt) ** k)
 
 SADDLE_POINT = sp.Eq(
-    member_tilt / density
-    + member_tilt * (1 - member_tilt) ** k / (1 - (1 - member_tilt) ** k),
+    member_tilt / density + member_tilt * (1 - member_tilt) ** k / (1 - (1 - member_tilt) ** k),
     1,
 )
 
@@ -29,9 +28,7 @@ def _relative_entropy(of: sp.Expr, at: sp.Expr) -> sp.Expr:
 
 RATE_FUNCTION = Formula(
     "rate function of the false-positive rate at the saddle point b, nats per bit",
-    _relative_entropy(_QUERIED, density)
-    + k * _relative_entropy(member_tilt, density)
-    - sp.log(_Z),
+    _relative_entropy(_QUERIED, density) + k * _relative_entropy(member_tilt, density) - sp.log(_Z),
     "asymptotic",
     "k >= 2, 0 < x < 1, b the root of SADDLE_POINT in (0, x); d -> infinity at fixed k",
     "Sanov / saddle point for the k+1 token rows of a random d-column code",
