@@ -32,6 +32,7 @@ NAME = "failure_against_width"
 SMALLEST = 1e-12
 TASKS = ((20, 3), (1000, 4), (4096, 8), (50_000, 16))
 DIRECT_TARGETS = (0.5, 0.1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
+LARGEST_DIRECT_N = 5000
 CONDITIONAL_TARGETS = (1e-2, 1e-4, 1e-6, 1e-8, 1e-10, 1e-12)
 # the variance of the conditional estimator explodes below (see estimators.conditional_failure)
 SMALLEST_CONDITIONAL_K = 4
@@ -49,7 +50,7 @@ def tasks(effort: Effort) -> list[Task]:
     made = []
     for n, k in TASKS:
         for target in DIRECT_TARGETS:
-            if target < effort.smallest_direct or (n > 5000 and effort.name != "full"):
+            if target < effort.smallest_direct or n > LARGEST_DIRECT_N:
                 continue
             code = smallest_width(n, k, target)
             sizes = {"n": n, "k": k, "d": code.width, "m": code.hashes}

@@ -45,7 +45,7 @@ class Effort:
 
 QUICK = Effort("quick", families=32, sets=200_000, smallest_direct=1e-3, unions=30_000)
 DEFAULT = Effort("default", families=64, sets=1_000_000, smallest_direct=1e-4, unions=200_000)
-FULL = Effort("full", families=256, sets=200_000_000, smallest_direct=1e-6, unions=4_000_000)
+FULL = Effort("full", families=256, sets=400_000_000, smallest_direct=1e-6, unions=2_000_000)
 
 
 @dataclass(frozen=True)

@@ -283,8 +283,17 @@ def _substituted(claim: Relational, values: Mapping[sp.Symbol, sp.Basic]) -> Rel
 
 
 def _number(side: sp.Basic, point: Point) -> mpmath.mpf:
-    value = sp.lambdify((), _without_sums(side.subs(point)), "mpmath")()
-    return mpmath.mpmathify(value)
+    expression = _without_sums(side.subs(point))
+    # one at a time: printing a sum of long integrals takes SymPy longer than computing them
+    integrals = {
+        integral: sp.Float(_evaluated(integral), mpmath.mp.dps)
+        for integral in expression.atoms(sp.Integral)
+    }
+    return mpmath.mpmathify(_evaluated(expression.xreplace(integrals)))
+
+
+def _evaluated(expression: sp.Basic) -> mpmath.mpf:
+    return sp.lambdify((), expression, "mpmath")()
 
 
 def _rational(side: sp.Basic, point: Point) -> sp.Rational:
