@@ -43,7 +43,8 @@ CODES = points(
     (k, d, m), ((k_, d_, m_) for k_ in (1, 2, 3) for d_ in range(1, 6) for m_ in range(1, d_ + 1))
 )
 MOMENTS = points(
-    (k, d, m, j), ((2, 4, 2, 1), (2, 5, 3, 2), (3, 5, 2, 2), (3, 6, 2, 3), (4, 6, 1, 3), (3, 7, 3, 4))
+    (k, d, m, j),
+    ((2, 4, 2, 1), (2, 5, 3, 2), (3, 5, 2, 2), (3, 6, 2, 3), (4, 6, 1, 3), (3, 7, 3, 4)),
 )
 ENUMERABLE_CODES = points((k, d, m), ((1, 4, 2), (2, 4, 2), (2, 5, 2), (2, 5, 3), (3, 4, 3)))
 ENUMERABLE_TASKS = points((n, k, d, m), ((3, 1, 4, 2), (4, 2, 4, 2), (4, 2, 5, 2), (5, 2, 4, 3)))
@@ -62,26 +63,27 @@ DERIVATION = Derivation(
     "From the union of the hashes to the Bloom-filter rate",
     (
         Step(
-            "A member's hash is a uniform $m$-subset of the $d$ bits, so it avoids one given bit "
-            "with probability",
+            "A member's hash is a uniform $m$-subset of the $d$ bits, so it avoids one given "
+            "bit with probability",
             equal(AVOIDANCE.subs(j, 1), 1 - m / d),
             Symbolic((sp.combsimp,)),
         ),
         Step(
-            "The $k$ hashes are independent: all avoid the bit with probability $q = 1 - p$, and "
-            "by linearity the mean size of the union is",
+            "The $k$ hashes are independent: all avoid the bit with probability $q = 1 - p$, "
+            "and by linearity the mean size of the union is",
             equal(d * (1 - AVOIDANCE.subs(j, 1) ** k), UNION_SIZE_MEAN.expression),
             Symbolic((sp.combsimp, sp.simplify)),
         ),
         Step(
-            "Avoiding one more bit after $j$ of them, a hash has $d - j$ bits left to choose from. "
-            "The ratio of successive avoidance probabilities is",
+            "Avoiding one more bit after $j$ of them, a hash has $d - j$ bits left to choose "
+            "from. The ratio of successive avoidance probabilities is",
             equal(AVOIDANCE.subs(j, j + 1) / AVOIDANCE, (d - j - m) / (d - j)),
             Symbolic((sp.combsimp, sp.simplify)),
         ),
         Step(
-            "A token with $u$ bits of $d$ uncovered is a false positive when its hash avoids them. "
-            "Inclusion-exclusion over its own $m$ bits writes this through factorial moments of $u$",
+            "A token with $u$ bits of $d$ uncovered is a false positive when its hash avoids "
+            "them. Inclusion-exclusion over its own $m$ bits writes this through factorial "
+            "moments of $u$",
             equal(
                 COVERAGE.expression.subs(w, d - uncovered),
                 sp.Sum(
@@ -92,8 +94,8 @@ DERIVATION = Derivation(
             Symbolic((sp.combsimp,), cases=points((m,), ((m_,) for m_ in range(1, 8)))),
         ),
         Step(
-            "The $j$-th factorial moment of the number of uncovered bits counts $j$-sets that all "
-            "$k$ hashes avoid",
+            "The $j$-th factorial moment of the number of uncovered bits counts $j$-sets that "
+            "all $k$ hashes avoid",
             equal(
                 sp.Sum(
                     UNION_SIZE_LAW.expression * sp.binomial(d - w, j) / sp.binomial(d, j), (w, m, d)
@@ -117,8 +119,8 @@ DERIVATION = Derivation(
             where=RATE,
         ),
         Step(
-            "Treating the $m$ bits as if covered independently gives $p^m$, which is an upper bound "
-            "(proved in the derivation negative_association)",
+            "Treating the $m$ bits as if covered independently gives $p^m$, which is an upper "
+            "bound (proved in the derivation negative_association)",
             at_most(false_positive_rate, UPPER_BOUND.expression),
             Rationals(CODES),
             where=RATE,
@@ -141,8 +143,8 @@ DERIVATION = Derivation(
             Symbolic(),
         ),
         Step(
-            "The classic rate lies below $p^m$, because $1 - x$ lies below $e^{-x}$ at $x = m/d$, by the "
-            "integral of a non-negative function, and so $q$ below $e^{-k m/d}$",
+            "The classic rate lies below $p^m$, because $1 - x$ lies below $e^{-x}$ at $x = "
+            "m/d$, by the integral of a non-negative function, and so $q$ below $e^{-k m/d}$",
             equal(
                 sp.exp(-density) - (1 - density),
                 sp.Integral(1 - sp.exp(-point), (point, 0, density)),
@@ -150,8 +152,8 @@ DERIVATION = Derivation(
             Symbolic(),
         ),
         Step(
-            "Given the union, $N$ non-members fail independently with $f = f(w)$. The slack of the union "
-            "bound, $N f - [1 - (1 - f)^N]$, starts at 0 and obeys a recursion with "
+            "Given the union, $N$ non-members fail independently with $f = f(w)$. The slack of "
+            "the union bound, $N f - [1 - (1 - f)^N]$, starts at 0 and obeys a recursion with "
             "non-negative terms (Bernoulli's inequality)",
             equal(
                 bernoulli_gap(others + 1),

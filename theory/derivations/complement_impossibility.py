@@ -1,15 +1,15 @@
 """Why residual width d holds no exact complement (NOR) network, and which width does.
 
-The network has residual width D: x = α W_E, hidden units g = ReLU(x W_in + b_in), logits
+The network has residual width D and n tokens: x = α W_E, gates g = ReLU(x W_in + b_in), logits
 (x + g W_out + b_out) W_U + b_U. Assumed of it: the coefficients of the active tokens fill [1, c],
-c > 1; hidden unit j has pre-activation 1 - s hits_j, hits_j being the coefficients of the active
-tokens that own bit j, s >= 1, so W_E W_in = -s H and g_j is 1 or 0 whatever the coefficients; and
-the logits are -β M_i, up to an amount common to all tokens of one input (softmax ignores it).
+c > 1; the input of hidden unit j is 1 - s hits_j, hits_j being the coefficients of the active
+tokens that own bit j, s >= 1, so W_E W_in = -s H; and the logits are -β M_i, up to an amount
+common to all tokens of one input (softmax ignores it).
 
-Proved: W_U has at least two equal columns' worth too little room. The differences of its columns
-lie in the null space of W_E, so D >= rank H + rank(column differences of W_U). At D = d = rank H
-all columns of W_U are equal, and the logits' differences do not depend on the input. Where the
-gates that occur span all d dimensions affinely, the second rank is at least d - 1 and D >= 2d - 1.
+Proved: the differences of W_U's columns lie in the null space of W_E, whose rank is at least that
+of H. At D = d = rank H they are 0, the differences of logits are the same for every input, and
+for d >= 2 that is wrong. Where the gates that occur affinely span all d dimensions, more is true:
+D >= rank H + rank of H less its mean row, 2d - 1 for a constant weight, and 2d - 1 will do.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ eta = sp.Symbol("eta", positive=True)
 c, alpha, overlap = sp.symbols("c alpha o", positive=True)
 alpha_1, alpha_2 = sp.symbols("alpha_1 alpha_2", positive=True)
 A_1, A_2, bias = sp.symbols("A_1 A_2 b_in", real=True)
-b_1, b_2 = sp.symbols("b_1 b_2", real=True)
 slack, room = sp.symbols("slack room", nonnegative=True)
 
 
@@ -36,22 +35,36 @@ def generic(letter: str, rows: int, columns: int) -> sp.ImmutableMatrix:
     )
 
 
+def matrix(name: str, rows: int = 3, columns: int = 3) -> sp.MatrixSymbol:
+    """A matrix shown by its name."""
+    return sp.MatrixSymbol(name, rows, columns)
+
+
+W_E, W_in, W_out, W_U, H = (matrix(name) for name in ("W_E", "W_in", "W_out", "W_U", "H"))
+W_E2, W_in2, H_2 = (matrix(name, 2, 2) for name in ("W_E", "W_in", "H"))
+first, raised, token, gates = (matrix(name, 1) for name in ("alpha", "alpha_c", "e_1", "g"))
+ones, centring, some_hashes = matrix("J"), matrix("P"), matrix("K", 3, 2)
+residual, column, one_row = matrix("y", 1), matrix("u", 3, 1), matrix("1", 1)
+
 # the three 2-subsets of 3 bits: weight 2, rank 3
-HASHES = sp.ImmutableMatrix([[1, 1, 0], [1, 0, 1], [0, 1, 1]])
 WEIGHT = sp.Integer(2)
-ONES = sp.ones(3, 3).as_immutable()
-CENTRED = HASHES - WEIGHT * ONES / 3
-COEFFICIENTS = sp.ImmutableMatrix([[alpha_1, alpha_2, 0]])
-GATES = generic("g", 1, 3)
-TOKENS, INTO, OUT = generic("e", 3, 3), generic("w", 3, 3), generic("o", 3, 3)
-READOUT = generic("r", 3, 2)
-SAME_COLUMNS = sp.ImmutableMatrix.hstack(READOUT[:, 0], READOUT[:, 0])
+HASHES = sp.ImmutableMatrix([[1, 1, 0], [1, 0, 1], [0, 1, 1]])
+TWO_HASHES = sp.ImmutableMatrix([[1, 0], [0, 1]])
+ONES = {ones: sp.ones(3, 3).as_immutable()}
+CENTRING = {centring: sp.eye(3).as_immutable() - sp.ones(3, 3) / 3}
+ACTIVE = {first: sp.ImmutableMatrix([[alpha_1, alpha_2, 0]])}
+GATES = {gates: generic("g", 1, 3)}
+NETWORK = {W_E: generic("e", 3, 3), W_out: generic("o", 3, 3), W_U: generic("u", 3, 3)}
 
 # residual width 5: hashes on three coordinates, which the readout ignores, and gates on two more
-BASIS = sp.ImmutableMatrix([[1, 0], [0, 1], [-1, -1]])
-WIDE_TOKENS = sp.ImmutableMatrix.hstack(HASHES, sp.zeros(3, 2))
-WIDE_OUT = sp.ImmutableMatrix.hstack(sp.zeros(3, 3), -BASIS)
-WIDE_READOUT = sp.ImmutableMatrix.vstack(sp.zeros(3, 3), beta * CENTRED.T[:2, :])
+WIDE_E, WIDE_OUT, WIDE_U = matrix("W_E", 3, 5), matrix("W_out", 3, 5), matrix("W_U", 5, 3)
+WIDE = {
+    WIDE_E: sp.ImmutableMatrix([[1, 1, 0, 0, 0], [1, 0, 1, 0, 0], [0, 1, 1, 0, 0]]),
+    WIDE_OUT: sp.ImmutableMatrix([[0, 0, 0, -1, 0], [0, 0, 0, 0, -1], [0, 0, 0, 1, 1]]),
+    WIDE_U: beta
+    * sp.ImmutableMatrix([[0, 0, 0], [0, 0, 0], [0, 0, 0], [1, 1, -2], [1, -2, 1]])
+    / 3,
+}
 
 
 def pre_activation(first_coefficient: sp.Expr) -> sp.Expr:
@@ -59,110 +72,126 @@ def pre_activation(first_coefficient: sp.Expr) -> sp.Expr:
     return bias + first_coefficient * A_1 + alpha_2 * A_2
 
 
-def logit_difference(readout: sp.ImmutableMatrix) -> sp.Expr:
-    """Logit of token 1 minus that of token 2, tokens 1 and 2 active, for the given gates."""
-    logits = (COEFFICIENTS * TOKENS + GATES * OUT) * readout + sp.ImmutableMatrix([[b_1, b_2]])
-    return logits[0] - logits[1]
-
-
 DERIVATION = Derivation(
     "complement_impossibility",
     "The complement (NOR) network and its residual width",
     (
         Step(
-            "A unit is on, at 1, while no active token owns its bit, whatever their coefficients. Raising one "
-            "from 1 to $c > 1$ changes its input by the entry of $A = W_E W_in$, which is therefore 0 "
-            "for tokens that do not own the bit",
+            "A gate is 1 while no active token owns its bit, whatever their coefficients. "
+            "Raising one from 1 to $c > 1$ changes its input by a multiple of the entry of $A = "
+            "W_E W_{in}$, which is therefore 0 for tokens that do not own the bit",
             equal(pre_activation(c) - pre_activation(1), (c - 1) * A_1),
             Symbolic((sp.expand,)),
         ),
         Step(
-            "With $-s$ for those that do, $A = -s H$; a unit that is hit is off for every $s ≥ 1$",
+            "With $-s$ for those that do, $A = -s H$; a gate that is hit is 0 for every $s ≥ 1$",
             equal(sp.Max(1 - strength * hits, 0), 0),
-            Symbolic((), domain={strength: 1 + slack, hits: 1 + room}),
+            Symbolic((sp.expand,), domain={strength: 1 + slack, hits: 1 + room}),
         ),
         Step(
-            "So the gates do not depend on the coefficients, and must not. But the residual path does: the slope of a "
-            "difference of logits in the coefficient of an active token is its row of $W_E$ times a difference "
-            "of columns of $W_U$ (shown at $d = 3$, any weights)",
+            "So coefficients do not reach the logits through the gates. Through the residual "
+            "path they do: raising the first token's coefficient from 1 to $c$ adds a multiple "
+            "of its row of $W_E W_U$ (any weights; here $d = 3$)",
             equal(
-                sp.Derivative(logit_difference(READOUT), alpha_1),
-                (TOKENS[0, :] * (READOUT[:, 0] - READOUT[:, 1]))[0],
+                (raised * W_E + gates * W_out) * W_U - (first * W_E + gates * W_out) * W_U,
+                (c - 1) * token * W_E * W_U,
             ),
             Symbolic((sp.expand,)),
+            where={
+                raised: sp.ImmutableMatrix([[c, alpha_2, 0]]),
+                first: sp.ImmutableMatrix([[1, alpha_2, 0]]),
+                token: sp.ImmutableMatrix([[1, 0, 0]]),
+            }
+            | GATES
+            | NETWORK,
         ),
         Step(
-            "It must vanish for every token: $W_E$ maps each difference of columns of $W_U$ to 0. At residual width $d$, take $d$ tokens "
-            "with independent hashes. Their square part of $W_E$ has $det(W_E) det(W_in) = det(-s H)$; at $d = 2$",
-            equal(
-                sp.Determinant(TOKENS[:2, :2]) * sp.Determinant(INTO[:2, :2]),
-                sp.Determinant(TOKENS[:2, :2] * INTO[:2, :2]),
-            ),
+            "That must be a common amount: every row of $W_E W_U$ is constant, so $W_E$ maps "
+            "differences of columns of $W_U$ to 0. At width $D = d$ such a difference is itself "
+            "0. For $d$ tokens with independent hashes, $W_E = -s H W_{in}^{-1}$ has a left "
+            "inverse; at $d = 2$",
+            equal(W_in2 * (-strength * H_2) ** -1 * W_E2, sp.Identity(2)),
+            Symbolic(),
+            where={W_E2: -strength * H_2 * W_in2**-1, H_2: TWO_HASHES, W_in2: generic("w", 2, 2)},
+        ),
+        Step(
+            "at $d = 3$ by determinants, $det(W_E) det(W_{in}) = det(-s H)$,",
+            equal(sp.Determinant(W_E) * sp.Determinant(W_in), sp.Determinant(W_E * W_in)),
             Symbolic((sp.expand,)),
+            where={W_E: generic("e", 3, 3), W_in: generic("w", 3, 3)},
         ),
         Step(
-            "at $d = 3$",
-            equal(
-                sp.Determinant(TOKENS) * sp.Determinant(INTO), sp.Determinant(TOKENS * INTO)
-            ),
+            "which is not 0; and in general because rank $W_E$ is at least rank $W_E W_{in}$ = "
+            "rank $H = d$",
+            positive((-strength) ** 3 * sp.Determinant(H)),
             Symbolic((sp.expand,)),
+            where={H: HASHES},
         ),
         Step(
-            "and $det(-s H) ≠ 0$, as for the three 2-subsets of 3 bits",
-            positive(sp.Determinant(-strength * HASHES)),
+            "So all columns of $W_U$ are one vector $u$, and logits less their mean over the "
+            "tokens, a product with $P$, do not depend on the residual $y$ at all (a bias $b_U$ "
+            "adds the same for every input). But they should: $-β (M_1 - M_2)$ is positive when "
+            "token 1 is active and token 2 misses a bit, negative with the roles exchanged, and "
+            "for $d ≥ 2$ some two tokens have different hashes",
+            equal(residual * column * one_row * centring, sp.ZeroMatrix(1, 3)),
             Symbolic((sp.expand,)),
+            where={
+                residual: generic("y", 1, 3),
+                column: generic("u", 3, 1),
+                one_row: sp.ones(1, 3).as_immutable(),
+            }
+            | CENTRING,
         ),
         Step(
-            "A square matrix of non-zero determinant maps no other vector to 0, since its adjugate undoes it",
-            equal(TOKENS.adjugate() * TOKENS, sp.Determinant(TOKENS) * sp.eye(3).as_immutable()),
-            Symbolic((sp.expand,)),
-        ),
-        Step(
-            "so all columns of $W_U$ are equal. Then the difference of two logits is the same for every input. It should be "
-            "$-β (M_1 - M_2)$: positive when token 1 is active and token 2 misses a bit, negative with the roles exchanged. "
-            "Impossible, once two tokens' hashes can miss each other ($d ≥ 2$)",
-            equal(logit_difference(SAME_COLUMNS), b_1 - b_2),
-            Symbolic((sp.expand,)),
-        ),
-        Step(
-            "At residual width $D$, with $n$ tokens, Sylvester's rank inequality (cited) gives $D ≥ rank H$ plus the rank of $W_U$'s column "
-            "differences. These must carry $-β H$ less its mean row. A constant weight makes that matrix kill the vector of ones",
-            equal(CENTRED * sp.ones(3, 1), sp.zeros(3, 1)),
+            "At any width, Sylvester's rank inequality (cited) bounds $D$ below by rank $H$ "
+            "plus the rank of $W_U$'s column differences. If the gates that occur affinely span "
+            "all $d$ dimensions, those must carry $-β H$ less its mean row, a matrix that for a "
+            "constant weight kills the vector of ones",
+            equal(centring * H * one_row.T, sp.ZeroMatrix(3, 1)),
             Symbolic(()),
+            where={H: HASHES, one_row: sp.ones(1, 3).as_immutable()} | CENTRING,
         ),
         Step(
-            "and no more: a minor of order $d - 1$ is not 0. So its rank is $d - 1$ and $D ≥ 2 d - 1$",
-            positive(sp.Determinant(CENTRED[:2, :2]) ** 2),
+            "and, $H$ having rank $d$, nothing else: without one column its Gram determinant is "
+            "positive. So its rank is $d - 1$, and $D ≥ 2 d - 1$ (for logits that are $-β M$ "
+            "with nothing common, $H$ itself is carried, and $D ≥ 2 d$)",
+            positive(sp.Determinant(some_hashes.T * centring * some_hashes)),
             Symbolic(()),
+            where={some_hashes: HASHES[:, :2]} | CENTRING,
         ),
         Step(
-            "Width $2 d - 1$ suffices: here 5, with the hashes on coordinates that the readout ignores. The "
-            "logits are $-β M$ plus a common amount (width $2 d$ with the last block $β H^T$ leaves nothing "
-            "common)",
+            "Width $2 d - 1$, here 5, suffices: the readout ignores the coordinates that hold "
+            "the hashes, and the logits are $-β M$ plus a common amount (with $d$ coordinates "
+            "for the gates and $β H^T$ to read them, plus nothing)",
             equal(
-                (COEFFICIENTS * WIDE_TOKENS + GATES * WIDE_OUT) * WIDE_READOUT,
-                -beta * GATES * HASHES.T + beta * WEIGHT / 3 * GATES * ONES,
+                (first * WIDE_E + gates * WIDE_OUT) * WIDE_U,
+                -beta * gates * H.T + beta * WEIGHT / 3 * gates * ones,
             ),
             Symbolic((sp.expand,)),
+            where={H: HASHES} | ONES | ACTIVE | GATES | WIDE,
         ),
         Step(
-            "Coefficients that vary are needed for the impossibility. With one active token at $α = 1$, $W_E = H$, $W_U = β H^T$ and no "
-            "help from the gates, the logits are $β (m - M)$, where $M$ counts the 1s of a row of $H$ against the 0s of another",
-            equal(HASHES * HASHES.T, WEIGHT * ONES - (ONES - HASHES) * HASHES.T),
+            "That coefficients vary is needed. With one active token at $α = 1$, $W_E = H$, "
+            "$W_U = β H^T$ and no help from the gates, width $d$ gives the logits $β (m - M)$: "
+            "shared bits are $m$ less those of one token that the other lacks",
+            equal(H * H.T, WEIGHT * ones - (ones - H) * H.T),
             Symbolic(()),
+            where={H: HASHES} | ONES,
         ),
         Step(
-            "At width $d$ the complement holds in a limit: $W_E = η H$, $W_in = -(s/η) I$, $W_out = -I$, $W_U = β H^T$ leave the gates "
-            "as they were and the logits off by",
+            "And at width $d$ the complement holds in a limit: $W_E = η H$, $W_{in} = -(s/η) "
+            "I$, $W_{out} = -I$, $W_U = β H^T$ leave the gates as they were and the logits $-β "
+            "M$ off by",
             equal(
-                (COEFFICIENTS * (eta * HASHES) - GATES) * (beta * HASHES.T) + beta * GATES * HASHES.T,
-                eta * beta * COEFFICIENTS * HASHES * HASHES.T,
+                (first * (eta * H) - gates) * (beta * H.T) + beta * gates * H.T,
+                eta * beta * first * H * H.T,
             ),
             Symbolic((sp.expand,)),
+            where={H: HASHES} | ACTIVE | GATES,
         ),
         Step(
-            "that is $η β$ times, for each of the $k$ active tokens, coefficient times overlap. Each is at most $c m$, so the error is "
-            "at most $β η c k m$ and vanishes with $η$",
+            "that is $η β$ times, for each of the $k$ active tokens, coefficient times overlap. "
+            "Each is at most $c m$, so the error is at most $β η c k m$ and vanishes with $η$",
             at_most(alpha * overlap, c * m),
             Symbolic((sp.expand,), domain={c: alpha + slack, m: overlap + room}),
         ),

@@ -6,6 +6,7 @@ abbreviations printed beside it written out, and nothing else.
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from sympy.core.relational import Relational
 from theory.derivations.power_series import power_series
 
 DIGITS = 30
-_WORKING_DIGITS = 50
+_WORKING_DIGITS = 40
 _MOST_POINTS_LISTED = 6
 _COLUMNS = 96
 
@@ -124,14 +125,12 @@ class Symbolic:
     An equation needs the difference to become 0; an inequality needs it to have the right sign
     under the symbols' declared assumptions. domain: parametrises the claim's domain, as in
     d = m + slack for d >= m. cases: values at which the claim is proved one by one, where it
-    cannot be proved for all at once. evaluate: carry out sums, limits, derivatives and integrals
-    first.
+    cannot be proved for all at once. Sums, limits, derivatives and integrals are carried out first.
     """
 
     moves: tuple[Move, ...] = (sp.simplify,)
     domain: Point = field(default_factory=dict)
     cases: tuple[Point, ...] = ({},)
-    evaluate: bool = True
     method: ClassVar[Method] = "symbolic"
 
     def verdict(self, claim: Relational) -> Verdict:
@@ -144,10 +143,10 @@ class Symbolic:
 
     def _difference(self, claim: Relational) -> sp.Basic:
         """Left - right of an equation; larger - smaller of an inequality; after the moves."""
-        larger, smaller = (claim.gts, claim.lts) if hasattr(claim, "gts") else claim.args
-        difference = larger - smaller
-        if self.evaluate:
-            difference = difference.doit()
+        larger, smaller = claim.args if isinstance(claim, sp.Eq) else (claim.gts, claim.lts)
+        difference = (larger - smaller).doit()
+        if isinstance(difference, sp.MatrixExpr):
+            difference = difference.as_explicit()
         for move in self.moves:
             if isinstance(difference, sp.MatrixBase):
                 difference = difference.applyfunc(move)
@@ -156,9 +155,10 @@ class Symbolic:
         return difference
 
     def _argument(self, claim: Relational) -> str:
-        goal = "the difference is 0" if isinstance(claim, sp.Eq) else "the difference has this sign"
-        by = ", ".join(move.__name__ for move in self.moves)
-        argument = goal + (f" after {by}" if by else "")
+        goals = {sp.Eq: "0", sp.Le: "non-negative", sp.Gt: "positive"}
+        argument = f"the difference is {goals[claim.func]}"
+        if self.moves:
+            argument += f" after {', '.join(move.__name__ for move in self.moves)}"
         argument += _listed(", with ", self.domain)
         if self.cases != ({},):
             argument += f", proved {_summary(self.cases)}"
@@ -169,7 +169,7 @@ def _sign_proved(claim: Relational, difference: sp.Basic) -> bool:
     if isinstance(claim, sp.Eq):
         is_matrix = isinstance(difference, sp.MatrixBase)
         return bool(difference.is_zero_matrix if is_matrix else difference == 0)
-    strict = isinstance(claim, sp.StrictGreaterThan | sp.StrictLessThan)
+    strict = isinstance(claim, sp.Gt)
     return bool(difference.is_positive if strict else difference.is_nonnegative)
 
 
@@ -232,7 +232,7 @@ class Digits:
                 if isinstance(claim, sp.Eq):
                     excess = abs(gap)
                 else:
-                    excess = gap if isinstance(claim, sp.Le | sp.Lt) else -gap
+                    excess = gap if isinstance(claim, sp.Le) else -gap
                 if not excess <= mpmath.mpf(10) ** -DIGITS:
                     text = f"off by {mpmath.nstr(excess, 3)} of its size{_listed(' at ', point)}"
                     return Verdict(False, text)
@@ -304,10 +304,13 @@ def _rational(side: sp.Basic, point: Point) -> sp.Rational:
 
 
 def _without_sums(expression: sp.Basic) -> sp.Basic:
-    """Finite sums and products written out from the outside in, so that none is done symbolically."""
+    """Finite sums and products as their terms, from the outside in: none is done symbolically."""
     if isinstance(expression, sp.Sum | sp.Product):
         body, (index, first, last) = expression.args
-        terms = [_without_sums(body.subs(index, at)) for at in range(int(first), int(last) + 1)]
+        terms = [
+            _without_sums(body.xreplace({index: sp.Integer(at)}))
+            for at in range(int(first), int(last) + 1)
+        ]
         return (sp.Add if isinstance(expression, sp.Sum) else sp.Mul)(*terms)
     if expression.args:
         return expression.func(*map(_without_sums, expression.args))
@@ -327,6 +330,9 @@ def _short(value: sp.Basic) -> str:
 def _summary(all_points: tuple[Point, ...]) -> str:
     """Every point where there are few, otherwise their number and the range of each symbol."""
     symbols = tuple(all_points[0])
+    if len(symbols) == 1:
+        values = ", ".join(_short(point[symbols[0]]) for point in all_points)
+        return f"at {symbols[0]} = {values}"
     if len(all_points) <= _MOST_POINTS_LISTED:
         rows = ["(" + ", ".join(_short(value) for value in at.values()) + ")" for at in all_points]
         names = ", ".join(symbol.name for symbol in symbols)
@@ -338,7 +344,7 @@ def _summary(all_points: tuple[Point, ...]) -> str:
         if low == high:
             ranges.append(f"{symbol} = {_short(low)}")
         else:
-            ranges.append(f"{_short(low)} <= {symbol} <= {_short(high)}")
+            ranges.append(f"{symbol} from {_short(low)} to {_short(high)}")
     return f"at {len(all_points)} points, {', '.join(ranges)}"
 
 
@@ -360,9 +366,7 @@ def as_text(derivation: Derivation, checked: tuple[CheckedStep, ...]) -> str:
 
 
 def _wrapped(text: str, label: str) -> list[str]:
-    return textwrap.wrap(
-        text, _COLUMNS, initial_indent=label, subsequent_indent=" " * len(label)
-    )
+    return textwrap.wrap(text, _COLUMNS, initial_indent=label, subsequent_indent=" " * len(label))
 
 
 def _pretty(claim: sp.Basic) -> list[str]:
@@ -377,7 +381,9 @@ _LATEX_MATH = {
     "β": r"\beta ",
     "α": r"\alpha ",
     "η": r"\eta ",
+    "δ": r"\delta ",
     "κ": r"\kappa ",
+    "μ": r"\mu ",
     "Λ": r"\Lambda ",
     "ψ": r"\psi ",
     "∞": r"\infty ",
@@ -385,8 +391,9 @@ _LATEX_MATH = {
     "≤": r"\le ",
     "≥": r"\ge ",
     "≠": r"\ne ",
-    "ln ": r"\ln ",
+    "ln": r"\ln",
     "log2": r"\log_2",
+    "det": r"\det",
 }
 _LATEX_TEXT = str.maketrans(
     {character: "\\" + character for character in "&%#_{}$"}
@@ -406,9 +413,8 @@ def as_latex(derivation: Derivation, checked: tuple[CheckedStep, ...]) -> str:
         step = result.step
         lines += [rf"\item {_latex_text(step.text)}", *_displayed(step.claim)]
         if step.where:
-            lines.append("where")
-            for symbol, definition in step.where.items():
-                lines += _displayed(equal(symbol, definition))
+            definitions = (equal(symbol, definition) for symbol, definition in step.where.items())
+            lines += ["where", *_displayed(*definitions)]
         mark = "ok" if result.holds else r"\textbf{BROKEN}"
         lines.append(rf"{{\small [{result.method}, {mark}] {_latex_text(result.detail)}}}")
     lines.append(r"\end{enumerate}")
@@ -416,8 +422,9 @@ def as_latex(derivation: Derivation, checked: tuple[CheckedStep, ...]) -> str:
 
 
 def _plain_text(text: str) -> str:
-    """A sentence for the terminal: formulas keep their letters, braces become parentheses."""
-    return text.replace("$", "").replace("{", "(").replace("}", ")")
+    """A sentence for the terminal, without the marks that only LaTeX needs."""
+    text = re.sub(r"\{(\w+)\}", r"\1", text.replace("$", ""))
+    return text.replace("{", "(").replace("}", ")")
 
 
 def _latex_text(text: str) -> str:
@@ -430,5 +437,5 @@ def _latex_text(text: str) -> str:
     return "$".join(pieces)
 
 
-def _displayed(claim: sp.Basic) -> list[str]:
-    return [r"\begin{equation*}", sp.latex(claim), r"\end{equation*}"]
+def _displayed(*claims: sp.Basic) -> list[str]:
+    return [r"\begin{gather*}", " \\\\\n".join(map(sp.latex, claims)), r"\end{gather*}"]

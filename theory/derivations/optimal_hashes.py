@@ -38,15 +38,15 @@ DERIVATION = Derivation(
     "The number of hash bits that minimises the classic rate",
     (
         Step(
-            "Let $z = e^{-k m/d}$ be the share of bits left empty, so $m = -(d/k) ln z$. "
-            "The classic rate becomes",
+            "Let $z = e^{-k m/d}$ be the share of bits left empty, so $m = -(d/k) ln z$. The "
+            "classic rate becomes",
             equal(LOG_CLASSIC, -d / k * SYMMETRIC),
             Symbolic((together_in_logs, expand_logs, sp.simplify), domain=INTERIOR),
             where={m: -d / k * sp.log(empty)},
         ),
         Step(
-            "which exchanging empty and full leaves as it is. Its derivative changes sign with the "
-            "exchange",
+            "which exchanging empty and full leaves as it is. Its derivative changes sign with "
+            "the exchange",
             equal(
                 sp.Derivative(SYMMETRIC, empty),
                 sp.log(1 - empty) / empty - sp.log(empty) / (1 - empty),
@@ -60,13 +60,14 @@ DERIVATION = Derivation(
             where={empty: sp.Rational(1, 2)},
         ),
         Step(
-            "It is the only stationary point, because $ln z ln(1-z)$ is strictly concave: its second "
-            "derivative is minus the sum of two terms",
+            "It is the only stationary point, because $ln z ln(1-z)$ is strictly concave: its "
+            "second derivative is minus the sum of two terms",
             equal(sp.Derivative(SYMMETRIC, (empty, 2)), -sum(SECOND_DERIVATIVE_TERMS)),
             Symbolic(),
         ),
         Step(
-            "both positive, since with $v = z/(1-z)$, or its inverse, each has a numerator of the form",
+            "both positive, since with $v = z/(1-z)$, or its inverse, each has a numerator of "
+            "the form",
             equal(odds - sp.log(1 + odds), sp.Integral(dummy / (1 + dummy), (dummy, 0, odds))),
             Symbolic(),
         ),

@@ -7,7 +7,7 @@ coefficient lists out takes a second.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import reduce
+from functools import lru_cache, reduce
 from operator import add, mul
 
 import sympy as sp
@@ -70,6 +70,7 @@ class PowerSeries:
         return _series(0, found)
 
 
+@lru_cache(maxsize=1024)
 def power_series(expression: sp.Expr, u: sp.Symbol, terms: int) -> PowerSeries:
     """The series of an expression in u > 0 about 0, computed with `terms` coefficients.
 

@@ -1,4 +1,4 @@
-"""How fast false positives vanish at fixed k: the saddle point, and its expansion for many members."""
+"""How fast false positives vanish at fixed k: the saddle point, and its expansion in 1/k."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ LN2 = sp.log(2)
 RATE = {false_positive_rate: FALSE_POSITIVE_RATE.expression}
 ONE_BIT = (1 + u) * (1 + v) ** k - u
 ENTROPY = -x * sp.log(x) - (1 - x) * sp.log(1 - x)
-# ln of the bound on one bit's share of the false-positive rate, at tilts a and b of the tokens' bits
+# minus ln of one bit's share of the bound on the rate, at tilts a and b of the tokens' bits
 EXPONENT = (
     x * sp.log(a / (1 - a))
     + k * x * sp.log(b / (1 - b))
@@ -59,9 +59,8 @@ SADDLE = {x: b / Z, Z: ALLOWED, a: QUERY_TILT}
 # the rate times k at mean load lambda = k x, in powers of 1/k; r are the odds that a bit is empty
 LEADING = -load * sp.log(1 - sp.exp(-load))
 FIRST_ORDER = load**3 * (odds**2 - odds) / 2
-SECOND_ORDER = (
-    load**4
-    * (load * (odds - 3 * odds**2 + 4 * odds**4) / 8 - (2 * odds - 3 * odds**2 + 2 * odds**3) / 6)
+SECOND_ORDER = load**4 * (
+    load * (odds - 3 * odds**2 + 4 * odds**4) / 8 - (2 * odds - 3 * odds**2 + 2 * odds**3) / 6
 )
 EXPANSION = LEADING + FIRST_ORDER / k + SECOND_ORDER / k**2
 EMPTY_ODDS = {odds: 1 / (sp.exp(load) - 1)}
@@ -110,10 +109,10 @@ DERIVATION = Derivation(
     "The exponential rate of false positives and its expansion in 1/k",
     (
         Step(
-            "Count hash families of a query and $k$ members in which no bit belongs to the query and to no "
-            "member: one bit contributes $(1 + u)(1 + v_1)...(1 + v_k) - u$, and the count is the "
-            "coefficient of $u^m v_1^m ... v_k^m$ in its $d$-th power. With $V$ the product of the "
-            "$1 + v_i$, the coefficient of $u^i$ is",
+            "Count hash families of a query and $k$ members in which no bit belongs to the "
+            "query and to no member: one bit contributes $(1 + u)(1 + v_1)...(1 + v_k) - u$, "
+            "and the count is the coefficient of $u^m v_1^m ... v_k^m$ in its $d$-th power. "
+            "With $V$ the product of the $1 + v_i$, the coefficient of $u^i$ is",
             equal(
                 ((1 + u) * V - u) ** d,
                 sp.Sum(
@@ -126,8 +125,9 @@ DERIVATION = Derivation(
             Symbolic((sp.expand,), cases=points((d,), ((d_,) for d_ in range(1, 7)))),
         ),
         Step(
-            "and $V^{d-j}$ contributes $C(d-j, m)$ once per member. Divided by all $C(d, m)^{k+1}$ families "
-            "this is the exact rate; for $k = 2$, coefficients as derivatives at 0,",
+            "and $V^{d-j}$ contributes $C(d-j, m)$ once per member. Divided by all $C(d, "
+            "m)^{k+1}$ families this is the exact rate; for $k = 2$, coefficients as "
+            "derivatives at 0,",
             equal(
                 sp.Derivative(
                     ((1 + u) * (1 + v_1) * (1 + v_2) - u) ** d, (u, m), (v_1, m), (v_2, m)
@@ -136,11 +136,12 @@ DERIVATION = Derivation(
                 false_positive_rate,
             ),
             Symbolic((), cases=points((d, m), ((2, 1), (3, 1), (3, 2), (4, 2), (5, 2)))),
-            where=RATE | {k: sp.Integer(2), u: sp.Integer(0), v_1: sp.Integer(0), v_2: sp.Integer(0)},
+            where=RATE
+            | {k: sp.Integer(2), u: sp.Integer(0), v_1: sp.Integer(0), v_2: sp.Integer(0)},
         ),
         Step(
-            "All coefficients are non-negative, so each is at most the polynomial over its monomial, at "
-            "any positive $u$ and $v_1 = ... = v_k = v$",
+            "All coefficients are non-negative, so each is at most the polynomial over its "
+            "monomial, at any positive $u$ and $v_1 = ... = v_k = v$",
             at_most(
                 false_positive_rate,
                 ONE_BIT**d / (u**m * v ** (k * m) * sp.binomial(d, m) ** (k + 1)),
@@ -149,22 +150,22 @@ DERIVATION = Derivation(
             where=RATE,
         ),
         Step(
-            "In terms of probabilities $a = u/(1 + u)$ and $b = v/(1 + v)$, tilts of the query's and the members' "
-            "bits, one bit is allowed with probability $Z$",
+            "In terms of probabilities $a = u/(1 + u)$ and $b = v/(1 + v)$, tilts of the "
+            "query's and the members' bits, one bit is allowed with probability $Z$",
             equal(ONE_BIT, Z / ((1 - a) * (1 - b) ** k)),
             Symbolic(domain={b: 1 / (1 + odds)}),
             where={Z: ALLOWED, u: a / (1 - a), v: b / (1 - b)},
         ),
         Step(
-            "$C(d, m)$ is $e^{d H(x)}$ for the entropy $H$ of $x = m/d$, up to a factor $d + 1$: the binomial law with mean "
-            "$m$ is largest at $m$",
+            "$C(d, m)$ is $e^{d H(x)}$ for the entropy $H$ of $x = m/d$, up to a factor $d + "
+            "1$: the binomial law with mean $m$ is largest at $m$",
             at_most(d**d / (m**m * (d - m) ** (d - m) * (d + 1)), sp.binomial(d, m)),
             Rationals(WEIGHTS),
         ),
         Step(
-            "Hence $ln FPR ≤ -d E(a, b) + (k + 1) ln (d + 1)$ with the exponent $E$ below, for every $a$ and $b$. The best "
-            "are found from its slopes. In the query's tilt: the tilted query must have the true "
-            "weight $x$",
+            "Hence $ln FPR ≤ -d E(a, b) + (k + 1) ln (d + 1)$ with the exponent $E$ below, for "
+            "every $a$ and $b$. The best are found from its slopes. In the query's tilt: the "
+            "tilted query must have the true weight $x$",
             equal(
                 a * (1 - a) * sp.Derivative(EXPONENT.subs(Z, ALLOWED), a),
                 x - a * (1 - (1 - b) ** k) / ALLOWED,
@@ -172,12 +173,14 @@ DERIVATION = Derivation(
             Symbolic(),
         ),
         Step(
-            "and in the members' tilt, likewise ($E$ is concave in $ln u$ and $ln v$, so this is its maximum)",
+            "and in the members' tilt, likewise ($E$ is concave in $ln u$ and $ln v$, so this "
+            "is its maximum)",
             equal(b * (1 - b) * sp.Derivative(EXPONENT.subs(Z, ALLOWED), b), k * (x - b / ALLOWED)),
             Symbolic((sp.simplify, sp.factor, sp.simplify)),
         ),
         Step(
-            "The two conditions, $x Z = a [1 - (1 - b)^k]$ and $x Z = b$, leave one equation in $b$",
+            "The two conditions, $x Z = a [1 - (1 - b)^k]$ and $x Z = b$, leave one equation in "
+            "$b$",
             equal(SADDLE_POINT.lhs, SADDLE_POINT.rhs),
             Symbolic(),
             where=SADDLE,
@@ -195,19 +198,20 @@ DERIVATION = Derivation(
             where=RATE | AT_ROOT,
         ),
         Step(
-            "By Sanov's theorem (cited) $I$ is also the true exponent: the law of the tilted bits is the closest "
-            "in relative entropy to the hashes' own that forbids a bit of the query alone. Indeed, from exact "
-            "rates at finite $d$,",
+            "By Sanov's theorem (cited) $I$ is also the true exponent: of all laws for one "
+            "bit's pattern in which each token has density $x$ and the query never owns it "
+            "alone, the tilted one is closest in relative entropy to independent tokens. "
+            "Extrapolated from exact rates at finite $d$,",
             equal(sp.Limit(sp.log(false_positive_rate) / d, d, sp.oo), -rate),
             Digits(
                 saddle_points(((2, "1/3"), (2, "1/2"), (3, "1/4"), (4, "1/6"), (6, "1/12"))),
-                limit=tuple(range(48, 300, 12)),
+                limit=tuple(range(48, 288, 12)),
             ),
             where=RATE | {m: x * d} | AT_ROOT,
         ),
         Step(
-            "For one member the root degenerates to $b = 0$, $a = 1$ with $x Z = b$, and the rate is the binary entropy, as it "
-            "must for $FPR = 1/C(d, m)$",
+            "For one member the root degenerates to $b = 0$, $a = 1$ with $x Z = b$, and the "
+            "rate is the binary entropy, as it must for $FPR = 1/C(d, m)$",
             equal(
                 sp.Limit(EXPONENT.subs({k: 1, Z: b / x, a: 1 - b * (1 - x) / x}), b, 0, "+"),
                 ENTROPY,
@@ -215,14 +219,15 @@ DERIVATION = Derivation(
             Symbolic((expand_logs_of_positive, sp.simplify), domain={x: 1 / (1 + odds)}),
         ),
         Step(
-            "Many members: at mean load $λ = k x$ the rate is the classic one plus corrections in $1/k$, "
-            "found along the root $b = μ/k$",
+            "Many members: at mean load $λ = k x$ the rate is the classic one plus corrections "
+            "in $1/k$, found along the root $b = μ/k$",
             equal(k * rate, EXPANSION + remainder(k, 3)),
             Series(k, 3),
             where=AT_ROOT | EMPTY_ODDS | {load: k * x} | SADDLE | {b: mu / k},
         ),
         Step(
-            "The best load, where the expansion is stationary, lies below $ln 2$ by a term in $1/k$",
+            "The best load, where the expansion is stationary, lies below $ln 2$ by a term in "
+            "$1/k$",
             equal(
                 sp.Derivative((LEADING + FIRST_ORDER / k).subs(EMPTY_ODDS), load), remainder(k, 2)
             ),
@@ -230,8 +235,8 @@ DERIVATION = Derivation(
             where=BEST_LOAD,
         ),
         Step(
-            "There the first correction cancels, so the best rate is the classic $(ln 2)^2/k$ times "
-            "$κ = 1 + 0.191/k^2$",
+            "There the first correction cancels, so the best rate is the classic $(ln 2)^2/k$ "
+            "times $κ = 1 + 0.191/k^2$",
             equal(
                 EXPANSION / LN2**2,
                 1 + LN2**2 * (5 * LN2 - 2) / (12 * (1 - LN2)) / k**2 + remainder(k, 3),
@@ -243,9 +248,7 @@ DERIVATION = Derivation(
             "while the union is a little less than half full, by $0.151/k$",
             equal(
                 p,
-                sp.Rational(1, 2)
-                - LN2**2 * (2 * LN2 - 1) / (4 * (1 - LN2)) / k
-                + remainder(k, 2),
+                sp.Rational(1, 2) - LN2**2 * (2 * LN2 - 1) / (4 * (1 - LN2)) / k + remainder(k, 2),
             ),
             Series(k, 2),
             where={m: OPTIMAL_HASHES_EXPANSION.expression},

@@ -32,8 +32,8 @@ DERIVATION = Derivation(
     "The softmax output and its distance from the uniform target",
     (
         Step(
-            "A member's logit is $β m$, that of the $j$-th of $N$ non-members $β (m - M_j)$. Softmax gives each "
-            "member",
+            "A member's logit is $β m$, that of the $j$-th of $N$ non-members $β (m - M_j)$. "
+            "Softmax gives each member",
             equal(sp.exp(beta * m) / PARTITION, MEMBER),
             Symbolic(),
             where=LEAKAGE,
@@ -55,7 +55,8 @@ DERIVATION = Derivation(
             where=LEAKAGE,
         ),
         Step(
-            "Relative entropy of the target to the output, over the $k$ members that the target charges",
+            "Relative entropy of the target to the output, over the $k$ members that the target "
+            "charges",
             equal(k * (1 / k) * sp.log((1 / k) / MEMBER), KL.expression),
             Symbolic(),
         ),
@@ -74,8 +75,8 @@ DERIVATION = Derivation(
             where=SQUARED_LEAKAGE | LEAKAGE,
         ),
         Step(
-            "Total variation is concave in the leakage, so Jensen's inequality bounds its mean by its "
-            "value at the mean leakage",
+            "Total variation is concave in the leakage, so Jensen's inequality bounds its mean "
+            "by its value at the mean leakage",
             at_most(sp.Derivative(TOTAL_VARIATION.expression, (L, 2)), 0),
             Symbolic((sp.factor,)),
         ),
@@ -85,10 +86,9 @@ DERIVATION = Derivation(
             Symbolic((sp.factor,)),
         ),
         Step(
-            "Without a false positive every $M_j$ is at least 1, so $L$ is at most $(n - k) e^{-β}$; there",
-            at_most(
-                TOTAL_VARIATION.expression, TOTAL_VARIATION_WITHOUT_FALSE_POSITIVE.expression
-            ),
+            "Without a false positive every $M_j$ is at least 1, so $L$ is at most $(n - k) "
+            "e^{-β}$; there",
+            at_most(TOTAL_VARIATION.expression, TOTAL_VARIATION_WITHOUT_FALSE_POSITIVE.expression),
             Symbolic((sp.factor,), domain={n: k + slack}),
             where={L: (n - k) * sp.exp(-beta)},
         ),

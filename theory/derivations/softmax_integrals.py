@@ -46,7 +46,8 @@ TASKS = points(
     ),
 )
 TASKS_AND_TIMES = tuple(
-    task | {t: sp.Rational(time)} for task, time in zip(TASKS, ("1/3", 1, 2, "7/2", 5), strict=True)
+    {**task, t: sp.Rational(time)}
+    for task, time in zip(TASKS, ("1/3", 1, 2, "7/2", 5), strict=True)
 )
 
 
@@ -69,9 +70,7 @@ DERIVATION = Derivation(
         ),
         Step(
             "relative entropy (Frullani's integral)",
-            equal(
-                sp.Integral(sp.exp(-k * t) * (1 - sp.exp(-t * L)) / t, HALF_LINE), KL.expression
-            ),
+            equal(sp.Integral(sp.exp(-k * t) * (1 - sp.exp(-t * L)) / t, HALF_LINE), KL.expression),
             Symbolic((expand_logs_of_positive,)),
         ),
         Step(
@@ -83,13 +82,15 @@ DERIVATION = Derivation(
             Symbolic(),
         ),
         Step(
-            "Given the union, $L$ is a sum of $N$ independent weights, so the mean of $e^{-t L}$ is a power; "
-            "averaged over the union it is the transform $Λ(t)$, which counting all hash families confirms",
+            "Given the union, $L$ is a sum of $N$ independent weights, so the mean of $e^{-t "
+            "L}$ is a power; averaged over the union it is the transform $Λ(t)$, which counting "
+            "all hash families confirms",
             equal(LAPLACE, EnumeratedLaplace(n, k, d, m, beta, t)),
             Digits(TASKS_AND_TIMES),
         ),
         Step(
-            "One weight's transform $ψ_0$, differentiated, brings down a weight: its derivative is $-ψ_1$",
+            "One weight's transform $ψ_0$, differentiated, brings down a weight: its derivative "
+            "is $-ψ_1$",
             equal(sp.Derivative(psi(0), t), -psi(1)),
             Symbolic(),
         ),
@@ -115,7 +116,8 @@ DERIVATION = Derivation(
             where={psi_1: -sp.Derivative(psi_0, t), psi_2: sp.Derivative(psi_0, (t, 2))},
         ),
         Step(
-            "and the mean of $Q e^{-t L}$ comes from $N$ weights, each squared beside the $N - 1$ others",
+            "and the mean of $Q e^{-t L}$ comes from $N$ weights, each squared beside the $N - "
+            "1$ others",
             equal(OWN_SQUARES, EnumeratedSquares(n, k, d, m, beta, t)),
             Digits(TASKS_AND_TIMES),
         ),
@@ -136,7 +138,8 @@ DERIVATION = Derivation(
             where={mean_squared_error: EXPECTED_SQUARED_ERROR.expression},
         ),
         Step(
-            "Another form of the total variation integrates by parts, with $Λ(0) = 1$: as a derivative,",
+            "Another form of the total variation integrates by parts, with $Λ(0) = 1$: as a "
+            "derivative,",
             equal(
                 -sp.exp(-k * t) * sp.Derivative(transform, t),
                 -sp.Derivative(sp.exp(-k * t) * transform, t) - k * sp.exp(-k * t) * transform,
@@ -152,7 +155,8 @@ DERIVATION = Derivation(
             Digits(TASKS),
         ),
         Step(
-            "For the squared error, twice by parts; what is differentiated is $-1$ at $t = 0$ and 0 at infinity",
+            "For the squared error, twice by parts; what is differentiated is $-1$ at $t = 0$ "
+            "and 0 at infinity",
             equal(
                 t * sp.exp(-k * t) * sp.Derivative(transform, (t, 2)),
                 sp.Derivative(BOUNDARY, t) + (k**2 * t - 2 * k) * sp.exp(-k * t) * transform,

@@ -1,4 +1,4 @@
-"""The width that a failure probability costs: the law, the theorem behind it, and their distance."""
+"""The width that a failure probability costs: the law, and the theorem behind it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import sympy as sp
 
 from theory.derivations.derivation import (
     Derivation,
+    Point,
     Rationals,
     Series,
     Step,
@@ -34,7 +35,7 @@ HALF_FULL_WIDTH = m / (1 - 2 ** (-1 / k))
 TASKS = ((6, 2, "1/2"), (9, 1, "1/10"), (7, 3, "1/4"), (20, 2, "1/20"), (12, 4, "1"), (5, 2, "5/2"))
 
 
-def sufficient_codes() -> tuple[dict[sp.Symbol, sp.Expr], ...]:
+def sufficient_codes() -> tuple[Point, ...]:
     """Points with the rounded width and hash bits that the theorem prescribes."""
     rows = []
     for n_, k_, epsilon_ in TASKS:
@@ -48,8 +49,8 @@ DERIVATION = Derivation(
     "The width that a failure probability costs",
     (
         Step(
-            "At the best number of hash bits the classic rate loses the same factor with every bit "
-            "of width",
+            "At the best number of hash bits the classic rate loses the same factor with every "
+            "bit of width",
             equal(sp.Derivative(sp.log(BEST_CLASSIC), d), -(sp.log(2) ** 2) / k),
             Symbolic(),
         ),
@@ -66,21 +67,22 @@ DERIVATION = Derivation(
             where={d: HALF_FULL_WIDTH},
         ),
         Step(
-            "and with $m = log2(N/ε)$ hash bits the bound on the expected number of false positives "
-            "is $ε$",
+            "and with $m = log2(N/ε)$ hash bits the bound on the expected number of false "
+            "positives is $ε$",
             equal(N * UPPER_BOUND.expression, epsilon),
             Symbolic(),
             where={d: HALF_FULL_WIDTH, m: sp.log(N / epsilon, 2)},
         ),
         Step(
-            "Rounding both up keeps the guarantee. More width empties the union: for $m < d$ and "
-            "$k > 1$ the fill falls strictly with the width",
+            "Rounding keeps the guarantee. First $m$ up, so $N 2^{-m} ≤ ε$; then $d$ up for "
+            "that $m$: the fill falls strictly with the width, for $m < d$, so it is at most "
+            "one half",
             positive(-sp.Derivative(p, d)),
             Symbolic((sp.simplify, sp.factor), domain={d: m + slack}),
         ),
         Step(
-            "and a further hash bit at fill at most one half at least halves the bound. So with both rounded up "
-            "the expected number of false positives, exact, is at most $ε$",
+            "and $N p^m ≤ N 2^{-m} ≤ ε$ bounds the exact expected number of false positives, "
+            "here at the rounded sizes",
             at_most(EXPECTED_FALSE_POSITIVES.expression, epsilon),
             Rationals(sufficient_codes()),
         ),
@@ -91,13 +93,11 @@ DERIVATION = Derivation(
             where={failure_probability: FAILURE_PROBABILITY.expression},
         ),
         Step(
-            "The theorem's width per hash bit exceeds the law's $k/ln 2$ by about one half, whatever $k$",
+            "The theorem's width per hash bit exceeds the law's $k/ln 2$ by about one half, "
+            "whatever $k$",
             equal(
                 1 / (1 - 2 ** (-1 / k)),
-                k / sp.log(2)
-                + sp.Rational(1, 2)
-                + sp.log(2) / (12 * k)
-                + remainder(k, 2),
+                k / sp.log(2) + sp.Rational(1, 2) + sp.log(2) / (12 * k) + remainder(k, 2),
             ),
             Series(k, 2),
         ),
