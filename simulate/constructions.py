@@ -90,7 +90,7 @@ def complement_limit(
     W_E = eta H, W_in = -(gain / eta) I, b_in = 1, W_out = -I, W_U = beta H^T. The hidden layer is
     that of `complement`; the residual path adds eta x_b >= 0 to bit b, hence
     beta eta sum_{b in S_i} x_b to logit i. At width d no exact complement exists when H has rank
-    d >= 2 (`python -m theory derive complement-impossibility`).
+    d >= 2 (`python -m theory derive complement_impossibility`).
     """
     check_real("beta", beta, 0.0)
     check_real("gain", gain, 0.0)

@@ -119,7 +119,8 @@ class Derive:
 
     def run(self) -> int:
         from theory.derivations import DERIVATIONS
-        from theory.derivations.derivation import as_latex, as_text, check
+        from theory.derivations.derivation import check
+        from theory.derivations.rendering import as_latex, as_text
 
         known = {derivation.name: derivation for derivation in DERIVATIONS}
         unknown = [name for name in self.names if name not in known]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping
 from typing import NoReturn
@@ -19,6 +20,9 @@ def run(command: Callable[[], int]) -> NoReturn:
     """Run a command and exit with its code; bad input is one line on standard error, exit 2."""
     try:
         code = command()
+    except BrokenPipeError:  # the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = DONE
     except (DomainError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         code = BAD_INPUT

@@ -44,15 +44,15 @@ class Formula:
                 f"{self.name} takes {', '.join(self.arguments)}; got {', '.join(values)}"
             )
         table = {symbol: values[symbol.name] for symbol in self.expression.free_symbols}
-        return _evaluated(self.expression.subs(table, simultaneous=True))
+        return written_out(self.expression.subs(table, simultaneous=True))
 
 
-def _evaluated(expression: sp.Basic) -> sp.Basic:
+def written_out(expression: sp.Basic) -> sp.Basic:
     """Finite sums and products written out from the outside in; nothing is summed symbolically."""
     if isinstance(expression, sp.Sum | sp.Product):
         body, (index, first, last) = expression.args
-        terms = [_evaluated(body.subs(index, value)) for value in range(int(first), int(last) + 1)]
+        terms = [written_out(body.subs(index, value)) for value in range(int(first), int(last) + 1)]
         return (sp.Add if isinstance(expression, sp.Sum) else sp.Mul)(*terms)
     if expression.args:
-        return expression.func(*map(_evaluated, expression.args))
+        return expression.func(*map(written_out, expression.args))
     return expression

@@ -8,24 +8,19 @@ import pytest
 import sympy as sp
 
 from theory.derivations import DERIVATIONS
+from theory.derivations.checks import Digits, Rationals, Series, Symbolic, remainder
 from theory.derivations.derivation import (
     CheckedStep,
     Derivation,
-    Digits,
-    Rationals,
-    Series,
     Step,
-    Symbolic,
-    as_latex,
-    as_text,
     at_most,
     check,
     equal,
     points,
     positive,
-    remainder,
 )
 from theory.derivations.power_series import power_series
+from theory.derivations.rendering import as_latex, as_text
 from theory.formulas.false_positives import CLASSIC, FALSE_POSITIVE_RATE, LOWER_BOUND, UPPER_BOUND
 from theory.formulas.softmax_output import KL
 from theory.symbols import L, d, k, m, p, t

@@ -5,17 +5,8 @@ from __future__ import annotations
 import sympy as sp
 
 from theory.derivations.brute_force import EnumeratedFailure, EnumeratedRate
-from theory.derivations.derivation import (
-    Derivation,
-    Rationals,
-    Series,
-    Step,
-    Symbolic,
-    at_most,
-    equal,
-    points,
-    remainder,
-)
+from theory.derivations.checks import Rationals, Series, Symbolic, remainder
+from theory.derivations.derivation import Derivation, Step, at_most, equal, points
 from theory.formulas.false_positives import (
     AVOIDANCE,
     CLASSIC,

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import sympy as sp
 
-from theory.derivations.derivation import (
-    Derivation,
-    Step,
-    Symbolic,
-    at_most,
-    equal,
-    positive,
-)
+from theory.derivations.checks import Symbolic
+from theory.derivations.derivation import Derivation, Step, at_most, equal, positive
 from theory.symbols import beta, m, s
 
 x = sp.Symbol("x", real=True)

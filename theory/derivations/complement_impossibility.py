@@ -7,16 +7,18 @@ tokens that own bit j, s >= 1, so W_E W_in = -s H; and the logits are -β M_i, u
 common to all tokens of one input (softmax ignores it).
 
 Proved: the differences of W_U's columns lie in the null space of W_E, whose rank is at least that
-of H. At D = d = rank H they are 0, the differences of logits are the same for every input, and
-for d >= 2 that is wrong. Where the gates that occur affinely span all d dimensions, more is true:
-D >= rank H + rank of H less its mean row, 2d - 1 for a constant weight, and 2d - 1 will do.
+of H. At D = d = rank H they are 0 and the differences of logits are the same for every input,
+which is wrong as soon as some non-member of some input misses a bit (so d >= 2). Where the gates
+that occur affinely span all d dimensions, more is true: D >= rank H + rank of H less its mean row,
+2d - 1 for a constant weight, and 2d - 1 will do.
 """
 
 from __future__ import annotations
 
 import sympy as sp
 
-from theory.derivations.derivation import Derivation, Step, Symbolic, at_most, equal, positive
+from theory.derivations.checks import Symbolic
+from theory.derivations.derivation import Derivation, Step, at_most, equal, positive
 from theory.symbols import beta, m
 
 strength = sp.Symbol("s", positive=True)
@@ -130,9 +132,10 @@ DERIVATION = Derivation(
         Step(
             "So all columns of $W_U$ are one vector $u$, and logits less their mean over the "
             "tokens, a product with $P$, do not depend on the residual $y$ at all (a bias $b_U$ "
-            "adds the same for every input). But they should: $-β (M_1 - M_2)$ is positive when "
-            "token 1 is active and token 2 misses a bit, negative with the roles exchanged, and "
-            "for $d ≥ 2$ some two tokens have different hashes",
+            "adds the same for every input). But they should: if token 1 is active and token 2 "
+            "misses a bit, $-β (M_1 - M_2)$ is positive; if token 2 is active it never is. "
+            "Impossible, once some non-member of some input is no false positive, which takes "
+            "$d ≥ 2$",
             equal(residual * column * one_row * centring, sp.ZeroMatrix(1, 3)),
             Symbolic((sp.expand,)),
             where={

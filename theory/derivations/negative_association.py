@@ -4,16 +4,8 @@ from __future__ import annotations
 
 import sympy as sp
 
-from theory.derivations.derivation import (
-    Derivation,
-    Point,
-    Rationals,
-    Step,
-    Symbolic,
-    at_most,
-    equal,
-    points,
-)
+from theory.derivations.checks import Rationals, Symbolic
+from theory.derivations.derivation import Derivation, Point, Step, at_most, equal, points
 from theory.formulas.false_positives import (
     AVOIDANCE,
     FALSE_POSITIVE_RATE,
@@ -98,7 +90,8 @@ DERIVATION = Derivation(
         ),
         Step(
             "Of $a$ given bits the hash misses a random number. The mean of $y$ to that number, "
-            "expanded in the chances that $j$ of them are hit",
+            "expanded in the chances that $j$ of them are hit (the binomial theorem and "
+            "linearity of the mean, for every $a$; checked up to 6)",
             equal(
                 sp.Sum(y**s * MISSED_LAW, (s, 0, given)),
                 factorial_moment_sum(CONTAINED),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sympy as sp
 
-from theory.derivations.derivation import Derivation, Step, Symbolic, equal, positive
+from theory.derivations.checks import Symbolic
+from theory.derivations.derivation import Derivation, Step, equal, positive
 from theory.formulas.false_positives import CLASSIC
 from theory.formulas.width import OPTIMAL_HASHES
 from theory.symbols import d, k, m

@@ -4,19 +4,8 @@ from __future__ import annotations
 
 import sympy as sp
 
-from theory.derivations.derivation import (
-    Derivation,
-    Digits,
-    Point,
-    Rationals,
-    Series,
-    Step,
-    Symbolic,
-    at_most,
-    equal,
-    points,
-    remainder,
-)
+from theory.derivations.checks import Digits, Rationals, Series, Symbolic, remainder
+from theory.derivations.derivation import Derivation, Point, Step, at_most, equal, points
 from theory.formulas.false_positives import FALSE_POSITIVE_RATE
 from theory.formulas.width import (
     OPTIMAL_HASHES_EXPANSION,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sympy as sp
 
-from theory.derivations.derivation import Derivation, Step, Symbolic, at_most, equal
+from theory.derivations.checks import Symbolic
+from theory.derivations.derivation import Derivation, Step, at_most, equal
 from theory.formulas.softmax_output import (
     KL,
     SQUARED_ERROR,

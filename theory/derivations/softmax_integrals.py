@@ -11,7 +11,8 @@ from theory.derivations.brute_force import (
     EnumeratedSquares,
     EnumeratedTotalVariation,
 )
-from theory.derivations.derivation import Derivation, Digits, Step, Symbolic, equal, points
+from theory.derivations.checks import Digits, Symbolic
+from theory.derivations.derivation import Derivation, Step, equal, points
 from theory.formulas.softmax_output import (
     EXPECTED_KL,
     EXPECTED_SQUARED_ERROR,

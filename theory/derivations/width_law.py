@@ -4,19 +4,8 @@ from __future__ import annotations
 
 import sympy as sp
 
-from theory.derivations.derivation import (
-    Derivation,
-    Point,
-    Rationals,
-    Series,
-    Step,
-    Symbolic,
-    at_most,
-    equal,
-    points,
-    positive,
-    remainder,
-)
+from theory.derivations.checks import Rationals, Series, Symbolic, remainder
+from theory.derivations.derivation import Derivation, Point, Step, at_most, equal, points, positive
 from theory.formulas.false_positives import (
     CLASSIC,
     EXPECTED_FALSE_POSITIVES,
