@@ -34,11 +34,13 @@ class Rates:
     def run(self) -> int:
         n, k, d, m = self.n, self.k, self.d, self.m
         check_sizes(n, k, d, m)
+        rate = false_positives.false_positive_rate(k, d, m)
         log_failure = false_positives.log_failure_probability(n, k, d, m)
         values: dict[str, float | None] = {
-            "false_positive_rate": false_positives.false_positive_rate(k, d, m),
-            "lower_bound": false_positives.lower_bound(k, d, m),
-            "upper_bound": false_positives.upper_bound(k, d, m),
+            "false_positive_rate": rate,
+            # where a bound is attained, rounding must not put it on the wrong side
+            "lower_bound": min(rate, false_positives.lower_bound(k, d, m)),
+            "upper_bound": max(rate, false_positives.upper_bound(k, d, m)),
             "classic": false_positives.classic(k, d, m),
             "failure_probability": math.exp(log_failure),
             "expected_false_positives": false_positives.expected_false_positives(n, k, d, m),

@@ -26,6 +26,9 @@ def run(command: Callable[[], int]) -> NoReturn:
     except (DomainError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         code = BAD_INPUT
+    except MemoryError as error:
+        print(f"error: these sizes need more memory than there is; {error}", file=sys.stderr)
+        code = BAD_INPUT
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         code = INTERRUPTED

@@ -50,20 +50,19 @@ def check_real(
     return number
 
 
-def check_code(k: int, d: int, m: int) -> None:
-    """Sizes of a hash code: k >= 1 active tokens, d >= 1 bits, 1 <= m <= d hash bits per token."""
-    check_integer("k", k, 1)
-    check_integer("d", d, 1)
-    check_integer("m", m, 1, d, "d")
+def check_code(k: int, d: int, m: int) -> tuple[int, int, int]:
+    """Sizes of a hash code as ints: k >= 1 active tokens, d >= 1 bits, 1 <= m <= d bits a token."""
+    k = check_integer("k", k, 1)
+    d = check_integer("d", d, 1)
+    return k, d, check_integer("m", m, 1, d, "d")
 
 
-def check_sizes(n: int, k: int, d: int, m: int) -> None:
-    """Sizes of the task and its code: 1 <= k <= n, d >= 1, 1 <= m <= d."""
-    check_task(n, k)
-    check_code(k, d, m)
+def check_sizes(n: int, k: int, d: int, m: int) -> tuple[int, int, int, int]:
+    """Sizes of the task and its code as ints: 1 <= k <= n, d >= 1, 1 <= m <= d."""
+    return *check_task(n, k), *check_code(k, d, m)[1:]
 
 
-def check_task(n: int, k: int) -> None:
-    """Sizes of the task: n >= 1 tokens of which 1 <= k <= n are active."""
-    check_integer("n", n, 1)
-    check_integer("k", k, 1, n, "n")
+def check_task(n: int, k: int) -> tuple[int, int]:
+    """Sizes of the task as ints: n >= 1 tokens of which 1 <= k <= n are active."""
+    n = check_integer("n", n, 1)
+    return n, check_integer("k", k, 1, n, "n")

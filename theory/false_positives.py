@@ -28,7 +28,12 @@ _MOST_TILTS = 100
 
 
 def _log_mean(k: int, d: int, m: int, log_value: np.ndarray) -> float:
-    """ln E[value(W)], nats, of a non-decreasing value given by its logarithm at w = m..d.
+    """ln E[value(W)], nats, of a non-decreasing value given by its logarithm at w = m..d."""
+    return _log_mean_and_slope(k, d, m, log_value)[0]
+
+
+def _log_mean_and_slope(k: int, d: int, m: int, log_value: np.ndarray) -> tuple[float, float]:
+    """ln E[value(W)], and the slope of ln value where the largest terms of that mean lie.
 
     Where the expectation rests on unions rarer than a double can hold, the law is tilted
     towards them: at the largest term of the sum, law and value have opposite slopes.
@@ -41,20 +46,21 @@ def _log_mean(k: int, d: int, m: int, log_value: np.ndarray) -> float:
         peak = int(terms.argmax())
         top = terms[peak]
         if top == -math.inf:
-            return -math.inf
+            return -math.inf, 0.0
+        at = min(max(int(kept[peak]) - m, 1), d - m)
+        slope = float(log_value[at] - log_value[at - 1]) if d > m else 0.0
         # untilted, the unions cut below weigh under 1e-300 each at a smaller value: negligible
         cut_below = tilt > 0.0 and kept[0] > m and terms[0] > top - _NEGLIGIBLE
         cut_above = kept[-1] < min(d, k * m) and terms[-1] > top - _NEGLIGIBLE
         if not (cut_below or cut_above):
-            return float(top + np.log(np.exp(terms - top).sum()))
-        at = min(max(int(kept[peak]) - m, 1), d - m)
-        tilt = float(log_value[at] - log_value[at - 1])
+            return float(top + np.log(np.exp(terms - top).sum())), slope
+        tilt = slope
     raise ArithmeticError(f"no tilt resolves the union law at k, d, m = {k}, {d}, {m}")
 
 
 def log_false_positive_rate(k: int, d: int, m: int) -> float:
     """Exact: ln FPR, nats, where FPR = E f(W). Finite far below the smallest double."""
-    check_code(k, d, m)
+    k, d, m = check_code(k, d, m)
     return _log_mean(k, d, m, log_coverage(d, m))
 
 
@@ -70,19 +76,43 @@ def false_positive_rate(k: int, d: int, m: int) -> float:
 
 def log_failure_given_union(n: int, k: int, d: int, m: int) -> np.ndarray:
     """Exact: ln P(some false positive | W = w) = ln(1 - (1 - f(w))^N), nats, for w = m..d."""
-    check_sizes(n, k, d, m)
-    non_members = n - k
+    n, k, d, m = check_sizes(n, k, d, m)
+    non_members = float(n - k)
     log_f = log_coverage(d, m)
     if non_members == 0:
         return np.full_like(log_f, -math.inf)
     with np.errstate(divide="ignore"):
         log_failure = np.log(-np.expm1(non_members * np.log1p(-np.exp(log_f))))
-    return np.where(log_f < _LOG_TINY, np.log(non_members) + log_f, log_failure)
+    return np.where(log_f < _LOG_TINY, math.log(non_members) + log_f, log_failure)
 
 
 def log_failure_probability(n: int, k: int, d: int, m: int) -> float:
     """Exact: ln P_fail, nats; -inf where there is no non-member."""
     return _log_mean(k, d, m, log_failure_given_union(n, k, d, m))
+
+
+def failure_tilt(n: int, k: int, d: int, m: int) -> float:
+    """The tilt of the union law, nats per bit, that makes the unions behind P_fail typical.
+
+    Not an estimate of anything: any tilt gives an unbiased importance sampler, this one a good one.
+    """
+    return _log_mean_and_slope(k, d, m, log_failure_given_union(n, k, d, m))[1]
+
+
+def log_success_probability(n: int, k: int, d: int, m: int) -> float:
+    """Exact: ln(1 - P_fail) = ln E[(1 - f(W))^N], nats, which keeps its digits as P_fail nears 1.
+
+    -inf where 1 - P_fail is below about 1e-290.
+    """
+    n, k, d, m = check_sizes(n, k, d, m)
+    if n == k:
+        return 0.0
+    law = union_size_law(k, d, m)[m:]
+    kept = np.flatnonzero(law)
+    with np.errstate(divide="ignore"):
+        terms = np.log(law[kept]) + float(n - k) * np.log1p(-np.exp(log_coverage(d, m)[kept]))
+    top = float(terms.max())
+    return top if top == -math.inf else top + float(np.log(np.exp(terms - top).sum()))
 
 
 def failure_probability(n: int, k: int, d: int, m: int) -> float:
@@ -96,13 +126,13 @@ def failure_probability(n: int, k: int, d: int, m: int) -> float:
 
 def expected_false_positives(n: int, k: int, d: int, m: int) -> float:
     """Exact: E#FP = N FPR, the mean number of false positives of one input (at least P_fail)."""
-    check_sizes(n, k, d, m)
+    n, k, d, m = check_sizes(n, k, d, m)
     return (n - k) * false_positive_rate(k, d, m)
 
 
 def independent_failure_probability(n: int, k: int, d: int, m: int) -> float:
     """Upper bound: P_fail <= 1 - (1 - FPR)^N, what independent false positives would give."""
-    check_sizes(n, k, d, m)
+    n, k, d, m = check_sizes(n, k, d, m)
     rate = false_positive_rate(k, d, m)
     if n == k:
         return 0.0
@@ -116,7 +146,7 @@ def false_positive_count_law(n: int, k: int, d: int, m: int, counts: np.ndarray)
     """
     from scipy.stats import binom
 
-    check_sizes(n, k, d, m)
+    n, k, d, m = check_sizes(n, k, d, m)
     law = union_size_law(k, d, m)[m:]
     kept = np.flatnonzero(law)
     coverage = np.exp(log_coverage(d, m)[kept])
@@ -169,8 +199,7 @@ def log_lower_bound(k: int, d: int, m: int) -> float:
     """Lower bound on ln FPR, nats; see `lower_bound`."""
     p = fill_probability(k, d, m)
     i = np.arange(m)
-    # p >= m/d, so every factor is positive; rounding may take the last one to 0 at k = 1
-    return float(np.log(np.maximum(d * p - i, 0.5 * (m - i)) / (d - i)).sum())
+    return float(np.log((d * p - i) / (d - i)).sum())
 
 
 def upper_bound(k: int, d: int, m: int) -> float:
@@ -188,7 +217,7 @@ def log_upper_bound(k: int, d: int, m: int) -> float:
 
 def classic(k: int, d: int, m: int) -> float:
     """Asymptotic: the textbook rate (1 - e^(-k m / d))^m (Bloom 1970), neither bound nor exact."""
-    check_code(k, d, m)
+    k, d, m = check_code(k, d, m)
     return math.exp(m * math.log(-math.expm1(-k * m / d)))
 
 
@@ -197,7 +226,7 @@ def second_order(k: int, d: int, m: int) -> float:
 
     The next term of ln FPR is O(m^3 / d^2).
     """
-    check_code(k, d, m)
+    k, d, m = check_code(k, d, m)
     if m == d:
         raise DomainError(f"m must be below d = {d} for the second-order rate; got {m}")
     p = fill_probability(k, d, m)
@@ -212,6 +241,6 @@ def bernoulli_false_positive_rate(k: int, d: int, rho: float | None = None) -> f
     The default rho = 1/(k+1) minimises it. Such hashes differ in weight, so the readout needs a
     bias per token.
     """
-    check_code(k, d, 1)
+    k, d, _ = check_code(k, d, 1)
     rho = 1.0 / (k + 1) if rho is None else check_real("rho", rho, 0.0, 1.0)
     return math.exp(d * math.log1p(-rho * (1.0 - rho) ** k))

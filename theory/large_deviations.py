@@ -17,8 +17,8 @@ def rate_function(x: float, k: int) -> float:
 
     I = x ln(a/x) + (1-x) ln((1-a)/(1-x)) + k [x ln(b/x) + (1-x) ln((1-b)/(1-x))] - ln Z with
     Z = 1 - a (1-b)^k, b = x Z, a (1 - (1-b)^k) = x Z. Eliminating a and Z leaves one equation
-    in b, b/x + b y/(1-y) = 1 with y = (1-b)^k, whose root in (0, x) is unique. For k = 1 only
-    the degenerate root remains and I is the binary entropy.
+    in b, b/x + b y/(1-y) = 1 with y = (1-b)^k, whose root in (0, x) is unique; it is solved for
+    ln(1 - b/x). For k = 1 only the degenerate root remains and I is the binary entropy.
     """
     from scipy.optimize import brentq
 
@@ -27,22 +27,36 @@ def rate_function(x: float, k: int) -> float:
     if k == 1:
         return -x * math.log(x) - (1 - x) * math.log1p(-x)
 
-    def excess(b: float) -> float:
-        log_y = k * math.log1p(-b)
-        return b / x - b * math.exp(log_y) / math.expm1(log_y) - 1.0
+    def excess(log_delta: float) -> float:
+        delta = math.exp(log_delta)
+        log_y = k * _log_one_minus_b(x, delta)
+        return log_delta - math.log(x) - math.log1p(-delta) - log_y + math.log(-math.expm1(log_y))
 
-    b = brentq(excess, 1e-300, x, xtol=1e-300, rtol=8.9e-16)
-    return rate_at_saddle_point(x, b, k)
+    lowest = math.log(x) + k * math.log1p(-x) - 1.0  # delta >= x (1-x)^k
+    log_delta = brentq(excess, lowest, -1e-9, xtol=1e-300, rtol=8.9e-16)
+    return _rate(x, math.exp(log_delta), k)
 
 
 def rate_at_saddle_point(x: float, b: float, k: int) -> float:
     """Asymptotic: I(x) in nats per bit, given the root b of the saddle-point equation."""
-    a = -b / math.expm1(k * math.log1p(-b))
+    return _rate(x, (x - b) / x, k)
 
-    def relative_entropy(of: float) -> float:
-        return x * math.log(of / x) + (1 - x) * math.log((1 - of) / (1 - x))
 
-    return relative_entropy(a) + k * relative_entropy(b) - math.log(b / x)
+def _log_one_minus_b(x: float, delta: float) -> float:
+    """ln(1 - b) at b = x (1 - delta), without cancellation at either end of (0, 1)."""
+    return math.log1p(-x * (1.0 - delta)) if x < 0.5 else math.log((1.0 - x) + x * delta)
+
+
+def _rate(x: float, delta: float, k: int) -> float:
+    """I(x) at b = x (1 - delta); its terms are small as delta is, and so keep their digits."""
+    log_y = k * _log_one_minus_b(x, delta)
+    # a = x (1 + eta)
+    eta = (math.exp(log_y) - delta) / -math.expm1(log_y)
+
+    def relative_entropy(change: float) -> float:
+        return x * math.log1p(change) + (1 - x) * math.log1p(-x * change / (1 - x))
+
+    return relative_entropy(eta) + k * relative_entropy(-delta) - math.log1p(-delta)
 
 
 @cache
@@ -58,7 +72,7 @@ def best_density(k: int) -> tuple[float, float]:
         lambda x: -rate_function(x, k),
         bounds=(0.25 * first_guess, min(2.0 * first_guess, 0.9)),
         method="bounded",
-        options={"xatol": 1e-12},
+        options={"xatol": 1e-10 * first_guess},
     )
     return float(found.x), float(-found.fun)
 

@@ -33,6 +33,6 @@ def affine_floor(n: int, k: int, d: int) -> float:
 
     No embedding and affine readout of rank d does better; 0 once d >= n - 1.
     """
-    check_task(n, k)
-    check_code(k, d, 1)
+    n, k = check_task(n, k)
+    k, d, _ = check_code(k, d, 1)
     return max(0.0, (n - k) * (n - 1 - d) / (n * (n - 1))) if n > 1 else 0.0

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from theory.domain import check_real, check_sizes
+from theory.domain import check_real, check_sizes, check_task
 from theory.false_positives import missing_bits_law
 from theory.union_size import fill_probability, missing_bits_given_union, union_size_law
 
@@ -58,7 +58,7 @@ def expected_divergence(n: int, k: int, d: int, m: int, beta: float) -> Expected
     every integrand is positive, so small values keep their digits. Raises DomainError for
     sizes outside 1 <= k <= n, 1 <= m <= d or beta outside (0, inf).
     """
-    check_sizes(n, k, d, m)
+    n, k, d, m = check_sizes(n, k, d, m)
     check_real("beta", beta, 0.0)
     non_members = n - k
     if non_members == 0:
@@ -95,14 +95,14 @@ def expected_divergence(n: int, k: int, d: int, m: int, beta: float) -> Expected
 
 def mean_leakage(n: int, k: int, d: int, m: int, beta: float) -> float:
     """Exact: E L = N G(beta), G = E e^(-beta M)."""
-    check_sizes(n, k, d, m)
+    n, k, d, m = check_sizes(n, k, d, m)
     check_real("beta", beta, 0.0)
     return (n - k) * float(missing_bits_law(k, d, m) @ np.exp(-beta * np.arange(m + 1)))
 
 
 def mean_leakage_bound(n: int, k: int, d: int, m: int, beta: float) -> float:
     """Upper bound: E L <= N (1 - q (1 - e^(-beta)))^m, q = (1 - m/d)^k."""
-    check_sizes(n, k, d, m)
+    n, k, d, m = check_sizes(n, k, d, m)
     check_real("beta", beta, 0.0)
     q = 1.0 - fill_probability(k, d, m)
     return (n - k) * math.exp(m * math.log1p(q * math.expm1(-beta)))
@@ -121,7 +121,7 @@ def kl_bound(n: int, k: int, d: int, m: int, beta: float) -> float:
 
 def total_variation_without_false_positive(n: int, k: int, beta: float) -> float:
     """Upper bound: TV <= N e^(-beta) / k on every input that has no false positive."""
-    check_sizes(n, k, 1, 1)
+    n, k = check_task(n, k)
     check_real("beta", beta, 0.0)
     return (n - k) * math.exp(-beta) / k
 
@@ -131,6 +131,6 @@ def sufficient_beta(n: int, k: int, delta: float) -> float:
 
     Returns at least 0. Past it only more width helps, not more beta.
     """
-    check_sizes(n, k, 1, 1)
+    n, k = check_task(n, k)
     check_real("delta", delta, 0.0, 1.0)
     return max(0.0, math.log((n - k) / (k * delta))) if n > k else 0.0

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from theory.domain import check_code, check_integer
+from theory.domain import check_code, check_integer, check_real
 
 # Kernels up to this many entries (128 MB) are built once per law, larger ones block by block.
 _LARGEST_KERNEL = 2**24
@@ -26,15 +26,18 @@ def log_coverage(d: int, m: int) -> np.ndarray:
     Returns float64 [d - m + 1], in nats, entry i for w = m + i (f = 0 below w = m). The product
     f(w) = prod_{v > w} (v - m) / v is summed from w = d downwards, so the large values are exact.
     """
-    check_code(1, d, m)
+    _, d, m = check_code(1, d, m)
     v = np.arange(d, m, -1)
     return np.concatenate([[0.0], np.cumsum(np.log1p(-m / v))])[::-1]
 
 
-def _tilted_missing_bits(
+def tilted_missing_bits(
     d: int, m: int, w: np.ndarray, tilt: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """P(M = s | W = w) reweighted by e^(tilt s), normalised; and ln E[e^(tilt M) | W = w]."""
+    """Exact: P(M = s | W = w) reweighted by e^(tilt s), normalised; and ln E[e^(tilt M) | W = w].
+
+    w: int [rows], m <= w <= d. Returns float64 [rows, m + 1] and [rows], nats.
+    """
     w = np.asarray(w)[:, None]
     s = np.arange(m)[None, :]
     with np.errstate(divide="ignore"):
@@ -61,7 +64,7 @@ def missing_bits_given_union(d: int, m: int, w: np.ndarray) -> np.ndarray:
     w: int [rows]. Returns float64 [rows, m + 1], column s; each row sums to 1. Built from the
     ratio of neighbouring columns in logs and normalised, which keeps about 13 digits at any d.
     """
-    return _tilted_missing_bits(d, m, w, 0.0)[0]
+    return tilted_missing_bits(d, m, w, 0.0)[0]
 
 
 @lru_cache(maxsize=32)
@@ -73,12 +76,12 @@ def tilted_union_size_law(k: int, d: int, m: int, tilt: float = 0.0) -> tuple[np
     precision; entries below 1e-300 are 0, and a tilt chooses which part of the law they spare.
     Cost O(k d m). Raises DomainError outside k >= 1, 1 <= m <= d.
     """
-    check_code(k, d, m)
+    k, d, m = check_code(k, d, m)
     law = np.zeros(d + 1)
     law[m] = 1.0
     log_normaliser = tilt * m
     fits = (d - m + 1) * (m + 1) <= _LARGEST_KERNEL
-    whole = _tilted_missing_bits(d, m, np.arange(m, d + 1), tilt) if fits else None
+    whole = tilted_missing_bits(d, m, np.arange(m, d + 1), tilt) if fits else None
     rows = max(1, _LARGEST_KERNEL // (m + 1))
     for _ in range(k - 1):
         low, high = np.flatnonzero(law)[[0, -1]]
@@ -88,7 +91,7 @@ def tilted_union_size_law(k: int, d: int, m: int, tilt: float = 0.0) -> tuple[np
         for start in range(low, high + 1, rows):
             w = np.arange(start, min(start + rows, high + 1))
             if whole is None:
-                blocks.append((w, *_tilted_missing_bits(d, m, w, tilt)))
+                blocks.append((w, *tilted_missing_bits(d, m, w, tilt)))
             else:
                 blocks.append((w, whole[0][w - m], whole[1][w - m]))
         if tilt:
@@ -121,13 +124,13 @@ def union_size_law(k: int, d: int, m: int) -> np.ndarray:
 
 def mean_union_size(k: int, d: int, m: int) -> float:
     """Exact: E W = d (1 - (1 - m/d)^k)."""
-    check_code(k, d, m)
+    k, d, m = check_code(k, d, m)
     return d * fill_probability(k, d, m)
 
 
 def fill_probability(k: int, d: int, m: int) -> float:
     """Exact: p = 1 - q, q = (1 - m/d)^k: the probability that one given bit lies in the union."""
-    check_code(k, d, m)
+    k, d, m = check_code(k, d, m)
     return 1.0 if m == d else float(-np.expm1(k * np.log1p(-m / d)))
 
 
@@ -146,5 +149,6 @@ def union_size_tail(d: int, t: float) -> float:
 
     The d bit indicators are negatively associated, so Hoeffding's bound holds for their sum.
     """
-    check_integer("d", d, 1)
+    d = check_integer("d", d, 1)
+    t = check_real("t", t, 0.0, closed=True)
     return float(np.exp(-2.0 * t * t / d))

@@ -10,8 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from theory.domain import DomainError, check_code, check_integer, check_real, check_task
-from theory.false_positives import log_failure_probability, log_false_positive_rate
-from theory.large_deviations import best_density, kappa
+from theory.false_positives import (
+    log_failure_probability,
+    log_false_positive_rate,
+    log_success_probability,
+)
+from theory.large_deviations import best_density, failure_slope, kappa
 
 
 def width_law(n: int, k: int, epsilon: float) -> float:
@@ -31,6 +35,12 @@ def refined_width_law(n: int, k: int, epsilon: float) -> float:
     return width_law(n, k, epsilon) / kappa(k)
 
 
+def failure_law(n: int, k: int, d: int) -> float:
+    """Asymptotic: E#FP = N e^(-(ln 2)^2 kappa(k) d / k), the refined width law read backwards."""
+    _, d, _ = check_code(k, d, 1)
+    return math.exp(math.log(_non_members(n, k)) + failure_slope(k) * d)
+
+
 def sufficient_code(n: int, k: int, epsilon: float) -> tuple[int, int]:
     """Upper bound: (d, m) with P_fail <= E#FP <= epsilon for every 0 < epsilon < N.
 
@@ -43,11 +53,12 @@ def sufficient_code(n: int, k: int, epsilon: float) -> tuple[int, int]:
     non_members = _non_members(n, k)
     if epsilon >= non_members:
         raise DomainError(f"epsilon must be below n - k = {non_members}; got {epsilon}")
-    exact_epsilon = Fraction(epsilon)
+    exact_epsilon = Fraction(float(epsilon))
     m = max(1, math.ceil(math.log2(non_members) - math.log2(epsilon)) - 1)
     while 2**m * exact_epsilon < non_members:
         m += 1
     d = max(m, math.ceil(m / -math.expm1(-math.log(2.0) / k)) - 1)
+    k = int(k)
     while 2 * (d - m) ** k < d**k:  # p > 1/2
         d += 1
     return d, m
@@ -55,20 +66,27 @@ def sufficient_code(n: int, k: int, epsilon: float) -> tuple[int, int]:
 
 def optimal_hashes(k: int, d: int) -> int:
     """Exact: the m in 1..d that minimises the FPR; either of two that tie (k = 1, odd d)."""
-    check_code(k, d, 1)
+    k, d, _ = check_code(k, d, 1)
     return _minimise(lambda m: log_false_positive_rate(k, d, m), k, d)
 
 
 def optimal_hashes_for_failure(n: int, k: int, d: int) -> int:
-    """Exact: the m in 1..d that minimises P_fail."""
-    check_task(n, k)
-    check_code(k, d, 1)
-    return _minimise(lambda m: _badness(n, k, d, m), k, d)
+    """Exact: the m in 1..d that minimises P_fail.
+
+    Found by descent from the best m for the FPR; where failure is all but certain P_fail has
+    several valleys, and every m up to three times as large is compared.
+    """
+    n, k = check_task(n, k)
+    k, d, _ = check_code(k, d, 1)
+    best = _minimise(lambda m: _badness(n, k, d, m), k, d)
+    if _badness(n, k, d, best)[0] < _HOPELESS:
+        return best
+    return min(range(1, min(d, 3 * best + 3) + 1), key=lambda m: _badness(n, k, d, m))
 
 
 def optimal_hashes_law(k: int, d: int) -> float:
     """Asymptotic: m = (d/k) ln 2, which minimises the classic rate; the union is then half full."""
-    check_code(k, d, 1)
+    k, d, _ = check_code(k, d, 1)
     return d / k * math.log(2.0)
 
 
@@ -77,9 +95,13 @@ def optimal_hashes_expansion(k: int, d: int) -> float:
 
     First d -> infinity, then large k; for k < 8 use `large_deviations.best_density`.
     """
-    check_code(k, d, 1)
+    k, d, _ = check_code(k, d, 1)
     ln2 = math.log(2.0)
     return d / k * (ln2 - ln2**3 / (2.0 * (1.0 - ln2)) / k)
+
+
+# -ln(1 - P_fail), nats, from which on the best m is searched for and not descended to
+_HOPELESS = 10.0
 
 
 @dataclass(frozen=True)
@@ -97,15 +119,14 @@ def smallest_width(n: int, k: int, epsilon: float) -> Code:
     P_fail at its best m falls with d, so the width is bracketed around the law and bisected.
     Raises DomainError outside 1 <= k <= n, 0 < epsilon < 1.
     """
-    check_task(n, k)
+    n, k = check_task(n, k)
     check_epsilon(epsilon)
     if n == k:
         return Code(1, 1, 0.0)
-    target = math.log(epsilon)
+    target = math.log(epsilon) if epsilon < 0.5 else -math.log(2.0) - math.log1p(-epsilon)
 
     def suffices(d: int) -> bool:
-        m = optimal_hashes_for_failure(n, k, d)
-        return log_failure_probability(n, k, d, m) <= target
+        return _badness(n, k, d, optimal_hashes_for_failure(n, k, d))[0] <= target
 
     guess = max(1, round(refined_width_law(n, k, epsilon)))
     step = 1
@@ -130,7 +151,7 @@ def smallest_width(n: int, k: int, epsilon: float) -> Code:
 
 def information_width(n: int, k: int, epsilon: float) -> float:
     """Lower bound: d >= log2 C(n, k) + log2(1 - epsilon) bits to name the k-set at all."""
-    check_task(n, k)
+    n, k = check_task(n, k)
     check_epsilon(epsilon)
     return log2_binomial(n, k) + math.log2(1.0 - epsilon)
 
@@ -150,7 +171,7 @@ def group_testing_width(n: int, k: int) -> float:
 
     "No false positive" is exactly COMP's success (Johnson, Aldridge & Scarlett 2019).
     """
-    check_task(n, k)
+    n, k = check_task(n, k)
     return k * math.log2(n) / math.log(2.0)
 
 
@@ -163,14 +184,14 @@ def bernoulli_width(n: int, k: int, epsilon: float) -> int:
 
 
 def bernoulli_width_law(n: int, k: int, epsilon: float) -> float:
-    """Asymptotic: d = e (k + 1/2) ln(N/epsilon) for independent Bernoulli bits, large k."""
+    """Asymptotic: d = (e (k + 1/2) - 1/2) ln(N/epsilon) for independent Bernoulli bits, large k."""
     check_epsilon(epsilon)
-    return math.e * (k + 0.5) * _log_ratio(n, k, epsilon)
+    return (math.e * (k + 0.5) - 0.5) * _log_ratio(n, k, epsilon)
 
 
 def log2_binomial(n: int, k: int) -> float:
     """Exact: log2 C(n, k), bits, as a sum of k terms so that n = 1e9 loses no digits."""
-    check_task(n, k)
+    n, k = check_task(n, k)
     return math.fsum(math.log2((n - i) / (i + 1)) for i in range(k))
 
 
@@ -180,7 +201,7 @@ def check_epsilon(epsilon: float) -> float:
 
 
 def _non_members(n: int, k: int) -> int:
-    check_task(n, k)
+    n, k = check_task(n, k)
     if n == k:
         raise DomainError(
             f"n must exceed k = {k} for a width law (no non-members otherwise); got {n}"
@@ -194,8 +215,15 @@ def _log_ratio(n: int, k: int, epsilon: float) -> float:
 
 
 def _badness(n: int, k: int, d: int, m: int) -> tuple[float, float]:
-    # where P_fail rounds to 1 the rate still tells which m is better
-    return log_failure_probability(n, k, d, m), log_false_positive_rate(k, d, m)
+    """Sorts codes by P_fail, by the digits of 1 - P_fail above one half, last by FPR."""
+    log_failure = log_failure_probability(n, k, d, m)
+    if log_failure < -math.log(2.0):
+        return log_failure, 0.0
+    log_success = log_success_probability(n, k, d, m)
+    # below the smallest double all are equally bad, and fewer false positives are better
+    if log_success == -math.inf:
+        return math.inf, log_false_positive_rate(k, d, m)
+    return -math.log(2.0) - log_success, 0.0
 
 
 def _minimise(value: Callable[[int], object], k: int, d: int) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import mpmath
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +17,7 @@ from theory.false_positives import (
     failure_probability,
     log_failure_probability,
     log_false_positive_rate,
+    log_success_probability,
 )
 from theory.union_size import fill_probability
 
@@ -29,6 +32,9 @@ TABLE = {
 
 tasks = st.tuples(st.integers(2, 10**6), st.integers(1, 40)).filter(lambda t: t[1] < t[0])
 epsilons = st.floats(1e-12, 0.9)
+codes = st.integers(1, 80).flatmap(
+    lambda d: st.tuples(st.integers(1, 9), st.just(d), st.integers(1, d))
+)
 
 
 @pytest.mark.parametrize(("task", "expected"), TABLE.items())
@@ -91,6 +97,42 @@ def test_optimal_hashes_is_optimal(k: int, d: int) -> None:
     assert best_for_failure >= best - (k == 1)  # at k = 1 two m tie
 
 
+@given(st.integers(1, 8), st.integers(1, 30), st.integers(0, 10**5))
+def test_optimal_hashes_where_failure_is_almost_certain(k: int, d: int, extra: int) -> None:
+    """The largest 1 - P_fail over every m, however small it is."""
+    n = k + extra
+    best = width.optimal_hashes_for_failure(n, k, d)
+    successes = [log_success_probability(n, k, d, m) for m in range(1, d + 1)]
+    if max(successes) > -600 and failure_probability(n, k, d, best) > 0.5:
+        assert successes[best - 1] >= max(successes) - 1e-9
+
+
+@pytest.mark.parametrize(
+    ("n", "k", "epsilon", "expected"),
+    [(10_080, 2, 0.9999995843719922, 12), (435_628, 2, 0.999999988937127, 19)],
+)
+def test_smallest_width_next_to_certain_failure(
+    n: int, k: int, epsilon: float, expected: int
+) -> None:
+    found = width.smallest_width(n, k, epsilon)
+    target = math.log1p(-epsilon)
+    best_narrower = max(
+        log_success_probability(n, k, found.width - 1, m) for m in range(1, expected)
+    )
+    assert best_narrower < target <= log_success_probability(n, k, found.width, found.hashes)
+
+
+@given(codes, st.integers(0, 10**6))
+def test_success_and_failure_add_up(code: tuple[int, int, int], non_members: int) -> None:
+    """P_fail + (1 - P_fail) = 1, each from its own sum."""
+    k, d, m = code
+    n = k + non_members
+    total = math.exp(log_failure_probability(n, k, d, m)) + math.exp(
+        log_success_probability(n, k, d, m)
+    )
+    assert total == pytest.approx(1.0, rel=1e-12)
+
+
 def test_optimum_of_the_small_task() -> None:
     """n=512, k=3, d=64: m = 12 for both, P_fail 1.58 %; (500, 2, 32): 8, then 9."""
     assert width.optimal_hashes(3, 64) == width.optimal_hashes_for_failure(512, 3, 64) == 12
@@ -128,6 +170,25 @@ def test_rate_function_is_the_exact_decay(k: int, x: float) -> None:
     prefactor = 0.5 * math.log(2) if k == 1 else 0.0  # 1/C(d, m) carries a factor sqrt(d)
     expected = d * large_deviations.rate_function(x, k)
     assert growth + prefactor == pytest.approx(expected, abs=0.02)
+
+
+@pytest.mark.parametrize(("k", "x"), [(512, 0.01), (512, 0.05), (8, 0.9), (64, 0.5), (2, 0.3)])
+def test_rate_function_accuracy(k: int, x: float) -> None:
+    """I(x) to 1e-12 relative, also where it is as small as 1e-20, against 60 digits."""
+    with mpmath.workdps(60):
+        at = mpmath.mpf(x)
+        b = mpmath.findroot(
+            lambda b: b / at + b * (1 - b) ** k / (1 - (1 - b) ** k) - 1,
+            (at * (1 - mpmath.mpf(2) ** -180), at / 2),
+            solver="anderson",
+            tol=1e-100,
+        )
+        a = b / (1 - (1 - b) ** k)
+        entropy = [
+            at * mpmath.log(v / at) + (1 - at) * mpmath.log((1 - v) / (1 - at)) for v in (a, b)
+        ]
+        expected = entropy[0] + k * entropy[1] - mpmath.log(b / at)
+        assert large_deviations.rate_function(x, k) == pytest.approx(float(expected), rel=1e-12)
 
 
 def test_rate_function_limits() -> None:
@@ -184,3 +245,10 @@ def test_no_non_members() -> None:
 def test_epsilon_outside_its_range(epsilon: float) -> None:
     with pytest.raises(DomainError, match=r"epsilon must be a finite number in \(0, 1\)"):
         width.smallest_width(100, 4, epsilon)
+
+
+def test_numpy_integers_are_integers() -> None:
+    """Their products would overflow; they are taken as Python's."""
+    assert width.sufficient_code(5000, np.int64(32), 1e-6) == width.sufficient_code(5000, 32, 1e-6)
+    eight = [np.uint8(size) for size in (200, 3, 100, 20)]
+    assert failure_probability(*eight) == failure_probability(200, 3, 100, 20)

@@ -91,7 +91,7 @@ GROUP_TESTING_WIDTH = Formula(
 
 BERNOULLI_WIDTH_LAW = Formula(
     "width law of independent Bernoulli bits",
-    sp.E * (k + sp.Rational(1, 2)) * sp.log(N / epsilon),
+    (sp.E * (k + sp.Rational(1, 2)) - sp.Rational(1, 2)) * sp.log(N / epsilon),
     "asymptotic",
     "k >> 1",
     "the Bernoulli rate at rho = 1/(k+1) set to epsilon / N",
