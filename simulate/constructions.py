@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from simulate.network import ReluNetwork
-from theory.domain import DomainError, check_real
+from theory.domain import check_real
 
 Hashes = Bool[np.ndarray, "n d"]
 
@@ -27,6 +27,7 @@ def clamp(
     - b in the union: x_b >= alpha_min, and x_b - ReLU(x_b - alpha_min) = alpha_min.
     So after the layer x' = alpha_min 1_union and logit_i = beta |S_i ∩ union|, at most beta |S_i|
     with equality iff S_i lies in the union. An active token's hash does: no false negatives.
+    With a coefficient below alpha_min members can lose; the forward pass refuses it.
 
     In floats the identity x - (x - a) = a is exact while every partial sum is, for alpha_min a
     power of two and k alpha_max within the dtype's exact range (2048 for float16, where 256 is
@@ -43,6 +44,7 @@ def clamp(
         b_in=np.full(d, -alpha_min, dtype=dtype),
         W_out=-identity,
         W_U=(hashes.T * (beta / alpha_min)).astype(dtype),
+        alpha_min=alpha_min,
     )
 
 
@@ -75,6 +77,7 @@ def complement(
         b_in=np.ones(d, dtype=dtype),
         W_out=np.hstack([nothing, -identity]),
         W_U=np.vstack([unread.T, (hashes.T * beta).astype(dtype)]),
+        alpha_min=1.0 / gain,
     )
 
 
@@ -102,6 +105,7 @@ def complement_limit(
         b_in=np.ones(hashes.shape[1], dtype=dtype),
         W_out=-identity,
         W_U=(hashes.T * beta).astype(dtype),
+        alpha_min=1.0 / gain,
     )
 
 
@@ -111,16 +115,3 @@ def complement_limit_error(hashes: Hashes, k: int, c: float, beta: float, eta: f
     Attained by a token whose every bit is owned by all k active tokens at alpha = c.
     """
     return beta * eta * c * k * float(hashes.sum(axis=1).max(initial=0))
-
-
-def check_coefficients(alpha: np.ndarray, alpha_min: float = 1.0) -> None:
-    """Raises DomainError unless every coefficient is finite and at least `alpha_min`.
-
-    Below it the clamp's residual is min(alpha_min, sum of alpha) < alpha_min on some union bits,
-    and members can lose to non-members.
-    """
-    if not np.isfinite(alpha).all() or (alpha < alpha_min).any():
-        worst = alpha[~(np.isfinite(alpha) & (alpha >= alpha_min))].flat[0]
-        raise DomainError(
-            f"alpha must be finite and at least {alpha_min:g} (bias {-alpha_min:g}); got {worst}"
-        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -22,6 +22,9 @@ class ReluNetwork:
     Names and orientation are TransformerLens's: W_E [n, d], W_in [d, h], b_in [h], W_out [h, d],
     W_U [d, n], all of one floating dtype, in which the forward pass is computed. Raises
     DomainError for shapes that do not fit, mixed dtypes, or entries that are not finite.
+
+    alpha_min: the smallest coefficient for which the weights do what they were made for; the
+    forward pass refuses smaller ones. 0 where nothing is claimed.
     """
 
     W_E: Float[np.ndarray, "n d"]
@@ -29,6 +32,7 @@ class ReluNetwork:
     b_in: Float[np.ndarray, " h"]
     W_out: Float[np.ndarray, "h d"]
     W_U: Float[np.ndarray, "d n"]
+    alpha_min: float = 0.0
 
     def __post_init__(self) -> None:
         n, d = self.W_E.shape
@@ -39,14 +43,12 @@ class ReluNetwork:
                 raise DomainError(
                     f"{name} must have shape {shape}; got {getattr(self, name).shape}"
                 )
-        for field in fields(self):
-            tensor = getattr(self, field.name)
+        for name in ("W_E", *wanted, "b_in"):
+            tensor = getattr(self, name)
             if tensor.dtype != self.dtype:
-                raise DomainError(
-                    f"{field.name} must have W_E's dtype {self.dtype}; got {tensor.dtype}"
-                )
+                raise DomainError(f"{name} must have W_E's dtype {self.dtype}; got {tensor.dtype}")
             if not np.isfinite(tensor).all():
-                raise DomainError(f"{field.name} must be finite everywhere")
+                raise DomainError(f"{name} must be finite everywhere")
 
     @property
     def n(self) -> int:
@@ -69,7 +71,15 @@ class ReluNetwork:
         return self.W_E.dtype
 
     def residual(self, tokens: Tokens, alpha: Alpha) -> Residual:
-        """The residual stream before the layer: sum_j alpha_j W_E[i_j]."""
+        """The residual stream before the layer: sum_j alpha_j W_E[i_j].
+
+        Each row's tokens must be distinct. Raises DomainError for a token outside 0..n-1, or a
+        coefficient that is not finite or is below alpha_min.
+        """
+        if tokens.size and (tokens.min() < 0 or tokens.max() >= self.n):
+            raise DomainError(f"tokens must be in 0..{self.n - 1}")
+        if not (np.isfinite(alpha).all() and (alpha >= self.alpha_min).all()):
+            raise DomainError(f"alpha must be finite and at least {self.alpha_min:g}")
         return np.einsum("sk,skd->sd", alpha.astype(self.dtype), self.W_E[tokens])
 
     def after_layer(self, x: Residual) -> Residual:

@@ -57,13 +57,16 @@ def run_record(command: str, configuration: Mapping[str, Any], seconds: float) -
 def _commit() -> str | None:
     """The checkout's commit, with "+" where it was modified; None outside a git checkout."""
     here = Path(__file__).parent
-    described = subprocess.run(
-        ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+"],
-        cwd=here,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+"],
+            cwd=here,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except OSError:  # no git
+        return None
     return described.stdout.strip() or None if described.returncode == 0 else None
 
 

@@ -8,14 +8,18 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
 from theory import command_line
 from theory.domain import DomainError, check_integer
+
+if TYPE_CHECKING:
+    from simulate.panels.panel import Panel
 
 Engine = Literal["serial", "processes"]
 Format = Literal["png", "svg", "pdf"]
@@ -30,13 +34,13 @@ class Scaling:
     """
 
     quick: bool = False
-    """Small samples: well under a minute."""
+    """Small samples: half a minute on two cores."""
     full: bool = False
-    """Samples for a paper: direct counts down to P_fail = 1e-6, several hours."""
+    """Samples for a paper: direct counts down to P_fail = 1e-6, an hour or two."""
     seed: int = 0
     """Seed of every random stream, at least 0."""
     out: Path = Path("reports/results/scaling")
-    """Folder for the results; other files in it are left alone."""
+    """Folder for the results. An earlier run in it is replaced; other files are left alone."""
     jobs: int = field(default_factory=lambda: os.cpu_count() or 1)
     """Worker processes, at least 1."""
     engine: Engine = "processes"
@@ -55,6 +59,8 @@ class Scaling:
             raise DomainError("quick and full exclude each other")
         check_integer("seed", self.seed, 0)
         check_integer("jobs", self.jobs, 1)
+        if not self.formats:
+            raise DomainError("formats must name at least one of png, svg, pdf")
         from simulate.sweep import SweepError
 
         started = time.monotonic()
@@ -78,7 +84,7 @@ class Scaling:
         if unknown:
             known = ", ".join(panels.PANELS)
             raise DomainError(f"panels must be among {known}; got {', '.join(unknown)}")
-        chosen = [panels.PANELS[name] for name in self.panels or panels.PANELS]
+        chosen = [panels.PANELS[name] for name in dict.fromkeys(self.panels or panels.PANELS)]
         effort = QUICK if self.quick else FULL if self.full else DEFAULT
         configuration = {
             "job": "simulate.scaling",
@@ -88,6 +94,7 @@ class Scaling:
         }
         tasks = {panel.name: panel.tasks(effort) for panel in chosen}
         every_task = [task for panel in chosen for task in tasks[panel.name]]
+        configuration["tasks"] = sweep.fingerprint(every_task)
         with sweep.Ledger(self.out / "results.jsonl", configuration, self.resume) as ledger:
             self._remove_earlier(panels.PANELS, style.FORMATS)
             with tqdm(total=len(every_task), unit="task", file=sys.stderr) as bar:
@@ -108,19 +115,19 @@ class Scaling:
                 for file_format in self.formats:
                     content = style.rendered(drawn, file_format)
                     output.write_whole(self.out / f"{panel.name}.{file_format}", content)
+            command = output.command_of("simulate.scaling")
+            output.write_whole(self.out / "figures.md", figures_page(chosen, command))
             record = verdict(checks)
             output.write_whole(self.out / "verdict.json", output.as_json(record))
             seconds = time.monotonic() - started
-            run_record = output.run_record(
-                output.command_of("simulate.scaling"), configuration, seconds
-            )
+            run_record = output.run_record(command, configuration, seconds)
             output.write_whole(self.out / "run.json", output.as_json(run_record))
         self._report(record, seconds)
         return record
 
     def _remove_earlier(self, names: Any, formats: tuple[str, ...]) -> None:
         """An earlier run's figures and verdict must not stand beside a new ledger."""
-        for name in ("verdict.json", "run.json"):
+        for name in ("verdict.json", "run.json", "figures.md"):
             (self.out / name).unlink(missing_ok=True)
         for panel in names:
             for ending in ("csv", *formats):
@@ -147,6 +154,15 @@ class Scaling:
             f"{seconds:.0f} s, results in {self.out}",
             file=sys.stderr,
         )
+
+
+def figures_page(panels: Sequence[Panel], command: str) -> str:
+    """Markdown with every figure's caption, its numbers, and the command that made it."""
+    sections = [f"# Figures of `{command}`\n\nBars on measured points are 95 % intervals.\n"]
+    for panel in panels:
+        name = panel.name
+        sections.append(f"## {name}\n\n{panel.caption}\n\nNumbers: [{name}.csv]({name}.csv)\n")
+    return "\n".join(sections)
 
 
 def main() -> int:

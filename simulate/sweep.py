@@ -7,8 +7,11 @@ Every finished task is one line of JSON in the ledger, flushed and synced before
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import signal
+import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import (
@@ -21,6 +24,8 @@ from concurrent.futures import (
 )
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import active_children, get_context, parent_process
+from multiprocessing.connection import wait as wait_for_any
 from pathlib import Path
 from typing import Any, Literal
 
@@ -93,23 +98,33 @@ class Ledger:
             raise
 
     def _read(self, path: Path, header: Mapping[str, Any]) -> bytes:
-        """Load an earlier run's results; returns the bytes up to its last whole line."""
+        """Load an earlier run's results; returns the bytes of its whole lines."""
         content = path.read_bytes() if path.exists() else b""
         whole = content[: content.rfind(b"\n") + 1]
-        lines = whole.splitlines()
+        lines = whole.splitlines(keepends=True)
         if not lines:
             return b""
-        earlier = json.loads(lines[0])
+        try:
+            earlier = json.loads(lines[0])
+        except ValueError:
+            raise DomainError(
+                f"out must not hold a foreign {path.name}; its first line is no header"
+            ) from None
         if earlier != {"schema": SCHEMA, **header}:
             changed = [name for name in header if earlier.get(name) != header[name]] or ["schema"]
             raise DomainError(
                 f"resume needs the configuration and seed of the earlier run; {path} differs in "
                 f"{', '.join(changed)}"
             )
+        kept = lines[0]
         for line in lines[1:]:
-            record = json.loads(line)
-            self.results[record["task"]] = record["result"]
-        return whole
+            try:
+                record = json.loads(line)
+                self.results[record["task"]] = record["result"]
+            except (ValueError, KeyError, TypeError):
+                break  # torn: this line and whatever follows it are redone
+            kept += line
+        return kept
 
     def _append(self, record: Mapping[str, Any]) -> None:
         self._file.write(json.dumps(record, allow_nan=False).encode() + b"\n")
@@ -117,7 +132,10 @@ class Ledger:
         os.fsync(self._file.fileno())
 
     def record(self, task: str, result: Result) -> None:
-        """Append one finished task; it is on disk when this returns."""
+        """Append one finished task; it is on disk when this returns.
+
+        Raises ValueError for a result that JSON cannot hold, such as NaN; nothing is then written.
+        """
         self._append({"task": task, "result": result})
         # as a resumed run would read it, so that both continue from the same values
         self.results[task] = json.loads(json.dumps(result))
@@ -142,6 +160,25 @@ class SerialExecutor(Executor):
         return future
 
 
+def _start_worker() -> None:
+    """Leave Ctrl-C to the driver, and end with it, however it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    driver = parent_process()
+    assert driver is not None
+
+    def end_with_driver() -> None:
+        wait_for_any([driver.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=end_with_driver, daemon=True).start()
+
+
+def fingerprint(tasks: Sequence[Task]) -> str:
+    """A digest of all names and arguments, for a ledger's header: what a resumed run must share."""
+    listing = [[task.name, dict(task.arguments)] for task in tasks]
+    return hashlib.sha256(json.dumps(listing).encode()).hexdigest()
+
+
 @contextmanager
 def open_executor(engine: Engine, jobs: int) -> Iterator[Executor]:
     """An executor of that engine; leaving by an exception abandons what has not started."""
@@ -149,21 +186,17 @@ def open_executor(engine: Engine, jobs: int) -> Iterator[Executor]:
     if engine == "serial":
         executor = SerialExecutor()
     else:
-        import multiprocessing
-        import signal
-
         # one BLAS/OpenMP thread per worker, read by the libraries when the worker starts
         for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ.setdefault(variable, "1")
-        context = multiprocessing.get_context("spawn")
-        # Ctrl-C reaches the whole process group; the driver alone decides what it means
-        executor = ProcessPoolExecutor(
-            jobs, context, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)
-        )
+        context = get_context("spawn")
+        executor = ProcessPoolExecutor(jobs, context, initializer=_start_worker)
     try:
         yield executor
     except BaseException:
         executor.shutdown(wait=False, cancel_futures=True)
+        for worker in active_children():
+            worker.terminate()
         raise
     executor.shutdown()
 
@@ -209,8 +242,11 @@ def run(
                             raise error
                         task = under_way.pop(future)
                         if error is None:
-                            ledger.record(task.name, future.result())
-                        else:
+                            try:
+                                ledger.record(task.name, future.result())
+                            except ValueError as refused:
+                                error = refused
+                        if error is not None:
                             failed[task.name] = error
                         on_progress(1)
         except BrokenExecutor as error:

@@ -24,7 +24,7 @@ NAME = "quenched_against_annealed"
 CODES = ((50, 3, 36, 7), (10, 3, 12, 3))
 PIECES = 4  # tasks per code
 NAIVE_LEVEL = 1e-3
-NAIVE_SETS = np.unique(np.logspace(1, 5, 41).astype(int))
+NAIVE_SETS = np.unique(np.logspace(1.5, 5, 36).astype(int))
 
 
 def enumerate_inputs(
@@ -91,9 +91,9 @@ def checks(rows: Sequence[Row]) -> list[Check]:
         made.append(
             lies_within(
                 NAME,
-                f"share of families that a {NAIVE_LEVEL:g}-level binomial test on "
-                f"{NAIVE_SETS[-1]} inputs rejects, {label}",
-                1.0,
+                f"power: share of families in which a {NAIVE_LEVEL:g}-level binomial test on "
+                f"{NAIVE_SETS[-1]} inputs rejects the annealed rate, at least one half, {label}",
+                0.5,
                 rejections,
                 (0.5, 1.0),
                 FALSE_ALARM,
@@ -135,17 +135,17 @@ def figure(points: Sequence[Point]) -> Figure:
         [p.y for p in bars["families"]],
         width=0.92 * width,
         color=style.COLOURS[5],
-        label="fixed families, all inputs enumerated",
+        label="fixed families",
     )
     annealed = bars["annealed"][0].x
-    histogram.axvline(annealed, color=style.COLOURS[1], label="annealed, exact")
+    histogram.axvline(annealed, color=style.COLOURS[1], label="annealed")
     histogram.set_xlabel(r"a family's own $P_\mathrm{fail}$")
     histogram.set_ylabel("share of families")
     histogram.set_title(
         f"$n={CODES[0][0]}$, $k={CODES[0][1]}$, $d={CODES[0][2]}$, $m={CODES[0][3]}$"
     )
-    histogram.set_ylim(0, 1.5 * max(p.y for p in bars["families"]))
-    histogram.legend(loc="upper left")
+    histogram.set_ylim(0, 1.15 * max(p.y for p in bars["families"]))
+    histogram.legend(loc="upper right")
     for colour, (series, own) in zip(
         style.COLOURS, series_of(points, axis="naive test").items(), strict=False
     ):
@@ -158,7 +158,7 @@ def figure(points: Sequence[Point]) -> Figure:
     naive.set_yscale("log")
     naive.set_ylim(2e-4, 2)
     naive.set_xlabel("inputs drawn from one fixed family")
-    naive.set_ylabel("false rejections of the annealed rate")
+    naive.set_ylabel("share of families rejected")
     naive.legend(loc="center right")
     return fig
 

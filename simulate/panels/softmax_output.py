@@ -34,7 +34,7 @@ BETAS = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
 SETS = 50  # inputs per hash family
 C = 2.0  # coefficients alpha are uniform on [1, C]
 MEASURES = ("total_variation", "kl", "squared_error")
-LABELS = ("total variation", "KL(target $\\|$ output), nats", "squared error")
+LABELS = ("total variation", "KL(target $\\|$ output), nats", "squared error, summed")
 
 
 def forward(
@@ -109,7 +109,7 @@ def checks(rows: Sequence[Row]) -> list[Check]:
         made.append(
             lies_within(
                 NAME,
-                f"inputs on which packed bits and float network disagree, {size_label(row)}",
+                f"inputs whose false positives differ, bits or network, {size_label(row)}",
                 0.0,
                 row["disagreements"],
                 (0.0, 0.0),
@@ -168,7 +168,8 @@ def figure(points: Sequence[Point]) -> Figure:
 PANEL = Panel(
     NAME,
     "Distance of the softmax output from the uniform target over the k members against the "
-    "logit scale beta: exact expectations (curves) and forward passes of the real network.",
+    "logit scale beta: exact expectations (lines) and forward passes of the real network "
+    "(markers). The floor at large beta is what false positives alone cost.",
     tasks,
     checks,
     table,

@@ -57,14 +57,14 @@ def _crossing(rows: Sequence[Row], target: float, confidence: float) -> Estimate
     """The smallest width with P_fail <= target, bracketed by measured widths alone.
 
     The interval runs from one above the largest width measured surely above the target to the
-    smallest measured surely at or below it; the estimate interpolates ln P_fail in between.
+    smallest measured surely at or below it; the estimate interpolates ln P_fail and rounds up.
     """
     measured = {row["d"]: failure_estimate(row, confidence) for row in rows}
     above = max((d for d, p in measured.items() if p.interval[0] > target), default=-math.inf)
     below = min((d for d, p in measured.items() if p.interval[1] <= target), default=math.inf)
     widths = sorted(measured)
     log_failure = [math.log(measured[d].estimate) for d in widths]
-    crossing = float(np.interp(-math.log(target), np.negative(log_failure), widths))
+    crossing = math.ceil(np.interp(-math.log(target), np.negative(log_failure), widths))
     return Estimate(crossing, math.nan, (above + 1, below))
 
 
@@ -85,7 +85,7 @@ def checks(rows: Sequence[Row]) -> list[Check]:
     made = []
     for n, k, target, own in _by_target(rows):
         crossing = _crossing(own, target, CONFIDENCE)
-        name = f"smallest width, n={n}, k={k}, epsilon={target:g}"
+        name = f"smallest width at the best m, n={n}, k={k}, epsilon={target:g}"
         exact = smallest_width(n, k, target).width
         check = agrees(NAME, name, exact, crossing, FALSE_ALARM * len(own))
         resolved = all(map(math.isfinite, crossing.interval))
@@ -98,7 +98,7 @@ def table(rows: Sequence[Row]) -> list[Point]:
     made = []
     for n, k in TASKS:
         axis = f"n={n}, k={k}"
-        for target in np.logspace(math.log10(0.3), math.log10(TARGETS[-1] / 2), 80).tolist():
+        for target in np.logspace(math.log10(0.3), math.log10(TARGETS[-1] / 2), 50).tolist():
             for series, kind, width in (
                 ("information bound", "lower bound", information_width(n, k, target)),
                 ("proved to suffice", "upper bound", sufficient_code(n, k, target)[0]),
@@ -134,7 +134,13 @@ def figure(points: Sequence[Point]) -> Figure:
         for colour, (series, own) in zip(style.COLOURS, drawn.items(), strict=False):
             if own[0].kind in lines:
                 line = lines[own[0].kind]
-                axis.plot([p.x for p in own], [p.y for p in own], line, color=colour, label=series)
+                axis.plot(
+                    [p.x for p in own],
+                    [p.y for p in own],
+                    line,
+                    color=style.INK if line == ":" else colour,
+                    label=series,
+                )
             else:
                 style.error_bars(axis, own, style.INK, "o", label=series)
         axis.set_xscale("log")
@@ -148,9 +154,10 @@ def figure(points: Sequence[Point]) -> Figure:
 
 PANEL = Panel(
     NAME,
-    "Residual width needed for failure probability epsilon: exact at the best number of hash "
-    "bits, the width law, a width proved to suffice, the information lower bound, and where "
-    "measured failure probabilities cross epsilon.",
+    "Residual width d needed for failure probability epsilon at the exact best number m of hash "
+    "bits; the law k log2((n-k)/epsilon)/ln 2; a width proved to suffice; the information bound. "
+    "Circles: smallest width whose measured failure probability (random unions, exact probability "
+    "given the union) is at most epsilon.",
     tasks,
     checks,
     table,

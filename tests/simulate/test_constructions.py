@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from itertools import combinations, product
@@ -12,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulate.constructions import (
-    check_coefficients,
     clamp,
     complement,
     complement_limit,
@@ -67,7 +67,6 @@ def test_clamp(dtype, case, beta, alpha_min) -> None:
     hashes, tokens, alpha, _ = case
     network = clamp(hashes, beta, alpha_min, dtype)
     alpha = alpha * alpha_min
-    check_coefficients(alpha, alpha_min)
     union = union_of(hashes, tokens)
     after = network.after_layer(network.residual(tokens, alpha))
     assert after.dtype == dtype
@@ -143,12 +142,15 @@ def test_alpha_below_one_gives_false_negatives() -> None:
     for token, bits in enumerate(((0, 2), (0, 3), (1, 4), (1, 5), (0, 1))):
         hashes[token, list(bits)] = True
     tokens, alpha = np.array([[0, 1, 2, 3]]), np.full((1, 4), 0.4)
-    assert not no_false_negative(clamp(hashes).logits(tokens, alpha), tokens)
+    unguarded = dataclasses.replace(clamp(hashes), alpha_min=0.0)
+    assert not no_false_negative(unguarded.logits(tokens, alpha), tokens)
     assert no_false_negative(clamp(hashes, alpha_min=0.25).logits(tokens, alpha), tokens)
-    with pytest.raises(DomainError, match="alpha must be finite and at least 1"):
-        check_coefficients(alpha)
-    with pytest.raises(DomainError, match="alpha"):
-        check_coefficients(np.array([[np.nan]]))
+    for bad in (alpha, np.full((1, 4), np.nan), np.full((1, 4), np.inf)):
+        with pytest.raises(DomainError, match="alpha must be finite and at least 1"):
+            clamp(hashes).logits(tokens, bad)
+    for unknown in (-1, 5):
+        with pytest.raises(DomainError, match=r"tokens must be in 0..4"):
+            clamp(hashes).logits(np.array([[0, unknown]]), np.ones((1, 2)))
 
 
 def test_a_planted_bias_breaks_the_union() -> None:

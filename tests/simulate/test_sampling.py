@@ -1,6 +1,6 @@
 """Samplers are exactly uniform: every subset equally often, by exact tests at fixed seeds.
 
-False-alarm budget of this file: four chi-square tests at 1e-6 each.
+False-alarm budget of this file: five tests at 1e-6 each.
 """
 
 from __future__ import annotations

@@ -49,6 +49,7 @@ def test_verdict_and_files(finished: Path) -> None:
     for check in verdict["checks"]:
         assert {"name", "panel", "predicted", "observed", "interval", "passed"} <= set(check)
     assert {f"{FAST}.{ending}" for ending in ("png", "svg", "csv")} <= set(files(finished))
+    assert "exact mixture" in (finished / "figures.md").read_text()
     rows = list(csv.DictReader((finished / f"{FAST}.csv").read_text().splitlines()))
     assert {"exact", "direct"} <= {row["kind"] for row in rows}
     run = json.loads((finished / "run.json").read_text())
@@ -88,6 +89,25 @@ def test_killed_and_resumed(finished: Path, tmp_path: Path) -> None:
     assert ledger.read_bytes().splitlines()[: len(before)] == before
 
 
+def test_workers_end_with_a_killed_driver(tmp_path: Path) -> None:
+    """SIGKILL to the driver: no worker outlives it."""
+    command = [sys.executable, "-m", "simulate.scaling", "--quick", "--out", str(tmp_path)]
+    with subprocess.Popen([*command, "--jobs", "2"], stderr=subprocess.DEVNULL) as process:
+        ledger = tmp_path / "results.jsonl"
+        while not ledger.exists() or ledger.read_bytes().count(b"\n") < 2:
+            assert process.poll() is None
+            time.sleep(0.02)
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        assert children
+        os.kill(process.pid, signal.SIGKILL)
+    for _ in range(100):
+        alive = [child for child in children if Path(f"/proc/{child}/cmdline").exists()]
+        if not alive:
+            break
+        time.sleep(0.1)
+    assert not alive
+
+
 def test_other_files_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     (tmp_path / "linear_readout.png").write_text("of an earlier run")
@@ -103,6 +123,7 @@ def test_other_files_are_left_alone(tmp_path: Path) -> None:
         (["--seed", "-1"], "seed must be at least 0; got -1"),
         (["--jobs", "0"], "jobs must be at least 1; got 0"),
         (["--panels", "no_such_panel"], "panels must be among"),
+        (["--formats"], "formats must name at least one"),
     ],
 )
 def test_bad_input_is_one_line(tmp_path: Path, arguments: list[str], message: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simulate.sweep import Ledger, SweepError, Task, run
+from simulate.sweep import Ledger, SweepError, Task, fingerprint, run
 from theory.domain import DomainError
 
 HEADER = {"job": "test", "seed": 3}
@@ -127,9 +127,33 @@ def test_a_deadly_task_is_named_and_the_rest_completes(tmp_path: Path) -> None:
 
 
 def test_results_must_be_json(tmp_path: Path) -> None:
-    """NaN would make the ledger unreadable elsewhere: it is refused, not written."""
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        results(tmp_path, tasks=[Task("nan", draw, {"scale": float("nan")})], engine="serial")
+    """NaN would make the ledger unreadable elsewhere: its task fails by name, the rest is kept."""
+    tasks = [Task("nan", draw, {"scale": float("nan")}), *TASKS]
+    with pytest.raises(SweepError, match=r"nan.*not JSON compliant"):
+        results(tmp_path, tasks=tasks, engine="serial")
+    assert len((tmp_path / "results.jsonl").read_text().splitlines()) == 1 + len(TASKS)
+
+
+def test_a_torn_line_may_end_in_a_newline(tmp_path: Path) -> None:
+    whole = results(tmp_path, engine="serial")
+    path = tmp_path / "results.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:4]) + b'{"task": "torn\n' + lines[4])
+    assert results(tmp_path, resume=True, engine="serial") == whole
+    assert sorted(path.read_bytes().splitlines()) == sorted(line.strip() for line in lines)
+
+
+def test_a_foreign_file_is_not_overwritten_by_resume(tmp_path: Path) -> None:
+    (tmp_path / "results.jsonl").write_text("hello\n")
+    with pytest.raises(DomainError, match=r"foreign results\.jsonl"):
+        results(tmp_path, resume=True, engine="serial")
+    assert (tmp_path / "results.jsonl").read_text() == "hello\n"
+
+
+def test_fingerprint_tells_arguments_apart() -> None:
+    changed = [Task(TASKS[0].name, draw, {"scale": 9.0}), *TASKS[1:]]
+    assert fingerprint(TASKS) != fingerprint(changed)
+    assert fingerprint(TASKS) == fingerprint(list(TASKS))
 
 
 def test_an_unwritable_folder_is_one_clear_error(tmp_path: Path) -> None:

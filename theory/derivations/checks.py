@@ -32,7 +32,11 @@ class Symbolic:
     moves: tuple[Move, ...] = (sp.simplify,)
     domain: Point = field(default_factory=dict)
     cases: tuple[Point, ...] = ({},)
-    method: ClassVar[Method] = "symbolic"
+
+    @property
+    def method(self) -> Method:
+        """A claim proved at listed values only says so."""
+        return "symbolic" if self.cases == ({},) else "symbolic, in cases"
 
     def verdict(self, claim: Relational) -> Verdict:
         """Holds when the difference is proved to have the claimed sign in every case."""
@@ -164,7 +168,7 @@ class Rationals:
     """Evidence in exact rational arithmetic, beyond any number of digits, on a grid of points."""
 
     points: tuple[Point, ...]
-    method: ClassVar[Method] = "30 digits"
+    method: ClassVar[Method] = "exact rationals"
 
     def verdict(self, claim: Relational) -> Verdict:
         """Holds when the relation is true of the exact values at every point."""
@@ -172,7 +176,7 @@ class Rationals:
             left, right = (_rational(side, point) for side in claim.args)
             if claim.func(left, right) is not sp.true:
                 return Verdict(False, f"{left} against {right}{_listed(' at ', point)}")
-        return Verdict(True, f"exact rationals, {_summary(self.points)}")
+        return Verdict(True, _summary(self.points))
 
 
 def _number(side: sp.Basic, point: Point) -> mpmath.mpf:

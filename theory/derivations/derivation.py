@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import sympy as sp
 from sympy.core.relational import Relational
 
-Method = Literal["symbolic", "30 digits"]
+Method = Literal["symbolic", "symbolic, in cases", "30 digits", "exact rationals"]
 Point = Mapping[sp.Symbol, Any]
 Move = Callable[[sp.Expr], sp.Expr]
 
@@ -29,7 +29,8 @@ class Verdict:
 class Check(Protocol):
     """A way of testing a claim; `method` says which kind of evidence it gives."""
 
-    method: ClassVar[Method]
+    @property
+    def method(self) -> Method: ...
 
     def verdict(self, claim: Relational) -> Verdict:
         """The verdict on a claim whose abbreviations are written out."""
