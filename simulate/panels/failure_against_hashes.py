@@ -165,7 +165,7 @@ def figure(points: Sequence[Point]) -> Figure:
 
 PANEL = Panel(
     NAME,
-    f"Failure probability P_fail and expected false positives (n-k) FPR of an input against "
+    "Failure probability P_fail and expected false positives (n-k) FPR of an input against "
     f"hash bits per token m at n={N}, k={K}, d={D}; the textbook rate is (1 - e^(-km/d))^m. Lines: "
     f"theory; circles: counted. The textbook rate is least at m = (d/k) ln 2 = "
     f"{optimal_hashes_law(K, D):.1f}, the exact one at m = {optimal_hashes(K, D)}. Right: the share "

@@ -160,7 +160,7 @@ def figure(points: Sequence[Point]) -> Figure:
         axes.plot([p.x for p in curve], [p.y for p in curve], line, color=colour, label=series)
         style.error_bars(axes, [p for p in own if p not in curve], colour, "o")
     axes.axhline(1.0, color=style.GREY, linewidth=0.8, linestyle="--")
-    axes.annotate("predicting zero", (24, 0.55), fontsize=7, color=style.GREY)
+    axes.annotate("predicting zero", (1250, 1.6), fontsize=7, color=style.GREY)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_ylim(1e-5, 300)
