@@ -168,7 +168,7 @@ PANEL = Panel(
     "Failure probability P_fail and expected false positives (n-k) FPR of an input against "
     f"hash bits per token m at n={N}, k={K}, d={D}; the textbook rate is (1 - e^(-km/d))^m. Lines: "
     f"theory; circles: counted. The textbook rate is least at m = (d/k) ln 2 = "
-    f"{optimal_hashes_law(K, D):.1f}, the exact one at m = {optimal_hashes(K, D)}. Right: the share "
+    f"{optimal_hashes_law(K, D):.1f}, the exact one at m = {optimal_hashes(K, D)}. Right: share "
     "of the d bits that the union of the k hashes fills; one half is dotted.",
     tasks,
     checks,

@@ -1,0 +1,151 @@
+"""`python -m simulate.estimate`: one Monte Carlo estimate of P_fail beside its exact value."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Literal
+
+import tyro
+
+from theory import command_line, false_positives
+from theory.domain import check_integer, check_sizes
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from simulate.intervals import Estimate as Interval
+
+Method = Literal["direct", "conditional", "planted"]
+
+SCHEMA = 1
+CONFIDENCE = 0.95
+SETS_PER_FAMILY = 10_000
+FEWEST_FAMILIES = 32
+MOST_FAMILIES = 256
+# up to this k the exact failure probability given the union varies too much between real unions
+LARGEST_TILTED_K = 3
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Estimate P_fail, the probability that a random input has a false positive."""
+
+    n: int
+    """Vocabulary size."""
+    k: int
+    """Active tokens, 1 <= k <= n."""
+    d: int
+    """Residual width."""
+    m: int
+    """Hash bits per token, 1 <= m <= d."""
+    method: Method
+    """direct: count failures over hash families, no theory used. conditional: average the exact
+    probability of failure over random unions (drawn by importance sampling for k <= 3). planted:
+    plant a false positive in every input of the float network, and weight."""
+    sets: int
+    """Inputs in all, at least 2."""
+    families: int | None = None
+    """Independent hash families of the direct method, at least 2; the sets are split evenly."""
+    seed: int = 0
+    """Seed of the random stream, at least 0."""
+    json: bool = False
+    """One JSON object instead of a table."""
+
+    def run(self) -> int:
+        n, k, d, m = check_sizes(self.n, self.k, self.d, self.m)
+        check_integer("sets", self.sets, 2)
+        check_integer("seed", self.seed, 0)
+        families = self.families
+        if families is None:
+            enough = min(FEWEST_FAMILIES, self.sets)
+            families = min(max(self.sets // SETS_PER_FAMILY, enough), MOST_FAMILIES)
+        check_integer("families", families, 2, self.sets, "sets")
+
+        import numpy as np
+
+        from simulate import estimators, intervals
+
+        rng = np.random.default_rng(self.seed)
+        if self.method == "direct":
+            found = _direct(rng, n, k, d, m, families, self.sets // families)
+        else:
+            weigh: Callable[..., np.ndarray]
+            if self.method == "planted":
+                weigh = estimators.planted_failure
+            elif k <= LARGEST_TILTED_K:
+                weigh = estimators.tilted_failure
+            else:
+                weigh = estimators.conditional_failure
+            started = time.perf_counter()
+            false_positives.log_failure_probability(n, k, d, m)  # fills the tables of the theory
+            warm = time.perf_counter()
+            weights = weigh(rng, n, k, d, m, self.sets)
+            seconds = time.perf_counter() - warm
+            measured = intervals.mean(weights, CONFIDENCE)
+            found = _Found(measured, self.sets, seconds, warm - started)
+        record = {
+            "schema": SCHEMA,
+            **{name: value for name, value in asdict(self).items() if name != "json"},
+            "estimate": found.measured.estimate,
+            "standard_error": found.measured.standard_error,
+            "interval": list(found.measured.interval),
+            "confidence": CONFIDENCE,
+            "exact": false_positives.failure_probability(n, k, d, m),
+            "sets": found.sets,
+            "families": families if self.method == "direct" else None,
+            "seconds": found.seconds,
+            "setup_seconds": found.setup_seconds,
+        }
+        if self.json:
+            command_line.print_json(record)
+        else:
+            low, high = found.measured.interval
+            print(f"estimate  {found.measured.estimate:.6g}  [{low:.6g}, {high:.6g}] (95 %)")
+            print(f"exact     {record['exact']:.6g}")
+            print(f"{found.sets} sets in {found.seconds:.3g} s", file=sys.stderr)
+        return command_line.DONE
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A measured value, the sets it took, and the seconds for them and for the set-up."""
+
+    measured: Interval
+    sets: int
+    seconds: float
+    setup_seconds: float
+
+
+def _direct(
+    rng: np.random.Generator, n: int, k: int, d: int, m: int, families: int, sets: int
+) -> _Found:
+    """Count family by family, timing the tables apart from drawing and querying the sets."""
+    import numpy as np
+
+    from simulate import estimators, intervals
+    from simulate.kernels import CoverageTable
+    from simulate.sampling import random_hashes
+
+    failures = np.empty(families, dtype=np.int64)
+    seconds = setup_seconds = 0.0
+    for family in range(families):
+        started = time.perf_counter()
+        table = CoverageTable.of(random_hashes(rng, n, d, m))
+        ready = time.perf_counter()
+        failures[family], _ = estimators.count_in_family(rng, table, n, k, sets)
+        setup_seconds += ready - started
+        seconds += time.perf_counter() - ready
+    measured = intervals.clustered_proportion(failures, sets, CONFIDENCE)
+    return _Found(measured, families * sets, seconds, setup_seconds)
+
+
+def main() -> int:
+    """Parse the command line and run the estimate."""
+    return tyro.cli(Estimate, prog="python -m simulate.estimate", description=__doc__).run()
+
+
+if __name__ == "__main__":
+    command_line.run(main)
