@@ -83,7 +83,12 @@ def kappa(k: int) -> float:
     The factor by which the exact exponent beats the classic one: at the best m,
     d ln FPR -> -(ln 2)^2 kappa d / k.
     """
-    return k * best_density(k)[1] / math.log(2.0) ** 2
+    return kappa_of_rate(best_density(k)[1], k)
+
+
+def kappa_of_rate(largest_rate: float, k: int) -> float:
+    """Asymptotic: kappa = k max I / (ln 2)^2, given max I in nats per bit."""
+    return k * largest_rate / math.log(2.0) ** 2
 
 
 def failure_slope(k: int) -> float:

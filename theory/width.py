@@ -45,8 +45,14 @@ def sufficient_code(n: int, k: int, epsilon: float) -> tuple[int, int]:
     """Upper bound: (d, m) with P_fail <= E#FP <= epsilon for every 0 < epsilon < N.
 
     m = ceil(log2(N/epsilon)) and d = ceil(m / (1 - 2^(-1/k))) make p <= 1/2, so
-    FPR <= p^m <= 2^(-m) <= epsilon/N. Both ceilings are settled in integers.
+    FPR <= p^m <= 2^(-m) <= epsilon/N.
     """
+    m = sufficient_hashes(n, k, epsilon)
+    return half_full_width(k, m), m
+
+
+def sufficient_hashes(n: int, k: int, epsilon: float) -> int:
+    """Exact: ceil(log2(N / epsilon)), the m with N 2^(-m) <= epsilon; settled in integers."""
     from fractions import Fraction
 
     check_real("epsilon", epsilon, 0.0)
@@ -57,11 +63,17 @@ def sufficient_code(n: int, k: int, epsilon: float) -> tuple[int, int]:
     m = max(1, math.ceil(math.log2(non_members) - math.log2(epsilon)) - 1)
     while 2**m * exact_epsilon < non_members:
         m += 1
+    return m
+
+
+def half_full_width(k: int, m: int) -> int:
+    """Exact: ceil(m / (1 - 2^(-1/k))), the least d at which the fill p <= 1/2; in integers."""
+    k = check_integer("k", k, 1)
+    m = check_integer("m", m, 1)
     d = max(m, math.ceil(m / -math.expm1(-math.log(2.0) / k)) - 1)
-    k = int(k)
     while 2 * (d - m) ** k < d**k:  # p > 1/2
         d += 1
-    return d, m
+    return d
 
 
 def optimal_hashes(k: int, d: int) -> int:

@@ -35,6 +35,8 @@ RATIONALS = {
     "L": (sp.Rational(1, 1000), sp.Integer(9)),
     "Q": (sp.Rational(1, 10**6), sp.Integer(3)),
     "t": (sp.Integer(0), sp.Integer(4)),
+    "kappa": (sp.Integer(1), sp.Rational(21, 20)),
+    "largest_rate": (sp.Rational(1, 5), sp.Rational(1, 40)),
 }
 
 

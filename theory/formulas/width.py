@@ -6,13 +6,15 @@ import sympy as sp
 
 from theory import large_deviations, width
 from theory.formula import Formula
-from theory.symbols import N, d, epsilon, k, n
+from theory.symbols import N, d, epsilon, k, m, n
 
 density = sp.Symbol("x", positive=True)
 member_tilt = sp.Symbol("b", positive=True)
 rate = sp.Symbol("rate", positive=True)
+largest_rate = sp.Symbol("largest_rate", positive=True)
+kappa = sp.Symbol("kappa", positive=True)
 
-# the saddle point's auxiliary quantities, all functions of the tilt b: y = (1-b)^k, Z, a
+# the saddle point's Z, and the queried token's probability a, as functions of b
 _Z = member_tilt / density
 _QUERIED = member_tilt / (1 - (1 - member_tilt) ** k)
 
@@ -35,6 +37,15 @@ RATE_FUNCTION = Formula(
     lambda x, b, k: large_deviations.rate_at_saddle_point(x, b, k),
 )
 
+KAPPA = Formula(
+    "kappa(k), the exact exponent over the classic one, from the largest rate max I",
+    k * largest_rate / sp.log(2) ** 2,
+    "asymptotic",
+    "k >= 1; largest_rate the maximum of the rate function over 0 < x < 1",
+    "d ln FPR / dd -> -max I against the classic -(ln 2)^2 / k",
+    large_deviations.kappa_of_rate,
+)
+
 WIDTH_LAW = Formula(
     "width law",
     k * sp.log(N / epsilon, 2) / sp.log(2),
@@ -42,6 +53,33 @@ WIDTH_LAW = Formula(
     "1 <= k < n, 0 < epsilon < 1",
     "N 2^(-d ln 2 / k) = epsilon: the classic rate at its best m, union half full",
     width.width_law,
+)
+
+REFINED_WIDTH_LAW = Formula(
+    "width law with the exact exponent",
+    WIDTH_LAW.expression / kappa,
+    "asymptotic",
+    "1 <= k < n, 0 < epsilon < 1, kappa = kappa(k); a little low at finite width",
+    "N e^(-d (ln 2)^2 kappa / k) = epsilon",
+    lambda n, k, epsilon, kappa: width.width_law(n, k, epsilon) / kappa,
+)
+
+SUFFICIENT_HASHES = Formula(
+    "hash bits of the width theorem",
+    sp.ceiling(sp.log(N / epsilon, 2)),
+    "upper bound",
+    "1 <= k < n, 0 < epsilon < n - k",
+    "N 2^(-m) <= epsilon",
+    width.sufficient_hashes,
+)
+
+SUFFICIENT_WIDTH = Formula(
+    "width of the width theorem",
+    sp.ceiling(m / (1 - 2 ** (-1 / k))),
+    "upper bound",
+    "k >= 1, m >= 1",
+    "the fill p is at most 1/2, so FPR <= p^m <= 2^(-m)",
+    width.half_full_width,
 )
 
 OPTIMAL_HASHES = Formula(
@@ -100,7 +138,11 @@ BERNOULLI_WIDTH_LAW = Formula(
 
 FORMULAS = (
     RATE_FUNCTION,
+    KAPPA,
     WIDTH_LAW,
+    REFINED_WIDTH_LAW,
+    SUFFICIENT_HASHES,
+    SUFFICIENT_WIDTH,
     OPTIMAL_HASHES,
     OPTIMAL_HASHES_EXPANSION,
     INFORMATION_WIDTH,
