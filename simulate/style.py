@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +74,11 @@ def row_of_axes(
     fig = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(fig)
     return fig, list(fig.subplots(1, columns, squeeze=False, width_ratios=ratios)[0])
+
+
+def as_math(label: str) -> str:
+    """The letters of a label such as "n=50, k=3" as mathematics, as in titles and axes."""
+    return re.sub(r"\b([nkdm])=(\d+)", r"$\1=\2$", label)
 
 
 def error_bars(

@@ -122,7 +122,9 @@ def figure(points: Sequence[Point]):
     for colour, (label, own) in zip(style.COLOURS, series_of(points).items(), strict=False):
         exact = [p for p in own if p.kind == "exact"]
         law = [p for p in own if p.kind == "asymptotic"]
-        axes.plot([p.x for p in exact], [p.y for p in exact], color=colour, label=label)
+        axes.plot(
+            [p.x for p in exact], [p.y for p in exact], color=colour, label=style.as_math(label)
+        )
         axes.plot([p.x for p in law], [p.y for p in law], ":", color=style.INK, linewidth=0.8)
         for kind, marker in (("direct", "o"), ("conditional", "s")):
             style.error_bars(axes, [p for p in own if p.kind == kind], colour, marker)

@@ -149,7 +149,9 @@ def figure(points: Sequence[Point]) -> Figure:
     for colour, (series, own) in zip(
         style.COLOURS, series_of(points, axis="naive test").items(), strict=False
     ):
-        naive.plot([p.x for p in own], [p.y for p in own], color=colour, label=series)
+        naive.plot(
+            [p.x for p in own], [p.y for p in own], color=colour, label=style.as_math(series)
+        )
     naive.axhline(NAIVE_LEVEL, color=style.GREY, linestyle=":", linewidth=0.9)
     naive.annotate(
         f"nominal {NAIVE_LEVEL:g}", (NAIVE_SETS[-1], NAIVE_LEVEL / 1.6), ha="right", fontsize=7

@@ -155,7 +155,12 @@ def figure(points: Sequence[Point]) -> Figure:
         drawn = series_of(points, axis=name)
         for colour, marker, (series, own) in zip(style.COLOURS, "os", drawn.items(), strict=False):
             curve = [p for p in own if p.kind == "exact"]
-            axis.plot([p.x for p in curve], [p.y for p in curve], color=colour, label=series)
+            axis.plot(
+                [p.x for p in curve],
+                [p.y for p in curve],
+                color=colour,
+                label=style.as_math(series),
+            )
             style.error_bars(axis, [p for p in own if p.kind != "exact"], colour, marker)
         axis.set_yscale("log")
         axis.set_title(label)
