@@ -29,9 +29,9 @@ def clamp(
     with equality iff S_i lies in the union. An active token's hash does: no false negatives.
     With a coefficient below alpha_min members can lose; the forward pass refuses it.
 
-    In floats the identity x - (x - a) = a is exact while every partial sum is, for alpha_min a
-    power of two and k alpha_max within the dtype's exact range (2048 for float16, where 256 is
-    safe for bfloat16); logits are exact for beta / alpha_min a power of two. Raises DomainError
+    In floats x - (x - a) = a holds exactly for every x in [a, 2^p a], p the significand's bits
+    (2^p = 2048 for float16, 256 for bfloat16), a = alpha_min a power of two, however the sum x was
+    rounded; logits are exact for beta / alpha_min a power of two. Raises DomainError
     for beta or alpha_min outside (0, inf).
     """
     check_real("beta", beta, 0.0)

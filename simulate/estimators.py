@@ -173,10 +173,3 @@ def planted_failure(
         false_positive_count = np.count_nonzero(logits[0, k:] >= m - 1e-6)
         weights[place] = np.exp(log_coverage[len(union) - m]) * (n - k) / false_positive_count
     return weights
-
-
-def conditional_false_positive_rate(
-    rng: np.random.Generator, k: int, d: int, m: int, unions: int
-) -> Float[np.ndarray, " unions"]:
-    """f(W) of `unions` independent random unions: their mean estimates the FPR."""
-    return np.exp(union_size.log_coverage(d, m)[random_union_sizes(rng, k, d, m, unions) - m])

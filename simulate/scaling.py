@@ -36,7 +36,7 @@ class Scaling:
     quick: bool = False
     """Small samples: half a minute on two cores."""
     full: bool = False
-    """Samples for a paper: direct counts down to P_fail = 1e-6, an hour or two."""
+    """Samples for a paper: direct counts down to P_fail = 1e-6; far slower."""
     seed: int = 0
     """Seed of every random stream, at least 0."""
     out: Path = Path("reports/results/scaling")

@@ -23,12 +23,12 @@ from theory.union_size import fill_probability, missing_bits_given_union, union_
 _LOG_STEP = 0.25
 
 
-def total_variation_of_leakage(leakage: np.ndarray, k: int) -> np.ndarray:
+def total_variation_of_leakage(leakage: np.ndarray | float, k: int) -> np.ndarray | float:
     """Exact: TV(target, output) = L / (k + L), in [0, 1]."""
     return leakage / (k + leakage)
 
 
-def kl_of_leakage(leakage: np.ndarray, k: int) -> np.ndarray:
+def kl_of_leakage(leakage: np.ndarray | float, k: int) -> np.ndarray | float:
     """Exact: KL(target || output) = ln(1 + L/k) = -ln(1 - TV), nats."""
     return np.log1p(leakage / k)
 
@@ -110,13 +110,12 @@ def mean_leakage_bound(n: int, k: int, d: int, m: int, beta: float) -> float:
 
 def total_variation_bound(n: int, k: int, d: int, m: int, beta: float) -> float:
     """Upper bound: E TV <= E L / (k + E L) (Jensen)."""
-    leakage = mean_leakage(n, k, d, m, beta)
-    return leakage / (k + leakage)
+    return float(total_variation_of_leakage(mean_leakage(n, k, d, m, beta), k))
 
 
 def kl_bound(n: int, k: int, d: int, m: int, beta: float) -> float:
     """Upper bound: E KL <= ln(1 + E L / k), nats (Jensen)."""
-    return math.log1p(mean_leakage(n, k, d, m, beta) / k)
+    return float(kl_of_leakage(mean_leakage(n, k, d, m, beta), k))
 
 
 def total_variation_without_false_positive(n: int, k: int, beta: float) -> float:

@@ -60,6 +60,15 @@ def union_of(hashes: np.ndarray, tokens: np.ndarray) -> np.ndarray:
     return hashes[tokens].any(axis=1)
 
 
+def test_clamp_identity_for_every_float16() -> None:
+    """x - (x - 1) = 1 for all float16 x in [1, 2048], and not for all above."""
+    every = np.arange(2**16, dtype=np.uint16).view(np.float16)
+    inside = every[(every >= 1) & (every <= 2048)]
+    assert (inside - (inside - np.float16(1)) == 1).all()
+    above = every[(every > 2048) & (every < 4096)]
+    assert not (above - (above - np.float16(1)) == 1).all()
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @given(filters(), st.sampled_from(DYADIC), st.sampled_from([0.5, 1.0, 2.0]))
 def test_clamp(dtype, case, beta, alpha_min) -> None:

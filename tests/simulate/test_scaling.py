@@ -89,6 +89,7 @@ def test_killed_and_resumed(finished: Path, tmp_path: Path) -> None:
     assert ledger.read_bytes().splitlines()[: len(before)] == before
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the workers in /proc")
 def test_workers_end_with_a_killed_driver(tmp_path: Path) -> None:
     """SIGKILL to the driver: no worker outlives it."""
     command = [sys.executable, "-m", "simulate.scaling", "--quick", "--out", str(tmp_path)]
