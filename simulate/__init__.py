@@ -1,12 +1,12 @@
 """The network as arrays, its exact constructions, samplers and estimators."""
 
 from simulate.constructions import clamp, complement, complement_limit
-from simulate.kernels import CoverageTable
+from simulate.kernels import PackedHashes
 from simulate.network import ReluNetwork, divergence
 from simulate.sampling import random_coefficients, random_hashes, random_sets
 
 __all__ = [
-    "CoverageTable",
+    "PackedHashes",
     "ReluNetwork",
     "clamp",
     "complement",

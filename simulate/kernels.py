@@ -1,67 +1,135 @@
-"""Bit-packed queries of a Bloom filter: which tokens does each set's union cover, and how nearly.
+"""Bit-packed queries of a hash family: which tokens each set's union covers, and how nearly.
 
-The "Four Russians" table holds, for each group of eight bits and each of its 256 values, the
-n-bit mask of the tokens whose bits in that group lie inside the value; a union's covered tokens
-are the AND of d/8 rows. Table 32 n d bytes, about 256 sets' worth of work to build.
+Covered tokens are counted tile by tile. A tile's "Four Russians" table holds, for each group of
+eight bits and each of the 256 sets of bits that a union may lack there, the mask of the tile's
+tokens that own one of them; a set's uncovered tokens are the OR of d/8 rows. The inner loops exist
+twice, in `numpy_kernels` and, compiled, in `numba_kernels` (extra `fast`), with equal counts.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, Literal, get_args
 
 import numpy as np
-from jaxtyping import Bool, Int, UInt8, UInt64
+from jaxtyping import Bool, Int, UInt16, UInt64
 
-# Sets are handled in blocks whose working memory is about this many bytes.
+from simulate.sampling import random_hashes
+
+Engine = Literal["numba", "numpy"]
+ENGINES: tuple[Engine, ...] = get_args(Engine) if find_spec("numba") else ("numpy",)
+"""The engines there are on this machine, fastest first."""
+
+# a block of hashes this large stays in the processor's cache while it is packed
 _BLOCK_BYTES = 2**21
 
 
 @dataclass(frozen=True)
-class CoverageTable:
-    """A hash family prepared for queries: packed hashes and the Four-Russians table."""
+class PackedHashes:
+    """A hash family prepared for queries: n tokens' masks over d bits, packed both ways.
 
-    packed: UInt8[np.ndarray, "n groups"]
-    rows: UInt64[np.ndarray, "groups 256 words"]
+    words: the d bits of each token. planes: the n tokens that own each bit. Bit i is bit i % 64 of
+    word i // 64; bits beyond d and n are zero. Memory n d/4 bytes. The sets given to the queries
+    are rows of distinct tokens; IndexError for a token outside 0..n-1.
+    """
+
+    words: UInt64[np.ndarray, "n words"]
+    planes: UInt64[np.ndarray, "d token_words"]
 
     @classmethod
-    def of(cls, hashes: Bool[np.ndarray, "n d"]) -> CoverageTable:
-        """Build the table of a family."""
-        packed = np.packbits(hashes, axis=1, bitorder="little")
-        n, groups = packed.shape
-        words = -(-n // 64)
-        rows = np.zeros((groups, 256, words * 8), dtype=np.uint8)
-        outside = ~np.arange(256, dtype=np.uint8)[:, None]
-        for group in range(groups):
-            inside = (packed[:, group] & outside) == 0
-            rows[group, :, : -(-n // 8)] = np.packbits(inside, axis=1, bitorder="little")
-        return cls(packed, rows.view(np.uint64))
+    def of(cls, hashes: Bool[np.ndarray, "n d"]) -> PackedHashes:
+        """Pack given masks, of whatever weights."""
+        return cls(_packed(hashes), _packed(hashes.T))
 
-    def unions(self, tokens: Int[np.ndarray, "sets k"]) -> UInt8[np.ndarray, "sets groups"]:
-        """The packed union of each set's hashes."""
-        return np.bitwise_or.reduce(self.packed[tokens], axis=1)
+    @classmethod
+    def random(cls, rng: np.random.Generator, n: int, d: int, m: int) -> PackedHashes:
+        """A random hash family, drawn by `random_hashes` in blocks and never unpacked as a whole."""
+        block = max(1, _BLOCK_BYTES // (64 * d)) * 64
+        parts = [
+            cls.of(random_hashes(rng, min(block, n - start), d, m)) for start in range(0, n, block)
+        ]
+        return cls(
+            np.concatenate([part.words for part in parts]),
+            np.concatenate([part.planes for part in parts], axis=1),
+        )
 
-    def count_covered(self, tokens: Int[np.ndarray, "sets k"]) -> Int[np.ndarray, " sets"]:
-        """Number of tokens that each set's union covers, its k members among them, int64 [sets]."""
-        groups, _, words = self.rows.shape
-        counts = np.empty(len(tokens), dtype=np.int64)
-        block = max(1, _BLOCK_BYTES // (8 * words))
-        for start in range(0, len(tokens), block):
-            union = self.unions(tokens[start : start + block])
-            covered = self.rows[0][union[:, 0]]
-            for group in range(1, groups):
-                covered &= self.rows[group][union[:, group]]
-            counts[start : start + block] = np.bitwise_count(covered).sum(axis=1)
+    def count_covered(
+        self, tokens: Int[np.ndarray, "sets k"], engine: Engine = ENGINES[0]
+    ) -> Int[np.ndarray, " sets"]:
+        """Number of tokens that each set's union covers, its k members among them, int64 [sets].
+
+        Sets enough to pay for them are queried through tables, one tile's at a time; few sets
+        without. Working memory 2 d KB (with NumPy 16 d KB) and d/8 bytes a set.
+        """
+        inner = _inner_loops(engine)
+        d, token_words = self.planes.shape
+        counts = np.full(len(tokens), len(self.words), dtype=np.int64)
+        absent = self._absent(tokens, engine).view(np.uint8)[:, : -(-d // 8)]
+        if len(tokens) < inner.SETS_WORTH_A_TABLE:
+            for place, bits in enumerate(np.unpackbits(absent, axis=1, bitorder="little")):
+                uncovered = np.bitwise_or.reduce(self.planes[bits[:d].view(bool)], axis=0)
+                counts[place] -= np.bitwise_count(uncovered).sum(dtype=np.int64)
+            return counts
+        table = _aligned_empty((-(-d // 8), 256, inner.TILE_WORDS))
+        for start in range(0, token_words, inner.TILE_WORDS):
+            inner.fill_owners(table, self.planes[:, start : start + inner.TILE_WORDS])
+            inner.subtract_uncovered(counts, table, absent)
         return counts
 
-    def count_false_positives(self, tokens: Int[np.ndarray, "sets k"]) -> Int[np.ndarray, " sets"]:
+    def count_false_positives(
+        self, tokens: Int[np.ndarray, "sets k"], engine: Engine = ENGINES[0]
+    ) -> Int[np.ndarray, " sets"]:
         """Number of covered non-members of each set, int64 [sets]."""
-        return self.count_covered(tokens) - tokens.shape[1]
+        return self.count_covered(tokens, engine) - tokens.shape[1]
+
+    def missing_bits(self, tokens: Int[np.ndarray, "sets k"]) -> UInt16[np.ndarray, "sets n"]:
+        """Missing bits |S_i \\ union| of every token, uint16 [sets, n]; d below 65536."""
+        missing = np.zeros((len(tokens), len(self.words)), dtype=np.uint16)
+        absent = self._absent(tokens, "numpy")
+        for owned, lacking in zip(self.words.T, absent.T, strict=True):
+            missing += np.bitwise_count(owned & lacking[:, None])
+        return missing
+
+    def missing_bits_histogram(
+        self, tokens: Int[np.ndarray, "sets k"], engine: Engine = ENGINES[0]
+    ) -> Int[np.ndarray, "sets levels"]:
+        """How many of the n tokens lack 0, 1, 2, … bits of each set's union, int64 [sets, levels].
+
+        The members stand at level 0; the last level is the largest weight of a mask.
+        """
+        weights = np.bitwise_count(self.words).sum(axis=1, dtype=np.int64)
+        histogram = np.zeros((len(tokens), int(weights.max()) + 1), dtype=np.int64)
+        columns = np.ascontiguousarray(self.words.T)
+        absent = self._absent(tokens, engine)
+        _inner_loops(engine).count_missing_bits(histogram, columns, absent)
+        return histogram
+
+    def _absent(
+        self, tokens: Int[np.ndarray, "sets k"], engine: Engine
+    ) -> UInt64[np.ndarray, "sets words"]:
+        """The bits that each set's union lacks, those beyond d among them."""
+        if tokens.size and not 0 <= tokens.min() <= tokens.max() < len(self.words):
+            raise IndexError(f"tokens must lie in 0..{len(self.words) - 1}")
+        return _inner_loops(engine).absent_words(self.words, tokens)
 
 
-def missing_bits(
-    hashes: Bool[np.ndarray, "n d"], tokens: Int[np.ndarray, "sets k"]
-) -> Int[np.ndarray, "sets n"]:
-    """Missing bits |S_i \\ union| of every token, int64 [sets, n]; memory sets n d/8 bytes."""
-    packed = np.packbits(hashes, axis=1)
-    union = np.bitwise_or.reduce(packed[tokens], axis=1)
-    return np.bitwise_count(packed & ~union[:, None, :]).sum(axis=2, dtype=np.int64)
+def _inner_loops(engine: Engine) -> Any:
+    """The module with that engine's loops, imported on first use: Numba takes half a second."""
+    return import_module(f"simulate.{engine}_kernels")
+
+
+def _packed(bits: Bool[np.ndarray, "rows columns"]) -> UInt64[np.ndarray, "rows words"]:
+    """Each row's bits in 64-bit words."""
+    rows, columns = bits.shape
+    content = np.zeros((rows, -(-columns // 64) * 8), dtype=np.uint8)
+    content[:, : -(-columns // 8)] = np.packbits(bits, axis=1, bitorder="little")
+    return content.view(np.uint64)
+
+
+def _aligned_empty(shape: tuple[int, ...]) -> UInt64[np.ndarray, "..."]:
+    """An array that begins at a multiple of 64 bytes, so that no vector load spans two lines."""
+    size = int(np.prod(shape))
+    memory = np.empty(size + 7, dtype=np.uint64)
+    return memory[-memory.ctypes.data // 8 % 8 :][:size].reshape(shape)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from pkgutil import iter_modules
+
 from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 
 import tests.typechecker  # noqa: F401  the hook below finds it by name
 
-install_import_hook("simulate", "tests.typechecker.check")
+# Numba compiles the functions as they are written, not wrapped in a check
+CHECKED = [
+    f"simulate.{module.name}"
+    for module in iter_modules([str(Path(__file__).parents[1] / "simulate")])
+    if module.name != "numba_kernels"
+]
+install_import_hook(CHECKED, "tests.typechecker.check")
 
 # derandomised: a green suite stays green, and a failure is the same failure for everyone
 settings.register_profile(

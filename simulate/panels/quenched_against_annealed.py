@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simulate import intervals
-from simulate.kernels import CoverageTable
+from simulate.kernels import PackedHashes
 from simulate.panels.panel import Effort, Panel, Point, Row, series_of, size_label
-from simulate.sampling import random_hashes
 from simulate.sweep import Result, Task
 from simulate.verdict import CONFIDENCE, FALSE_ALARM, Check, agrees, lies_within
 from theory.false_positives import expected_false_positives, failure_probability
@@ -34,7 +33,7 @@ def enumerate_inputs(
     inputs = np.array(list(combinations(range(n), k)))
     failures, false_positives = [], []
     for _ in range(families):
-        counts = CoverageTable.of(random_hashes(rng, n, d, m)).count_false_positives(inputs)
+        counts = PackedHashes.random(rng, n, d, m).count_false_positives(inputs)
         failures.append(int(np.count_nonzero(counts)))
         false_positives.append(int(counts.sum()))
     return {"failures": failures, "false_positives": false_positives, "inputs": len(inputs)}

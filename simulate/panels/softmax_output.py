@@ -52,7 +52,7 @@ def forward(
         hashes = random_hashes(rng, n, d, m)
         tokens = random_sets(rng, sets, n, k)
         alpha = random_coefficients(rng, sets, k, C)
-        packed = kernels.CoverageTable.of(hashes).count_false_positives(tokens)
+        packed = kernels.PackedHashes.of(hashes).count_false_positives(tokens)
         for place, beta in enumerate(BETAS):
             logits = constructions.clamp(hashes, beta).logits(tokens, alpha)
             covered = (logits >= beta * m - 1e-6).sum(axis=1) - k

@@ -18,7 +18,7 @@ from simulate.constructions import (
     complement_limit,
     complement_limit_error,
 )
-from simulate.kernels import CoverageTable, missing_bits
+from simulate.kernels import PackedHashes
 from simulate.network import ReluNetwork, divergence
 from simulate.sampling import random_coefficients, random_hashes, random_sets
 from theory.domain import DomainError
@@ -94,7 +94,7 @@ def test_complement(dtype, case, beta, gain) -> None:
     hidden = np.maximum(network.residual(tokens, alpha) @ network.W_in + network.b_in, 0)
     assert (hidden == ~union_of(hashes, tokens)).all()
     logits = network.logits(tokens, alpha)
-    assert (logits == -beta * missing_bits(hashes, tokens)).all()
+    assert (logits == -beta * PackedHashes.of(hashes).missing_bits(tokens)).all()
     assert no_false_negative(logits, tokens)
 
 
@@ -104,7 +104,7 @@ def test_complement_limit_within_its_bound(case, beta, gain, eta) -> None:
     hashes, tokens, alpha, c = case
     network = complement_limit(hashes, beta, gain, eta)
     assert network.d == hashes.shape[1]
-    error = network.logits(tokens, alpha) + beta * missing_bits(hashes, tokens)
+    error = network.logits(tokens, alpha) + beta * PackedHashes.of(hashes).missing_bits(tokens)
     bound = complement_limit_error(hashes, tokens.shape[1], c, beta, eta)
     assert error.min() >= -1e-9
     assert error.max() <= bound * (1 + 1e-9) + 1e-9
@@ -180,8 +180,8 @@ def test_packed_and_float_paths_agree(seed: int, beta: float) -> None:
     hashes = random_hashes(rng, n, d, m)
     tokens = random_sets(rng, 20, n, k)
     alpha = random_coefficients(rng, 20, k, 2.0)
-    packed = CoverageTable.of(hashes).count_false_positives(tokens)
-    missing = missing_bits(hashes, tokens)
+    packed = PackedHashes.of(hashes).count_false_positives(tokens)
+    missing = PackedHashes.of(hashes).missing_bits(tokens)
     for network, top in ((clamp(hashes, beta), beta * m), (complement(hashes, beta), 0.0)):
         logits = network.logits(tokens, alpha)
         assert (logits == top - beta * missing).all()
@@ -196,7 +196,7 @@ def test_divergence_identities(seed: int, beta: float) -> None:
     hashes = random_hashes(rng, n, d, m)
     tokens = random_sets(rng, 30, n, k)
     measured = divergence(clamp(hashes, beta).logits(tokens, np.ones((30, k))), tokens)
-    weights = np.exp(-beta * missing_bits(hashes, tokens))
+    weights = np.exp(-beta * PackedHashes.of(hashes).missing_bits(tokens))
     leakage = weights.sum(axis=1) - k
     squared = (weights**2).sum(axis=1) - k
     close = {"rtol": 1e-9, "atol": 1e-13}

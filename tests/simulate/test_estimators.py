@@ -18,7 +18,7 @@ from simulate.estimators import (
     random_union_sizes,
     tilted_failure,
 )
-from simulate.kernels import CoverageTable
+from simulate.kernels import PackedHashes
 from simulate.sampling import random_hashes, random_sets
 from theory.domain import DomainError
 from theory.enumerate import outcome_of
@@ -87,18 +87,6 @@ def test_union_sizes() -> None:
     assert intervals.mean(squares, CONFIDENCE).contains(union_size_variance(5, 64, 9))
 
 
-def test_queries_equal_sets_of_bits() -> None:
-    """The table's counts equal plain Python sets, input by input, over awkward sizes."""
-    rng = np.random.default_rng(5)
-    for n, k, d, m in [(1, 1, 1, 1), (63, 2, 7, 3), (64, 5, 8, 2), (65, 3, 9, 4), (130, 4, 65, 6)]:
-        hashes = random_hashes(rng, n, d, m)
-        family = [frozenset(np.flatnonzero(row).tolist()) for row in hashes]
-        tokens = random_sets(rng, 50, n, k)
-        found = CoverageTable.of(hashes).count_false_positives(tokens)
-        expected = [outcome_of(family, members).false_positives for members in tokens.tolist()]
-        assert found.tolist() == expected
-
-
 def test_linear_readout() -> None:
     errors = rivals.mean_linear_readout_error(np.random.default_rng(6), 200, 4, 50, 100, 20)
     assert intervals.mean(errors, CONFIDENCE).contains(linear_readout_error(200, 50))
@@ -112,7 +100,7 @@ def test_a_hash_with_repeats_is_caught() -> None:
     for _ in range(200):
         hashes = np.zeros((n, d), dtype=bool)
         np.put_along_axis(hashes, rng.integers(0, d, size=(n, m)), True, axis=1)
-        counts = CoverageTable.of(hashes).count_false_positives(random_sets(rng, 100, n, k))
+        counts = PackedHashes.of(hashes).count_false_positives(random_sets(rng, 100, n, k))
         failures.append(np.count_nonzero(counts))
     measured = intervals.clustered_proportion(np.array(failures), 100, CONFIDENCE)
     assert not measured.contains(failure_probability(n, k, d, m))

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simulate import constructions, estimators
+from simulate import constructions, estimators, kernels
 from simulate.panels import (
     failure_against_hashes,
     failure_against_width,
@@ -69,7 +69,7 @@ def test_classic_formula_in_place_of_the_exact_one(tmp_path: Path, monkeypatch) 
 
 
 def test_hashes_drawn_with_replacement(tmp_path: Path, monkeypatch) -> None:
-    for module in (estimators, softmax_output, quenched_against_annealed):
+    for module in (estimators, kernels, softmax_output):
         monkeypatch.setattr(module, "random_hashes", hashes_with_replacement)
     for panel in (
         failure_against_hashes,
