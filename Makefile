@@ -4,7 +4,9 @@ VENV ?= .venv
 RUN := $(VENV)/bin/python
 ARGS ?=
 
-.PHONY: install scaling derive test test-slow check format evidence clean
+RESULTS := reports/results
+
+.PHONY: install scaling derive test test-slow bench check format evidence clean
 
 install: $(VENV)/.installed
 
@@ -26,6 +28,12 @@ test: install
 
 test-slow: install
 	$(RUN) -m pytest -m slow $(ARGS)
+
+# speed against what one would use instead, side by side in one run
+bench: install
+	mkdir -p $(RESULTS)/bench
+	$(RUN) -m pytest tests/benchmarks -o python_files='bench_*.py' --quiet --benchmark-columns=min,median,rounds --benchmark-json $(RESULTS)/bench/bench.json
+	$(RUN) -m tests.benchmarks.table $(RESULTS)/bench/bench.json | tee $(RESULTS)/bench/bench.md
 
 check: install
 	$(VENV)/bin/ruff check .

@@ -1,4 +1,4 @@
-"""`python -m simulate.estimate`: one Monte Carlo estimate of P_fail beside its exact value."""
+"""`python -m simulate.estimate`: one Monte Carlo estimate beside its exact value."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from simulate.intervals import Estimate as Interval
 
-Method = Literal["direct", "conditional", "planted"]
+Method = Literal["direct", "conditional", "planted", "quenched"]
 
 SCHEMA = 1
 CONFIDENCE = 0.95
@@ -31,7 +31,10 @@ LARGEST_TILTED_K = 3
 
 @dataclass(frozen=True)
 class Estimate:
-    """Estimate P_fail, the probability that a random input has a false positive."""
+    """Estimate P_fail, the probability that a random input has a false positive.
+
+    With the method quenched: FPR, the rate of false positives, of one fixed hash family.
+    """
 
     n: int
     """Vocabulary size."""
@@ -44,7 +47,8 @@ class Estimate:
     method: Method
     """direct: count failures over hash families, no theory used. conditional: average the exact
     probability of failure over random unions (drawn by importance sampling for k <= 3). planted:
-    plant a false positive in every input of the float network, and weight."""
+    plant a false positive in every input of the float network, and weight. quenched: count the
+    false positives of one hash family, beside that family's own exact rate; m up to 24."""
     sets: int
     """Inputs in all, at least 2."""
     families: int | None = None
@@ -66,26 +70,13 @@ class Estimate:
 
         import numpy as np
 
-        from simulate import estimators, intervals
-
         rng = np.random.default_rng(self.seed)
         if self.method == "direct":
             found = _direct(rng, n, k, d, m, families, self.sets // families)
+        elif self.method == "quenched":
+            found = _quenched(rng, n, k, d, m, self.sets)
         else:
-            weigh: Callable[..., np.ndarray]
-            if self.method == "planted":
-                weigh = estimators.planted_failure
-            elif k <= LARGEST_TILTED_K:
-                weigh = estimators.tilted_failure
-            else:
-                weigh = estimators.conditional_failure
-            started = time.perf_counter()
-            false_positives.log_failure_probability(n, k, d, m)  # fills the tables of the theory
-            warm = time.perf_counter()
-            weights = weigh(rng, n, k, d, m, self.sets)
-            seconds = time.perf_counter() - warm
-            measured = intervals.mean(weights, CONFIDENCE)
-            found = _Found(measured, self.sets, seconds, warm - started)
+            found = _weighted(rng, n, k, d, m, self.sets, planted=self.method == "planted")
         record = {
             "schema": SCHEMA,
             **{name: value for name, value in asdict(self).items() if name != "json"},
@@ -93,9 +84,10 @@ class Estimate:
             "standard_error": found.measured.standard_error,
             "interval": list(found.measured.interval),
             "confidence": CONFIDENCE,
-            "exact": false_positives.failure_probability(n, k, d, m),
+            "quantity": found.quantity,
+            "exact": found.exact,
             "sets": found.sets,
-            "families": families if self.method == "direct" else None,
+            "families": found.families,
             "seconds": found.seconds,
             "setup_seconds": found.setup_seconds,
         }
@@ -104,19 +96,22 @@ class Estimate:
         else:
             low, high = found.measured.interval
             print(f"estimate  {found.measured.estimate:.6g}  [{low:.6g}, {high:.6g}] (95 %)")
-            print(f"exact     {record['exact']:.6g}")
+            print(f"exact     {found.exact:.6g}")
             print(f"{found.sets} sets in {found.seconds:.3g} s", file=sys.stderr)
         return command_line.DONE
 
 
 @dataclass(frozen=True)
 class _Found:
-    """A measured value, the sets it took, and the seconds for them and for the set-up."""
+    """A measured value beside the exact one, what it took, and the seconds for that and before."""
 
     measured: Interval
+    exact: float
     sets: int
+    families: int | None
     seconds: float
     setup_seconds: float
+    quantity: str = "P_fail"
 
 
 def _direct(
@@ -134,11 +129,53 @@ def _direct(
         started = time.perf_counter()
         hashes = PackedHashes.random(rng, n, d, m)
         ready = time.perf_counter()
-        failures[family], _ = estimators.count_in_family(rng, hashes, k, sets)
+        failures[family] = np.count_nonzero(estimators.counts_in_family(rng, hashes, k, sets))
         setup_seconds += ready - started
         seconds += time.perf_counter() - ready
     measured = intervals.clustered_proportion(failures, sets, CONFIDENCE)
-    return _Found(measured, families * sets, seconds, setup_seconds)
+    exact = false_positives.failure_probability(n, k, d, m)
+    return _Found(measured, exact, families * sets, families, seconds, setup_seconds)
+
+
+def _quenched(rng: np.random.Generator, n: int, k: int, d: int, m: int, sets: int) -> _Found:
+    """Count the false positives of one family; its exact rate is part of the set-up."""
+    from simulate import estimators, intervals
+    from simulate.kernels import PackedHashes
+    from simulate.sampling import random_hashes
+    from theory import quenched
+
+    setup_seconds = _warm_up()
+    started = time.perf_counter()
+    hashes = random_hashes(rng, n, d, m)
+    exact = float(quenched.false_positive_rate(hashes, k))
+    packed = PackedHashes.of(hashes)
+    ready = time.perf_counter()
+    rates = estimators.counts_in_family(rng, packed, k, sets) / (n - k)
+    seconds = time.perf_counter() - ready
+    measured = intervals.mean(rates, CONFIDENCE)
+    setup_seconds += ready - started
+    return _Found(measured, exact, sets, 1, seconds, setup_seconds, quantity="FPR")
+
+
+def _weighted(
+    rng: np.random.Generator, n: int, k: int, d: int, m: int, sets: int, planted: bool
+) -> _Found:
+    """Average the weights of rare failures, planted or conditional on the union."""
+    from simulate import estimators, intervals
+
+    weigh: Callable[..., np.ndarray]
+    if planted:
+        weigh = estimators.planted_failure
+    elif k <= LARGEST_TILTED_K:
+        weigh = estimators.tilted_failure
+    else:
+        weigh = estimators.conditional_failure
+    started = time.perf_counter()
+    exact = false_positives.failure_probability(n, k, d, m)  # fills the tables of the theory
+    warm = time.perf_counter()
+    weights = weigh(rng, n, k, d, m, sets)
+    seconds = time.perf_counter() - warm
+    return _Found(intervals.mean(weights, CONFIDENCE), exact, sets, None, seconds, warm - started)
 
 
 def _warm_up() -> float:
@@ -150,7 +187,7 @@ def _warm_up() -> float:
 
     started = time.perf_counter()
     rng = np.random.default_rng(0)
-    estimators.count_in_family(rng, PackedHashes.random(rng, 64, 8, 1), 1, 1000)
+    estimators.counts_in_family(rng, PackedHashes.random(rng, 64, 8, 1), 1, 1000)
     return time.perf_counter() - started
 
 

@@ -45,7 +45,7 @@ class PackedHashes:
 
     @classmethod
     def random(cls, rng: np.random.Generator, n: int, d: int, m: int) -> PackedHashes:
-        """A random hash family, drawn by `random_hashes` in blocks and never unpacked as a whole."""
+        """A random hash family, drawn by `random_hashes` in blocks, never unpacked as a whole."""
         block = max(1, _BLOCK_BYTES // (64 * d)) * 64
         parts = [
             cls.of(random_hashes(rng, min(block, n - start), d, m)) for start in range(0, n, block)
@@ -128,8 +128,8 @@ def _packed(bits: Bool[np.ndarray, "rows columns"]) -> UInt64[np.ndarray, "rows 
     return content.view(np.uint64)
 
 
-def _aligned_empty(shape: tuple[int, ...]) -> UInt64[np.ndarray, "..."]:
-    """An array that begins at a multiple of 64 bytes, so that no vector load spans two lines."""
+def _aligned_empty(shape: tuple[int, ...]) -> np.ndarray:
+    """A uint64 array that begins at a multiple of 64 bytes: no vector load spans two lines."""
     size = int(np.prod(shape))
     memory = np.empty(size + 7, dtype=np.uint64)
     return memory[-memory.ctypes.data // 8 % 8 :][:size].reshape(shape)

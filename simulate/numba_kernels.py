@@ -58,7 +58,7 @@ def subtract_uncovered(counts, table, absent):
     pattern = np.uintp(absent.ctypes.data)
     stride = np.uintp(absent.strides[0])
     for place in range(sets):
-        counts[place] -= _count_union_of_rows(rows, pattern, groups)
+        counts[place] -= _count_union_of_rows(rows, pattern, groups)  # type: ignore[call-arg]
         pattern += stride
 
 
@@ -119,7 +119,7 @@ def count_missing_bits(histogram, columns, absent):
                 column = columns[word, start : start + size]
                 lacking = absent[place, word]
                 for token in range(size):
-                    missing[token] += _count_bits(column[token] & lacking)
+                    missing[token] += _count_bits(column[token] & lacking)  # type: ignore[call-arg]
             for token in range(size):
                 parts[token & 3, missing[token]] += 1
         histogram[place] = parts.sum(axis=0)

@@ -19,9 +19,8 @@ from simulate.estimators import (
     tilted_failure,
 )
 from simulate.kernels import PackedHashes
-from simulate.sampling import random_hashes, random_sets
+from simulate.sampling import random_sets
 from theory.domain import DomainError
-from theory.enumerate import outcome_of
 from theory.false_positives import (
     expected_false_positives,
     failure_probability,

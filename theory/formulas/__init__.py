@@ -5,11 +5,12 @@ that commands start quickly; each formula names its evaluator and the tests comp
 """
 
 from theory.formula import Formula
-from theory.formulas import false_positives, rivals, softmax_output, union_size, width
+from theory.formulas import false_positives, quenched, rivals, softmax_output, union_size, width
 
 CATALOGUE: tuple[Formula, ...] = (
     *union_size.FORMULAS,
     *false_positives.FORMULAS,
+    *quenched.FORMULAS,
     *softmax_output.FORMULAS,
     *width.FORMULAS,
     *rivals.FORMULAS,
