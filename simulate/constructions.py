@@ -43,7 +43,7 @@ def clamp(
         W_in=identity,
         b_in=np.full(d, -alpha_min, dtype=dtype),
         W_out=-identity,
-        W_U=(hashes.T * (beta / alpha_min)).astype(dtype),
+        W_U=np.multiply(hashes.T, dtype(beta / alpha_min)),
         alpha_min=alpha_min,
     )
 

@@ -182,7 +182,8 @@ def planted_failure(
         union = np.flatnonzero(hashes[:k].any(axis=0))
         hashes[k] = False
         hashes[k, union[rng.permutation(len(union))[:m]]] = True
-        logits = clamp(hashes).logits(tokens, random_coefficients(rng, 1, k, 2.0))
+        alpha = random_coefficients(rng, 1, k, 2.0)
+        logits = clamp(hashes, dtype=np.float32).logits(tokens, alpha)
         false_positive_count = np.count_nonzero(logits[0, k:] >= m - 1e-6)
         weights[place] = np.exp(log_coverage[len(union) - m]) * (n - k) / false_positive_count
     return weights

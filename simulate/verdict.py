@@ -18,9 +18,9 @@ from typing import Any
 from simulate.intervals import Estimate
 
 SCHEMA = 1
-FALSE_ALARM = 4e-6
+FALSE_ALARM = 1e-6
 NOMINAL_LEVEL = FALSE_ALARM / 10.0
-CONFIDENCE = 1.0 - NOMINAL_LEVEL
+CONFIDENCE = 1 - NOMINAL_LEVEL
 MOST_FALSE_ALARM = 1e-3
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +14,6 @@ from simulate.panels.panel import (
     Panel,
     Point,
     Row,
-    conditional_task,
     direct_task,
     failure_estimate,
     false_positive_estimate,
@@ -23,6 +21,7 @@ from simulate.panels.panel import (
     method_of,
     series_of,
     size_label,
+    weighted_task,
 )
 from simulate.sweep import Result, Task
 from simulate.verdict import CONFIDENCE, FALSE_ALARM, Check, agrees, lies_within
@@ -53,10 +52,10 @@ def tasks(effort: Effort) -> list[Task]:
         made.append(direct_task(NAME, effort, sizes, 20 * effort.unions))
         fill = {"k": K, "d": D, "m": m, "unions": effort.unions}
         made.append(Task(f"{NAME}/fill/m={m}", measure_fill, fill, 0.1))
-    many = replace(effort, unions=10 * effort.unions)
     best = optimal_hashes_for_failure(N, K, D)
     for m in range(best - 2, best + 3):
-        made.append(conditional_task(NAME, many, {"n": N, "k": K, "d": D, "m": m}))
+        sizes = {"n": N, "k": K, "d": D, "m": m}
+        made.append(weighted_task(NAME, "conditional", 10 * effort.unions, sizes))
     return made
 
 

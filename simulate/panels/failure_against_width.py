@@ -10,17 +10,18 @@ import numpy as np
 from simulate.intervals import log_slope
 from simulate.panels.panel import (
     DRAWN_CONFIDENCE,
+    QUICK,
     Effort,
     Panel,
     Point,
     Row,
-    conditional_task,
     direct_task,
     failure_estimate,
     measured_point,
     method_of,
     series_of,
     size_label,
+    weighted_task,
 )
 from simulate.sweep import Task
 from simulate.verdict import CONFIDENCE, Check, agrees, slope_agrees
@@ -32,29 +33,39 @@ NAME = "failure_against_width"
 SMALLEST = 1e-12
 TASKS = ((256, 3), (1000, 4), (4096, 8), (50_000, 16))
 DIRECT_TARGETS = (0.5, 0.1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
-LARGEST_DIRECT_N = 5000
-CONDITIONAL_TARGETS = (1e-2, 1e-4, 1e-6, 1e-8, 1e-10, 1e-12)
+# a table of n d bits a family: counted down to a larger P_fail than the others
+LARGEST_QUICK_N, SMALLEST_DIRECT_BEYOND = 5000, 1e-3
+WEIGHTED_TARGETS = (1e-2, 1e-4, 1e-6, 1e-8, 1e-10, 1e-12)
 # the variance of the conditional estimator explodes below (see estimators.conditional_failure)
 SMALLEST_CONDITIONAL_K = 4
+PLANTED = (4096, 8)
+PLANTED_TARGETS = (1e-6, 1e-8, 1e-10, 1e-12)
+MARKERS = {"direct": "o", "conditional": "s", "tilted": "s", "planted": "D"}
 # whole d and m move ln P_fail by up to one step of width at either end of a fit over 23 nats
 SLOPE_TOLERANCE = 0.01
 
 
 def tasks(effort: Effort) -> list[Task]:
-    """Direct counting where failures are frequent enough, conditional estimates below."""
+    """Direct counting where failures are frequent enough, weighted draws below."""
     made = []
     for n, k in TASKS:
-        for target in DIRECT_TARGETS:
-            if target < effort.smallest_direct or n > LARGEST_DIRECT_N:
-                continue
-            code = smallest_width(n, k, target)
-            sizes = {"n": n, "k": k, "d": code.width, "m": code.hashes}
-            made.append(direct_task(NAME, effort, sizes, max(2e5, 400 / target)))
-        for target in CONDITIONAL_TARGETS if k >= SMALLEST_CONDITIONAL_K else ():
-            code = smallest_width(n, k, target)
-            sizes = {"n": n, "k": k, "d": code.width, "m": code.hashes}
-            made.append(conditional_task(NAME, effort, sizes))
+        smallest = effort.smallest_direct
+        if n > LARGEST_QUICK_N:
+            smallest = max(smallest, SMALLEST_DIRECT_BEYOND) if effort is not QUICK else 1.0
+        for target in (target for target in DIRECT_TARGETS if target >= smallest):
+            made.append(direct_task(NAME, effort, _best(n, k, target), max(2e5, 400 / target)))
+        method = "conditional" if k >= SMALLEST_CONDITIONAL_K else "tilted"
+        for target in WEIGHTED_TARGETS:
+            made.append(weighted_task(NAME, method, effort.unions, _best(n, k, target)))
+        for target in PLANTED_TARGETS if effort.planted and (n, k) == PLANTED else ():
+            made.append(weighted_task(NAME, "planted", effort.planted, _best(n, k, target)))
     return made
+
+
+def _best(n: int, k: int, epsilon: float) -> dict[str, int]:
+    """The sizes of the narrowest code with P_fail at most epsilon."""
+    code = smallest_width(n, k, epsilon)
+    return {"n": n, "k": k, "d": code.width, "m": code.hashes}
 
 
 def checks(rows: Sequence[Row]) -> list[Check]:
@@ -69,13 +80,15 @@ def checks(rows: Sequence[Row]) -> list[Check]:
         for row in rows
     ]
     for n, k in TASKS:
-        fitted = [r for r in rows if (r["n"], r["k"]) == (n, k) and method_of(r) == "conditional"]
-        if len(fitted) < 3:
-            continue
+        fitted = [
+            row
+            for row in rows
+            if (row["n"], row["k"]) == (n, k) and method_of(row) in ("conditional", "tilted")
+        ]
         slope = log_slope(
             np.array([row["d"] for row in fitted], dtype=float),
             [failure_estimate(row) for row in fitted],
-            min(row["unions"] for row in fitted) - 1,
+            min(row["draws"] for row in fitted) - 1,
             CONFIDENCE,
         )
         name = f"slope d ln P_fail / dd, nats per bit, n={n}, k={k}"
@@ -126,7 +139,7 @@ def figure(points: Sequence[Point]):
             [p.x for p in exact], [p.y for p in exact], color=colour, label=style.as_math(label)
         )
         axes.plot([p.x for p in law], [p.y for p in law], ":", color=style.INK, linewidth=0.8)
-        for kind, marker in (("direct", "o"), ("conditional", "s")):
+        for kind, marker in MARKERS.items():
             style.error_bars(axes, [p for p in own if p.kind == kind], colour, marker)
     axes.set_yscale("log")
     axes.set_ylim(SMALLEST / 3, 2.0)
@@ -139,8 +152,9 @@ def figure(points: Sequence[Point]):
             "exact, best $m$": ("-", None),
             r"law $N e^{-(\ln 2)^2\kappa d/k}$": (":", None),
             "direct count": ("none", "o"),
-            "conditional": ("none", "s"),
-        },
+            "weighted unions": ("none", "s"),
+        }
+        | ({"planted": ("none", "D")} if any(p.kind == "planted" for p in points) else {}),
         meanings_at="center right",
     )
     return fig
@@ -152,7 +166,8 @@ PANEL = Panel(
     "of hash bits. Lines: exact. Dotted: the law (n-k) e^(-(ln 2)^2 kappa(k) d/k), kappa(k) = "
     "1 + 0.19/k^2. Circles: failures counted over random hash families, no theory used. Squares: "
     "random unions drawn, and the exact probability of failure given the union averaged; no "
-    "failure need occur.",
+    "failure need occur (at k = 3 the unions are drawn by importance sampling). Diamonds, in a "
+    "full run: failures planted in the float network's inputs, seen to happen, and weighted.",
     tasks,
     checks,
     table,

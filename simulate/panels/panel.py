@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]  # one task's arguments and result together
 DRAWN_CONFIDENCE = 0.95
+WEIGHTED: dict[str, Callable[..., np.ndarray]] = {
+    "conditional": estimators.conditional_failure,
+    "tilted": estimators.tilted_failure,
+    "planted": estimators.planted_failure,
+}
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,8 @@ class Effort:
     families: independent hash families of a direct estimate at n >= 5000 (see `families_for`).
     sets: inputs per direct estimate, at most.
     smallest_direct: smallest P_fail that is counted directly. unions: unions of a conditional
-    estimate.
+    estimate. planted: inputs of the float network with a planted failure; their weights are so
+    skewed that intervals hold for tens of thousands only, or for none.
     """
 
     name: str
@@ -37,6 +43,7 @@ class Effort:
     sets: int
     smallest_direct: float
     unions: int
+    planted: int = 0
 
     def families_for(self, n: int) -> int:
         """Number of families: a small vocabulary's families differ more and cost less."""
@@ -45,7 +52,9 @@ class Effort:
 
 QUICK = Effort("quick", families=32, sets=200_000, smallest_direct=1e-3, unions=30_000)
 DEFAULT = Effort("default", families=64, sets=1_000_000, smallest_direct=1e-4, unions=200_000)
-FULL = Effort("full", families=256, sets=400_000_000, smallest_direct=1e-6, unions=2_000_000)
+FULL = Effort(
+    "full", families=256, sets=400_000_000, smallest_direct=1e-6, unions=2_000_000, planted=20_000
+)
 
 
 @dataclass(frozen=True)
@@ -110,15 +119,19 @@ def direct_task(panel: str, effort: Effort, sizes: dict[str, int], total: float)
     families = effort.families_for(sizes["n"])
     total = min(total, effort.sets)
     arguments = sizes | {"families": families, "sets": max(1, round(total / families))}
-    cost = 1e-4 * families + (total + 2e3 * families) * sizes["n"] * sizes["d"] / 1e12
+    bits = sizes["n"] * sizes["d"]
+    cost = families * (1e-4 + 4e-9 * bits) + total * (2e-7 + 2e-13 * bits)
     return Task(f"{panel}/direct/{size_label(sizes)}", measure_directly, arguments, cost)
 
 
-def conditional_task(panel: str, effort: Effort, sizes: dict[str, int]) -> Task:
-    """Average the exact failure probability over effort.unions real unions."""
-    arguments = sizes | {"unions": effort.unions}
-    cost = effort.unions * sizes["k"] * (sizes["m"] + 0.1 * sizes["d"]) / 6e7
-    return Task(f"{panel}/conditional/{size_label(sizes)}", measure_conditionally, arguments, cost)
+def weighted_task(panel: str, method: str, draws: int, sizes: dict[str, int]) -> Task:
+    """Average that many draws of one of the WEIGHTED estimators."""
+    arguments = sizes | {"method": method, "draws": draws}
+    a_draw = sizes["k"] * (sizes["m"] + 0.1 * sizes["d"]) / 6e7
+    if method == "planted":
+        a_draw = 6e-9 * sizes["n"] * sizes["d"]
+    name = f"{panel}/{method}/{size_label(sizes)}"
+    return Task(name, measure_by_weights, arguments, draws * a_draw)
 
 
 def measure_directly(rng: np.random.Generator, **sizes: int) -> Result:
@@ -130,19 +143,19 @@ def measure_directly(rng: np.random.Generator, **sizes: int) -> Result:
     }
 
 
-def measure_conditionally(rng: np.random.Generator, **sizes: int) -> Result:
-    """Task: P_fail averaged over real unions; see `estimators.conditional_failure`."""
-    values = estimators.conditional_failure(rng, **sizes)
+def measure_by_weights(rng: np.random.Generator, method: str, draws: int, **sizes: int) -> Result:
+    """Task: P_fail as the mean of weighted draws; see `estimators`."""
+    values = WEIGHTED[method](rng, *(sizes[letter] for letter in "nkdm"), draws)
     measured = intervals.mean(values, CONFIDENCE)
     return {"estimate": measured.estimate, "standard_error": measured.standard_error}
 
 
 def failure_estimate(row: Row, confidence: float = CONFIDENCE) -> Estimate:
-    """P_fail of a row measured directly (clustered over families) or conditionally."""
+    """P_fail of a row measured directly (clustered over families) or by weighted draws."""
     if "failures" in row:
         return intervals.clustered_proportion(np.array(row["failures"]), row["sets"], confidence)
     return intervals.from_standard_error(
-        row["estimate"], row["standard_error"], row["unions"] - 1, confidence
+        row["estimate"], row["standard_error"], row["draws"] - 1, confidence
     )
 
 
@@ -160,8 +173,8 @@ def measured_point(
 
 
 def method_of(row: Row) -> str:
-    """How a row was measured: direct or conditional."""
-    return "direct" if "failures" in row else "conditional"
+    """How a row was measured: direct, or one of WEIGHTED."""
+    return row.get("method", "direct")
 
 
 def size_label(row: Row, letters: str = "nkdm") -> str:

@@ -16,9 +16,9 @@ from simulate.panels.panel import (
     Panel,
     Point,
     Row,
-    conditional_task,
     failure_estimate,
     series_of,
+    weighted_task,
 )
 from simulate.sweep import Task
 from simulate.verdict import CONFIDENCE, FALSE_ALARM, Check, agrees
@@ -48,7 +48,7 @@ def tasks(effort: Effort) -> list[Task]:
             width = smallest_width(n, k, target).width
             for d in (width + offset for offset in OFFSETS):
                 sizes = {"n": n, "k": k, "d": d, "m": optimal_hashes_for_failure(n, k, d)}
-                task = conditional_task(NAME, effort, sizes)
+                task = weighted_task(NAME, "conditional", effort.unions, sizes)
                 made[task.name] = task
     return list(made.values())
 
