@@ -46,10 +46,11 @@ format: install
 	$(VENV)/bin/ruff format .
 
 # the small results that the README rests on, refreshed on purpose
-evidence: install
-	$(RUN) -m simulate.scaling --seed 0 --out reports/results/scaling
-	mkdir -p reports/evidence/scaling
-	cp $(addprefix reports/results/scaling/,failure_against_width.svg failure_against_width.csv verdict.json run.json) reports/evidence/scaling
+evidence: install bench
+	$(RUN) -m simulate.scaling --seed 0 --out $(RESULTS)/scaling
+	mkdir -p reports/evidence/scaling reports/evidence/bench
+	cp $(addprefix $(RESULTS)/scaling/,failure_against_width.svg failure_against_width.csv verdict.json run.json) reports/evidence/scaling
+	cp $(RESULTS)/bench/bench.md reports/evidence/bench
 
 clean:
 	rm -rf $(VENV)

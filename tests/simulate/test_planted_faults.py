@@ -20,7 +20,7 @@ from simulate.panels import (
     softmax_output,
 )
 from simulate.scaling import Scaling
-from theory import false_positives
+from theory import false_positives, quenched
 from theory import softmax_output as softmax_theory
 from theory.command_line import CHECK_FAILED, DONE
 
@@ -78,6 +78,18 @@ def test_hashes_drawn_with_replacement(tmp_path: Path, monkeypatch) -> None:
         quenched_against_annealed,
     ):
         assert job(tmp_path, panel.NAME) == CHECK_FAILED, panel.NAME
+
+
+@pytest.mark.parametrize("function", ["false_positive_inputs", "expected_false_positives"])
+def test_quenched_rates_of_other_hashes(tmp_path: Path, monkeypatch, function: str) -> None:
+    """The exact quenched rates of the same hashes but for one token are not this family's."""
+    right = getattr(quenched, function)
+
+    def wrong(hashes: np.ndarray, k: int):
+        return right(np.concatenate([hashes[1:], hashes[:1] ^ hashes[1:2]]), k)
+
+    monkeypatch.setattr(quenched, function, wrong)
+    assert job(tmp_path, quenched_against_annealed.NAME) == CHECK_FAILED
 
 
 def test_bias_of_one_half(tmp_path: Path, monkeypatch) -> None:
