@@ -16,6 +16,7 @@ from theory.false_positives import (
     log_success_probability,
 )
 from theory.large_deviations import best_density, failure_slope, kappa
+from theory.search import first_true
 
 
 def width_law(n: int, k: int, epsilon: float) -> float:
@@ -140,25 +141,9 @@ def smallest_width(n: int, k: int, epsilon: float) -> Code:
     def suffices(d: int) -> bool:
         return _badness(n, k, d, optimal_hashes_for_failure(n, k, d))[0] <= target
 
-    guess = max(1, round(refined_width_law(n, k, epsilon)))
-    step = 1
-    if suffices(guess):
-        high = guess
-        while high > 1 and suffices(max(1, high - step)):
-            high = max(1, high - step)
-            step *= 2
-        low = max(0, high - step)
-    else:
-        low = guess
-        while not suffices(low + step):
-            low += step
-            step *= 2
-        high = low + step
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if suffices(middle) else (middle, high)
-    m = optimal_hashes_for_failure(n, k, high)
-    return Code(high, m, math.exp(log_failure_probability(n, k, high, m)))
+    d = first_true(suffices, round(refined_width_law(n, k, epsilon)))
+    m = optimal_hashes_for_failure(n, k, d)
+    return Code(d, m, math.exp(log_failure_probability(n, k, d, m)))
 
 
 def information_width(n: int, k: int, epsilon: float) -> float:
