@@ -21,7 +21,7 @@ from theory.domain import DomainError, check_integer
 if TYPE_CHECKING:
     from simulate.panels.panel import Panel
 
-Engine = Literal["serial", "processes"]
+Engine = Literal["serial", "processes", "dask"]
 Format = Literal["png", "svg", "pdf"]
 
 
@@ -42,9 +42,11 @@ class Scaling:
     out: Path = Path("reports/results/scaling")
     """Folder for the results. An earlier run in it is replaced; other files are left alone."""
     jobs: int = field(default_factory=lambda: os.cpu_count() or 1)
-    """Worker processes, at least 1."""
+    """Worker processes, at least 1; on a running Dask cluster its own workers are used."""
     engine: Engine = "processes"
     """Where tasks run; the results are the same bytes on every engine."""
+    scheduler: str | None = None
+    """Address tcp://host:port of a running Dask cluster, for engine dask."""
     resume: bool = False
     """Continue an interrupted run of the same configuration and seed."""
     formats: tuple[Format, ...] = ("png", "svg")
@@ -61,8 +63,9 @@ class Scaling:
         check_integer("jobs", self.jobs, 1)
         if not self.formats:
             raise DomainError("formats must name at least one of png, svg, pdf")
-        from simulate.sweep import SweepError
+        from simulate.sweep import SweepError, check_engine
 
+        check_engine(self.engine, self.scheduler)
         started = time.monotonic()
         try:
             verdict = self._measure(started)
@@ -97,9 +100,21 @@ class Scaling:
         configuration["tasks"] = sweep.fingerprint(every_task)
         with sweep.Ledger(self.out / "results.jsonl", configuration, self.resume) as ledger:
             self._remove_earlier(panels.PANELS, style.FORMATS)
-            with tqdm(total=len(every_task), unit="task", file=sys.stderr) as bar:
+            with tqdm(
+                total=sum(task.cost for task in every_task),
+                initial=sum(task.cost for task in every_task if task.name in ledger.results),
+                bar_format="{percentage:3.0f}%|{bar}| {elapsed}, about {remaining} left",
+                smoothing=0,
+                file=sys.stderr,
+            ) as bar:
                 results = sweep.run(
-                    every_task, self.seed, ledger, self.engine, self.jobs, bar.update
+                    every_task,
+                    self.seed,
+                    ledger,
+                    self.engine,
+                    self.jobs,
+                    self.scheduler,
+                    on_progress=lambda task: bar.update(min(task.cost, bar.total - bar.n)),
                 )
             rows = {
                 task.name: {**task.arguments, **result}
