@@ -1,4 +1,4 @@
-"""`python -m theory rates | width | derive`: exact numbers and checked derivations."""
+"""`python -m theory rates | width | capacity | rivals | derive`: exact numbers and derivations."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 import tyro
 
 from theory import command_line, false_positives, softmax_output, width
-from theory.domain import DomainError, check_sizes
+from theory.domain import DomainError, check_integer, check_sizes
 
 SCHEMA = 1
 
@@ -111,6 +111,76 @@ class Width:
 
 
 @dataclass(frozen=True)
+class Capacity:
+    """Largest k that width d carries with P_fail <= epsilon: Bloom, its rivals, any code."""
+
+    n: int
+    """Vocabulary size."""
+    d: int
+    """Residual width."""
+    epsilon: float
+    """Failure probability of one input, in (0, 1)."""
+    json: bool = False
+    """One JSON object instead of a table."""
+
+    def run(self) -> int:
+        from theory import capacity
+
+        n, d, epsilon = check_integer("n", self.n, 1), self.d, self.epsilon
+        found = {
+            "bloom": capacity.bloom(n, d, epsilon),
+            "pseudo_inverse": capacity.pseudo_inverse_readout(n, d, epsilon),
+            "thresholded_jl": capacity.thresholded_jl(n, d, epsilon),
+            "limit": capacity.linear_readout_limit(n, d),
+            "information_limit": capacity.information_limit(n, d, epsilon),
+        }
+        if self.json:
+            sizes = {"n": n, "d": d, "epsilon": epsilon}
+            values = {name: asdict(value) for name, value in found.items()}
+            command_line.print_json({"schema": SCHEMA, **sizes, **values})
+        else:
+            kinds = {
+                "bloom": "exact, one ReLU layer of hidden width d",
+                "pseudo_inverse": "exact; inverts a k x k matrix of every input",
+                "thresholded_jl": "proved to suffice, hidden width n",
+                "limit": "upper bound, any linear readout",
+                "information_limit": "upper bound, any residual of d bits",
+            }
+            for name, value in found.items():
+                m = "" if value.m is None else f"m = {value.m}"
+                failure = value.failure_probability
+                shown = "" if failure is None else f"P_fail = {failure:.3g}"
+                print(f"{name:<18} k = {value.k:<7}{m:<9}{shown:<20}{kinds[name]}")
+        return command_line.DONE
+
+
+@dataclass(frozen=True)
+class Rivals:
+    """Width that the Bloom filter, its rivals, and any code at all need; a Markdown table."""
+
+    n: int
+    """Vocabulary size, at least 3k."""
+    k: int
+    """Active tokens, at least 1."""
+    epsilon: float
+    """Error to stay within, in (0, 1/2); the table says which error of each."""
+    json: bool = False
+    """One JSON object instead of a table."""
+
+    def run(self) -> int:
+        from theory import comparison
+
+        n, k, epsilon = self.n, self.k, self.epsilon
+        if self.json:
+            found = [asdict(row) for row in comparison.compare(n, k, epsilon)]
+            sizes = {"n": n, "k": k, "epsilon": epsilon}
+            command_line.print_json({"schema": SCHEMA, **sizes, "rivals": found})
+        else:
+            print(comparison.as_markdown(n, k, epsilon), end="")
+        return command_line.DONE
+
+
+@dataclass(frozen=True)
 class Derive:
     """The derivations, each step with its check; exit 1 when a step does not hold."""
 
@@ -146,6 +216,8 @@ def print_table(values: dict[str, float | None], kinds: dict[str, str]) -> None:
 Command = (
     Annotated[Rates, tyro.conf.subcommand("rates")]
     | Annotated[Width, tyro.conf.subcommand("width")]
+    | Annotated[Capacity, tyro.conf.subcommand("capacity")]
+    | Annotated[Rivals, tyro.conf.subcommand("rivals")]
     | Annotated[Derive, tyro.conf.subcommand("derive")]
 )
 

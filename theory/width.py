@@ -25,7 +25,7 @@ def width_law(n: int, k: int, epsilon: float) -> float:
     Bits. Raises DomainError where n = k (no non-member, no width needed).
     """
     check_epsilon(epsilon)
-    return k * _log_ratio(n, k, epsilon) / math.log(2.0) ** 2
+    return k * log_ratio(n, k, epsilon) / math.log(2.0) ** 2
 
 
 def refined_width_law(n: int, k: int, epsilon: float) -> float:
@@ -172,20 +172,6 @@ def group_testing_width(n: int, k: int) -> float:
     return k * math.log2(n) / math.log(2.0)
 
 
-def bernoulli_width(n: int, k: int, epsilon: float) -> int:
-    """Exact: the smallest d with E#FP = N (1 - rho (1 - rho)^k)^d <= epsilon at rho = 1/(k+1)."""
-    check_epsilon(epsilon)
-    rho = 1.0 / (k + 1)
-    per_bit = -math.log1p(-rho * (1.0 - rho) ** k)
-    return max(1, math.ceil(_log_ratio(n, k, epsilon) / per_bit))
-
-
-def bernoulli_width_law(n: int, k: int, epsilon: float) -> float:
-    """Asymptotic: d = (e (k + 1/2) - 1/2) ln(N/epsilon) for independent Bernoulli bits, large k."""
-    check_epsilon(epsilon)
-    return (math.e * (k + 0.5) - 0.5) * _log_ratio(n, k, epsilon)
-
-
 def log2_binomial(n: int, k: int) -> float:
     """Exact: log2 C(n, k), bits, as a sum of k terms so that n = 1e9 loses no digits."""
     n, k = check_task(n, k)
@@ -206,7 +192,7 @@ def _non_members(n: int, k: int) -> int:
     return n - k
 
 
-def _log_ratio(n: int, k: int, epsilon: float) -> float:
+def log_ratio(n: int, k: int, epsilon: float) -> float:
     """ln(N / epsilon), nats; the quotient itself may overflow."""
     return math.log(_non_members(n, k)) - math.log(epsilon)
 

@@ -1,13 +1,22 @@
 """The panels of the main job, one file each, in the order of the report."""
 
 from simulate.panels import (
+    column_weight,
+    dense_softmax,
+    dense_threshold,
+    designed_codes,
     failure_against_hashes,
     failure_against_width,
     false_positive_count,
+    harder_task,
+    language_models,
     linear_readout,
+    moment_curve,
+    pseudo_inverse,
     quenched_against_annealed,
     softmax_output,
     width_against_error,
+    width_of_rivals,
 )
 from simulate.panels.panel import Panel
 
@@ -21,5 +30,14 @@ PANELS: dict[str, Panel] = {
         softmax_output,
         quenched_against_annealed,
         linear_readout,
+        column_weight,
+        designed_codes,
+        dense_softmax,
+        dense_threshold,
+        pseudo_inverse,
+        moment_curve,
+        harder_task,
+        width_of_rivals,
+        language_models,
     )
 }

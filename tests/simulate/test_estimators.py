@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simulate import intervals, rivals
+from simulate import intervals
 from simulate.estimators import (
     conditional_failure,
     direct,
@@ -25,7 +25,6 @@ from theory.false_positives import (
     expected_false_positives,
     failure_probability,
 )
-from theory.rivals import linear_readout_error
 from theory.union_size import mean_union_size, union_size_variance
 
 CONFIDENCE = 1 - 1e-6
@@ -84,11 +83,6 @@ def test_union_sizes() -> None:
     assert intervals.mean(sizes, CONFIDENCE).contains(mean_union_size(5, 64, 9))
     squares = (sizes - mean_union_size(5, 64, 9)) ** 2
     assert intervals.mean(squares, CONFIDENCE).contains(union_size_variance(5, 64, 9))
-
-
-def test_linear_readout() -> None:
-    errors = rivals.mean_linear_readout_error(np.random.default_rng(6), 200, 4, 50, 100, 20)
-    assert intervals.mean(errors, CONFIDENCE).contains(linear_readout_error(200, 50))
 
 
 def test_a_hash_with_repeats_is_caught() -> None:

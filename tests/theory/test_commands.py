@@ -129,3 +129,47 @@ def test_promised_times() -> None:
         started = time.monotonic()
         assert theory(*arguments.split()).returncode == 0
         assert time.monotonic() - started < limit, arguments
+
+
+def test_capacity() -> None:
+    started = time.monotonic()
+    found = json.loads(
+        theory(*["capacity", "--n", "50257", "--d", "768", "--epsilon", "1e-6", "--json"]).stdout
+    )
+    assert time.monotonic() - started < 20  # 1 s on an idle machine
+    rivals = ["bloom", "pseudo_inverse", "thresholded_jl", "limit", "information_limit"]
+    assert all(set(found[name]) == {"k", "m", "failure_probability"} for name in rivals)
+    bloom = found["bloom"]
+    exact = failure_probability(50257, bloom["k"], 768, bloom["m"])
+    assert bloom["failure_probability"] == exact <= 1e-6
+    assert found["thresholded_jl"]["k"] < bloom["k"] < found["information_limit"]["k"]
+    assert found["limit"]["k"] == 384
+    table = theory("capacity", "--n", "50257", "--d", "768", "--epsilon", "1e-6").stdout
+    assert table.startswith(f"bloom              k = {bloom['k']} ")
+
+
+def test_rivals() -> None:
+    sizes = ["--n", "1000", "--k", "4", "--epsilon", "0.1"]
+    found = json.loads(theory("rivals", *sizes, "--json").stdout)["rivals"]
+    assert found[0]["width"] == 76
+    assert theory("rivals", *sizes).stdout.count("\n") == len(found) + 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("capacity --n 0 --d 8 --epsilon 0.1", "n must be at least 1; got 0"),
+        ("capacity --n 9 --d 0 --epsilon 0.1", "d must be at least 1; got 0"),
+        ("capacity --n 9 --d 8 --epsilon 1", "epsilon must be a finite number in (0, 1); got 1"),
+        ("rivals --n 5 --k 2 --epsilon 0.1", "n must be at least 3k = 6"),
+        (
+            "rivals --n 9 --k 2 --epsilon 0.7",
+            "epsilon must be a finite number in (0, 0.5); got 0.7",
+        ),
+    ],
+)
+def test_bad_sizes_of_rivals(arguments: str, message: str) -> None:
+    run = theory(*arguments.split())
+    assert run.returncode == 2
+    assert message in run.stderr
+    assert run.stderr.count("\n") == 1

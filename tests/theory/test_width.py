@@ -213,14 +213,6 @@ def test_expansion_of_the_optimum(k: int, short: float) -> None:
     assert width.optimal_hashes_expansion(500, 10**6) / 10**6 == pytest.approx(far, rel=1e-5)
 
 
-@pytest.mark.parametrize(("k", "percent"), [(2, 58), (3, 47), (4, 42), (8, 36), (16, 33)])
-def test_bernoulli_columns_cost_more(k: int, percent: int) -> None:
-    """Extra width of independent Bernoulli bits over the exact exponent of constant weight."""
-    n, epsilon = 10**9, 1e-200
-    ratio = width.bernoulli_width(n, k, epsilon) / width.refined_width_law(n, k, epsilon)
-    assert 100 * (ratio - 1) == pytest.approx(percent, abs=1)
-
-
 def test_lower_bounds_are_below_the_exact_width() -> None:
     for task in TABLE:
         n, k, epsilon = task

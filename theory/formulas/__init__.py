@@ -5,7 +5,18 @@ that commands start quickly; each formula names its evaluator and the tests comp
 """
 
 from theory.formula import Formula
-from theory.formulas import false_positives, quenched, rivals, softmax_output, union_size, width
+from theory.formulas import (
+    column_weight,
+    dense_codes,
+    false_positives,
+    harder_task,
+    moment_curve,
+    pseudo_inverse,
+    quenched,
+    softmax_output,
+    union_size,
+    width,
+)
 
 CATALOGUE: tuple[Formula, ...] = (
     *union_size.FORMULAS,
@@ -13,5 +24,9 @@ CATALOGUE: tuple[Formula, ...] = (
     *quenched.FORMULAS,
     *softmax_output.FORMULAS,
     *width.FORMULAS,
-    *rivals.FORMULAS,
+    *column_weight.FORMULAS,
+    *dense_codes.FORMULAS,
+    *pseudo_inverse.FORMULAS,
+    *moment_curve.FORMULAS,
+    *harder_task.FORMULAS,
 )

@@ -127,15 +127,6 @@ GROUP_TESTING_WIDTH = Formula(
     width.group_testing_width,
 )
 
-BERNOULLI_WIDTH_LAW = Formula(
-    "width law of independent Bernoulli bits",
-    (sp.E * (k + sp.Rational(1, 2)) - sp.Rational(1, 2)) * sp.log(N / epsilon),
-    "asymptotic",
-    "k >> 1",
-    "the Bernoulli rate at rho = 1/(k+1) set to epsilon / N",
-    width.bernoulli_width_law,
-)
-
 FORMULAS = (
     RATE_FUNCTION,
     KAPPA,
@@ -148,5 +139,4 @@ FORMULAS = (
     INFORMATION_WIDTH,
     MEMBERSHIP_WIDTH,
     GROUP_TESTING_WIDTH,
-    BERNOULLI_WIDTH_LAW,
 )

@@ -1,0 +1,274 @@
+"""Hashes whose weight varies: independent Bernoulli bits, and m bits drawn with replacement.
+
+The rivals of the constant column weight of `theory.false_positives`. Given the size W = w of the
+members' union the N = n - k non-members are again independent, each covered with probability
+(1 - rho)^(d - w) or (w/d)^m. A false positive is a token without missing bits. The construction
+reads logits beta |S_i ∩ union|, whose largest value is beta |S_i|: where |S_i| varies the members'
+logits differ, and each token needs an output bias of its own, -beta |S_i|.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from theory.domain import check_code, check_integer, check_real, check_sizes, check_task
+from theory.large_deviations import best_density
+from theory.width import Code, check_epsilon, log_ratio, refined_width_law
+
+# ln of the smallest probability whose square is still negligible beside it in a double
+_LOG_TINY = math.log(1e-200)
+
+
+class BernoulliCode(NamedTuple):
+    """Independent Bernoulli bits: residual width d, density rho of the bits, exact P_fail."""
+
+    width: int
+    density: float
+    failure_probability: float
+
+
+def log_bernoulli_union_law(k: int, d: int, rho: float) -> np.ndarray:
+    """Exact: ln P(W = w), nats, W ~ Binomial(d, 1 - (1 - rho)^k); float64 [d + 1], index w."""
+    from scipy.stats import binom
+
+    k, d, _ = check_code(k, d, 1)
+    rho = check_real("rho", rho, 0.0, 1.0)
+    uncovered = math.exp(k * math.log1p(-rho))
+    return binom.logpmf(np.arange(d, -1, -1), d, uncovered)
+
+
+def log_bernoulli_failure_probability(n: int, k: int, d: int, rho: float) -> float:
+    """Exact: ln P_fail of hashes of independent Bernoulli(rho) bits, nats; -inf where n = k."""
+    n, k = check_task(n, k)
+    log_law = log_bernoulli_union_law(k, d, rho)
+    return _log_failure(n - k, log_law, np.arange(d, -1, -1) * math.log1p(-rho))
+
+
+def bernoulli_failure_probability(n: int, k: int, d: int, rho: float) -> float:
+    """Exact: P_fail of hashes of independent Bernoulli(rho) bits, annealed.
+
+    A mask may be empty, and is then a false positive of every input.
+    """
+    return math.exp(log_bernoulli_failure_probability(n, k, d, rho))
+
+
+def optimal_density_for_failure(n: int, k: int, d: int) -> float:
+    """Exact, to 1e-5 relative: the rho that minimises P_fail, where that is below 0.9.
+
+    FPR is least at 1/(k+1), P_fail at that or a little more.
+    """
+    from scipy.optimize import minimize_scalar
+
+    n, k = check_task(n, k)
+    first_guess = 1.0 / (k + 1)
+    found = minimize_scalar(
+        lambda rho: log_bernoulli_failure_probability(n, k, d, rho),
+        bounds=(0.5 * first_guess, min(3.0 * first_guess, 0.99)),
+        method="bounded",
+        options={"xatol": 1e-6 * first_guess},
+    )
+    return float(found.x)
+
+
+def smallest_bernoulli_width(n: int, k: int, epsilon: float) -> BernoulliCode:
+    """Exact: the smallest d for which some rho gives P_fail <= epsilon, with its best rho.
+
+    One bit more at the same rho only takes false positives away, so the width is bisected.
+    Raises DomainError outside 1 <= k < n, 0 < epsilon <= 1/2.
+    """
+    target = _log_target(epsilon)
+    high = bernoulli_width(n, k, epsilon)  # E#FP meets epsilon there, and P_fail with it
+    log_failure = _remembered(
+        lambda d: log_bernoulli_failure_probability(n, k, d, optimal_density_for_failure(n, k, d))
+    )
+    d = 1 + bisect_left(range(1, high), True, key=lambda d: log_failure(d) <= target)
+    return BernoulliCode(d, optimal_density_for_failure(n, k, d), math.exp(log_failure(d)))
+
+
+def bernoulli_width(n: int, k: int, epsilon: float) -> int:
+    """Exact: the smallest d with E#FP = N (1 - rho (1 - rho)^k)^d <= epsilon at rho = 1/(k+1)."""
+    check_epsilon(epsilon)
+    return max(1, math.ceil(log_ratio(n, k, epsilon) / bernoulli_exponent(k)))
+
+
+def bernoulli_width_law(n: int, k: int, epsilon: float) -> float:
+    """Asymptotic: d = (e (k + 1/2) - 1/2) ln(N/epsilon) for independent Bernoulli bits, large k."""
+    check_epsilon(epsilon)
+    return (math.e * (k + 0.5) - 0.5) * log_ratio(n, k, epsilon)
+
+
+def bernoulli_exponent(k: int) -> float:
+    """Exact: -(ln FPR) / d at the best density rho = 1/(k+1), nats per bit."""
+    k = check_integer("k", k, 1)
+    rho = 1.0 / (k + 1)
+    return -math.log1p(-rho * (1.0 - rho) ** k)
+
+
+def bernoulli_extra_width(k: int) -> float:
+    """Asymptotic: width of Bernoulli bits over that of constant weight, less 1; epsilon -> 0.
+
+    Falls from 0.58 at k = 2 to e (ln 2)^2 - 1 = 0.306 as k grows.
+    """
+    return best_density(k)[1] / bernoulli_exponent(k) - 1.0
+
+
+@lru_cache(maxsize=32)
+def log_with_replacement_union_law(k: int, d: int, m: int) -> np.ndarray:
+    """Exact: ln P(W = w), nats, for the bits hit by k m uniform draws; float64 [d + 1], index w.
+
+    The occupancy law C(d, w) w! S(k m, w) / d^(k m), S the Stirling number of the second kind,
+    grown draw by draw in logarithms: all terms positive, absolute error about 1e-16 |ln P| a draw.
+    Read-only. Cost O(k d m).
+    """
+    k, d, m = check_code(k, d, m)
+    w = np.arange(d + 1)
+    with np.errstate(divide="ignore"):
+        log_stay, log_grow = np.log(w / d), np.log((d - w[:-1]) / d)
+    log_law = np.full(d + 1, -math.inf)
+    log_law[0] = 0.0
+    for _ in range(k * m):
+        grown = log_law + log_stay
+        np.logaddexp(grown[1:], log_law[:-1] + log_grow, out=grown[1:])
+        log_law = grown
+    log_law.flags.writeable = False
+    return log_law
+
+
+def log_with_replacement_rate(k: int, d: int, m: int) -> float:
+    """Exact: ln FPR, nats, of hashes of m draws with replacement; FPR = E (W/d)^m."""
+    from scipy.special import logsumexp
+
+    k, d, m = check_code(k, d, m)
+    return float(logsumexp(log_with_replacement_union_law(k, d, m) + _log_drawn_inside(d, m)))
+
+
+def with_replacement_rate(k: int, d: int, m: int) -> float:
+    """Exact: FPR of hashes of m draws with replacement (Bose et al. 2008; Christensen et al. 2010).
+
+    At least (1 - (1 - 1/d)^(k m))^m, which is above the classic rate: the inequality that the
+    constant weight reverses.
+    """
+    return math.exp(log_with_replacement_rate(k, d, m))
+
+
+def with_replacement_lower_bound(k: int, d: int, m: int) -> float:
+    """Lower bound: FPR >= (1 - (1 - 1/d)^(k m))^m with replacement; equality at m = 1 (Jensen)."""
+    k, d, m = check_code(k, d, m)
+    return 1.0 if d == 1 else math.exp(m * math.log(-math.expm1(k * m * math.log1p(-1.0 / d))))
+
+
+def log_with_replacement_failure_probability(n: int, k: int, d: int, m: int) -> float:
+    """Exact: ln P_fail of hashes of m draws with replacement, nats; -inf where n = k."""
+    n, k, d, m = check_sizes(n, k, d, m)
+    return _log_failure(n - k, log_with_replacement_union_law(k, d, m), _log_drawn_inside(d, m))
+
+
+def with_replacement_failure_probability(n: int, k: int, d: int, m: int) -> float:
+    """Exact: P_fail of hashes of m draws with replacement, annealed."""
+    return math.exp(log_with_replacement_failure_probability(n, k, d, m))
+
+
+def optimal_draws_for_failure(n: int, k: int, d: int) -> int:
+    """Exact: the m in 1..d that minimises P_fail with replacement, where that is below 0.9.
+
+    Found by descent from the best density of `with_replacement_exponent`.
+    """
+    n, k = check_task(n, k)
+    k, d, _ = check_code(k, d, 1)
+    log_failure = _remembered(lambda m: log_with_replacement_failure_probability(n, k, d, m))
+    m = min(max(round(with_replacement_exponent(k)[0] * d), 1), d)
+    while m > 1 and log_failure(m - 1) <= log_failure(m):
+        m -= 1
+    while m < d and log_failure(m + 1) < log_failure(m):
+        m += 1
+    return m
+
+
+def smallest_with_replacement_width(n: int, k: int, epsilon: float) -> Code:
+    """Exact: the smallest d for which some m gives P_fail <= epsilon with replacement.
+
+    Raises DomainError outside 1 <= k < n, 0 < epsilon <= 1/2.
+    """
+    target = _log_target(epsilon)
+
+    @_remembered
+    def log_failure(d: int) -> float:
+        m = optimal_draws_for_failure(n, k, d)
+        return log_with_replacement_failure_probability(n, k, d, m)
+
+    high = math.ceil(refined_width_law(n, k, epsilon))
+    while log_failure(high) > target:
+        high += 1 + high // 8
+    d = 1 + bisect_left(range(1, high), True, key=lambda d: log_failure(d) <= target)
+    return Code(d, optimal_draws_for_failure(n, k, d), math.exp(log_failure(d)))
+
+
+@lru_cache(maxsize=64)
+def with_replacement_exponent(k: int) -> tuple[float, float]:
+    """Asymptotic: (x, I): the best x = m/d as d -> infinity, and I = -(ln FPR) / d there, nats.
+
+    Parametrised by y, the root in (0, 1) of 1 - y + y e^(-U) = (1 - y)^(1/(k+1)): see
+    `with_replacement_exponent_at`.
+    """
+    from scipy.optimize import brentq
+
+    k = check_integer("k", k, 1)
+
+    def excess(y: float) -> float:
+        u = -math.log(y) / k / (1.0 - y)
+        return 1.0 - y * -math.expm1(-u) - (1.0 - y) ** (1.0 / (k + 1))
+
+    return with_replacement_exponent_at(brentq(excess, 1e-9, 1.0 - 1e-9, xtol=1e-15), k)
+
+
+def with_replacement_exponent_at(y: float, k: int) -> tuple[float, float]:
+    """Asymptotic: (x, I) at the given y: V = -ln(y)/k, U = V/(1-y), x = V (1-y)^(-1/(k+1)) and
+    I = (k+1) x - ln(1 + e^(U + k V) - e^U), nats per bit; the exponent at the root y only.
+    """
+    v = -math.log(y) / k
+    u = v / (1.0 - y)
+    x = v * (1.0 - y) ** (-1.0 / (k + 1))
+    return x, (k + 1) * x - math.log1p(math.exp(u) * math.expm1(k * v))
+
+
+def with_replacement_extra_width(k: int) -> float:
+    """Asymptotic: width of draws with replacement over constant weight's, less 1; epsilon -> 0.
+
+    Both at their best m. Vanishes as k grows: sparse hashes seldom draw a bit twice.
+    """
+    return best_density(k)[1] / with_replacement_exponent(k)[1] - 1.0
+
+
+def _log_drawn_inside(d: int, m: int) -> np.ndarray:
+    """ln (w/d)^m at w = 0..d, nats."""
+    with np.errstate(divide="ignore"):
+        return m * np.log(np.arange(d + 1) / d)
+
+
+def _log_failure(non_members: int, log_law: np.ndarray, log_coverage: np.ndarray) -> float:
+    """ln of the mean over the union's law of 1 - (1 - f(W))^N, nats, given ln f(w) at w = 0..d."""
+    from scipy.special import logsumexp
+
+    if non_members == 0:
+        return -math.inf
+    with np.errstate(divide="ignore"):
+        log_given = np.log(-np.expm1(non_members * np.log1p(-np.exp(log_coverage))))
+    rare = log_coverage < _LOG_TINY
+    log_given[rare] = math.log(non_members) + log_coverage[rare]
+    return min(0.0, float(logsumexp(log_law + log_given)))
+
+
+def _log_target(epsilon: float) -> float:
+    """ln epsilon; above one half the best m or rho may be lost in rounding."""
+    check_real("epsilon", epsilon, 0.0, math.nextafter(0.5, 1.0))
+    return math.log(epsilon)
+
+
+def _remembered(function: Callable[[int], float]) -> Callable[[int], float]:
+    return lru_cache(maxsize=None)(function)
