@@ -12,16 +12,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Poll until the condition holds; a minute without it fails the test."""
+def wait_until(condition: Callable[[], Any]) -> Any:
+    """Poll until the condition is true of something, and return that; a minute is too long."""
     end = time.monotonic() + 60
-    while not condition():
+    while not (found := condition()):
         assert time.monotonic() < end
         time.sleep(0.005)
+    return found
 
 
 @contextmanager

@@ -32,6 +32,12 @@ def results(path: Path, resume: bool = False, tasks=TASKS, **options: Any) -> li
         return run(tasks, 3, ledger, **options)
 
 
+def recorded(path: Path) -> list[str]:
+    """Names of the tasks in the ledger's order."""
+    lines = (path / "results.jsonl").read_text().splitlines()[1:]
+    return [json.loads(line)["task"] for line in lines]
+
+
 @pytest.mark.parametrize(("engine", "jobs"), [("processes", 1), ("processes", 2), ("dask", 2)])
 def test_every_engine_gives_the_same_bytes(tmp_path: Path, engine: str, jobs: int) -> None:
     """One worker or two, processes or Dask: the results and the ledger of the serial engine."""
@@ -46,6 +52,14 @@ def test_a_result_depends_on_its_place_alone(tmp_path: Path) -> None:
     stream = np.random.default_rng(np.random.SeedSequence(3, spawn_key=(4,)))
     assert serial[4]["value"] == 5.0 * stream.random()
     assert serial == results(tmp_path / "d", tasks=TASKS[:6], engine="serial") + serial[6:]
+
+
+def test_a_complete_ledger_is_in_the_tasks_order(tmp_path: Path) -> None:
+    """Whatever the order of execution; results of other tasks are kept behind them."""
+    results(tmp_path, engine="serial")
+    assert recorded(tmp_path) == [task.name for task in TASKS]
+    results(tmp_path, tasks=TASKS[6:], resume=True, engine="serial")
+    assert recorded(tmp_path) == [task.name for task in TASKS[6:] + TASKS[:6]]
 
 
 def test_resume_repeats_nothing_and_mends_a_torn_line(tmp_path: Path) -> None:
@@ -115,11 +129,7 @@ def test_a_deadly_task_is_named_and_the_rest_completes(tmp_path: Path, engine: s
     with pytest.raises(SweepError, match="deadly"):
         results(tmp_path, tasks=[*TASKS, deadly], engine=engine, jobs=2)
     assert deaths.read_text() == "x" * 3
-    done = {
-        json.loads(line)["task"]
-        for line in (tmp_path / "results.jsonl").read_text().splitlines()[1:]
-    }
-    assert done == {task.name for task in TASKS}
+    assert set(recorded(tmp_path)) == {task.name for task in TASKS}
 
 
 def test_results_must_be_json(tmp_path: Path) -> None:

