@@ -63,7 +63,8 @@ class Scaling:
         check_integer("jobs", self.jobs, 1)
         if not self.formats:
             raise DomainError("formats must name at least one of png, svg, pdf")
-        from simulate.sweep import SweepError, check_engine
+        from simulate.engines import check_engine
+        from simulate.sweep import SweepError
 
         check_engine(self.engine, self.scheduler)
         started = time.monotonic()
@@ -80,6 +81,7 @@ class Scaling:
         from tqdm import tqdm
 
         from simulate import output, panels, style, sweep
+        from simulate.ledger import Ledger
         from simulate.panels.panel import DEFAULT, FULL, QUICK, as_csv
         from simulate.verdict import verdict
 
@@ -98,7 +100,7 @@ class Scaling:
         tasks = {panel.name: panel.tasks(effort) for panel in chosen}
         every_task = [task for panel in chosen for task in tasks[panel.name]]
         configuration["tasks"] = sweep.fingerprint(every_task)
-        with sweep.Ledger(self.out / "results.jsonl", configuration, self.resume) as ledger:
+        with Ledger(self.out / "results.jsonl", configuration, self.resume) as ledger:
             self._remove_earlier(panels.PANELS, style.FORMATS)
             with tqdm(
                 total=sum(task.cost for task in every_task),

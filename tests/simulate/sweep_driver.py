@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from simulate.sweep import Ledger, SweepError, Task, run
+from simulate.ledger import Ledger
+from simulate.sweep import SweepError, Task, run
 from theory import command_line
 
 SEED = 3

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simulate.sweep import Ledger, SweepError, Task, fingerprint, run
+from simulate.ledger import Ledger
+from simulate.sweep import SweepError, Task, fingerprint, run
 from tests.simulate.sweep_driver import die
 from theory.domain import DomainError
 

@@ -18,8 +18,10 @@ from pathlib import Path
 import pytest
 from distributed import Client
 
-from simulate import sweep
-from simulate.sweep import Ledger, SweepError, Task, check_engine, run
+from simulate import engines
+from simulate.engines import check_engine
+from simulate.ledger import Ledger
+from simulate.sweep import SweepError, Task, run
 from tests.simulate.processes import ROOT, Cluster, dask_cluster, started, wait_until
 from tests.simulate.sweep_driver import COUNT, SEED, die, naps
 from theory.domain import DomainError
@@ -247,7 +249,7 @@ def test_the_ledger_is_rewritten_whole_or_not_at_all(tmp_path: Path) -> None:
     whole = undisturbed(tmp_path).splitlines(keepends=True)
     orders = {b"".join(whole), b"".join(whole[:1] + whole[:0:-1])}
     script = (
-        "import sys; from pathlib import Path; from simulate.sweep import Ledger\n"
+        "import sys; from pathlib import Path; from simulate.ledger import Ledger\n"
         f"header = {{'job': 'naps', 'count': {COUNT}}}\n"
         "with Ledger(Path(sys.argv[1]) / 'results.jsonl', header, True) as ledger:\n"
         "    names = list(ledger.results)\n"
@@ -279,7 +281,7 @@ def test_an_address_without_a_scheduler(
     answer: bytes | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A closed port, a silent one, one that speaks something else: one line, in limited time."""
-    monkeypatch.setattr(sweep, "_SECONDS_TO_CONNECT", 0.5)
+    monkeypatch.setattr(engines, "_SECONDS_TO_CONNECT", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
         if answer is None:

@@ -1,0 +1,127 @@
+"""Finished results on disk, one line of JSON each, that outlive the run that wrote them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from simulate import output
+from theory.domain import DomainError
+
+Result = dict[str, Any]
+
+SCHEMA = 1
+
+
+class Ledger:
+    """Finished results on disk: a header line, then one line {"task", "result"} each.
+
+    Opening takes the operating system's lock on the file, so that two runs cannot share it.
+    With `resume` the lines of an earlier run with the same header are kept, a torn last line is
+    dropped; without it an earlier run is replaced. Raises DomainError when the folder cannot be
+    written, another run holds the ledger, or the header differs.
+    """
+
+    def __init__(self, path: Path, header: Mapping[str, Any], resume: bool) -> None:
+        self.results: dict[str, Result] = {}
+        self._path = path
+        self._header = {"schema": SCHEMA, **header}
+        self._lock = FileLock(path.with_suffix(".lock"))
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise DomainError(f"out must not be in use by another run; {path} is locked") from None
+        except OSError as error:
+            raise DomainError(f"out must be a folder that can be written; {error}") from None
+        try:
+            kept = self._read(path, json.loads(json.dumps(header))) if resume else b""
+            self._file = path.open("wb" if not kept else "r+b")
+        except BaseException:
+            self._lock.release()
+            raise
+        try:
+            if kept:
+                self._file.truncate(len(kept))
+                self._file.seek(len(kept))
+            else:
+                self._append(self._header)
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def _read(self, path: Path, header: Mapping[str, Any]) -> bytes:
+        """Load an earlier run's results; returns the bytes of its whole lines."""
+        content = path.read_bytes() if path.exists() else b""
+        whole = content[: content.rfind(b"\n") + 1]
+        lines = whole.splitlines(keepends=True)
+        if not lines:
+            return b""
+        try:
+            earlier = json.loads(lines[0])
+        except ValueError:
+            raise DomainError(
+                f"out must not hold a foreign {path.name}; its first line is no header"
+            ) from None
+        if earlier != {"schema": SCHEMA, **header}:
+            changed = [name for name in header if earlier.get(name) != header[name]] or ["schema"]
+            raise DomainError(
+                f"resume needs the configuration and seed of the earlier run; {path} differs in "
+                f"{', '.join(changed)}"
+            )
+        kept = lines[0]
+        for line in lines[1:]:
+            try:
+                record = json.loads(line)
+                self.results[record["task"]] = record["result"]
+            except (ValueError, KeyError, TypeError):
+                break  # torn: this line and whatever follows it are redone
+            kept += line
+        return kept
+
+    def _append(self, record: Mapping[str, Any]) -> None:
+        line = _as_line(record)
+        try:
+            self._file.write(line)
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self._path)) from None
+
+    def record(self, task: str, result: Result) -> None:
+        """Append one finished task; it is on disk when this returns.
+
+        Raises ValueError for a result that JSON cannot hold, such as NaN; nothing is then written.
+        Raises OSError when the disk is full; what a torn line may then be left is dropped by
+        `resume`.
+        """
+        self._append({"task": task, "result": result})
+        # as a resumed run would read it, so that both continue from the same values
+        self.results[task] = json.loads(json.dumps(result))
+
+    def arrange(self, tasks: Iterable[str]) -> None:
+        """Put the lines in this order, all at once: the file is the old or the new one."""
+        lines = [_as_line(self._header)]
+        for task in dict.fromkeys([*tasks, *self.results]):
+            lines.append(_as_line({"task": task, "result": self.results[task]}))
+        output.write_whole(self._path, b"".join(lines))
+        self._file.close()
+        self._file = self._path.open("ab")
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError):  # of a line whose writing has failed already
+            self._file.close()
+        self._lock.release()
+
+
+def _as_line(record: Mapping[str, Any]) -> bytes:
+    return json.dumps(record, allow_nan=False).encode() + b"\n"
