@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
+import threading
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Future
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -57,6 +59,22 @@ def fingerprint(tasks: Sequence[Task]) -> str:
     return hashlib.sha256(json.dumps(listing).encode()).hexdigest()
 
 
+@contextmanager
+def _interrupts_into(queue: SimpleQueue[Any]) -> Iterator[None]:
+    """Ctrl-C puts None into the queue: raised in the middle of a submit it can upset an executor.
+
+    Does nothing outside the main thread, which alone receives it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    earlier = signal.signal(signal.SIGINT, lambda *_: queue.put(None))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, earlier)
+
+
 def run(
     tasks: Sequence[Task],
     seed: int,
@@ -82,7 +100,7 @@ def run(
     deaths: Counter[str] = Counter()
     failed: dict[str, BaseException] = {}
     under_way: dict[Future[Result], Task] = {}
-    finished: SimpleQueue[Future[Result]] = SimpleQueue()
+    finished: SimpleQueue[Future[Result] | None] = SimpleQueue()
 
     def submit(task: Task) -> None:
         future = pool.executor.submit(task.run, seed, index[task.name])
@@ -91,6 +109,8 @@ def run(
 
     def settle(timeout: float | None = None) -> None:
         future = finished.get(timeout=timeout)
+        if future is None:
+            raise KeyboardInterrupt
         task = under_way.pop(future)
         error = future.exception()
         result = {} if error else future.result()
@@ -112,7 +132,11 @@ def run(
 
     while pending or suspects:
         # submit raises BrokenExecutor when a worker of a process pool has died
-        with open_pool(engine, jobs, scheduler) as pool, suppress(BrokenExecutor):
+        with (
+            open_pool(engine, jobs, scheduler) as pool,
+            nullcontext() if engine == "serial" else _interrupts_into(finished),
+            suppress(BrokenExecutor),
+        ):
             while pending or suspects or under_way:
                 queue, most = (pending, pool.most()) if pending else (suspects, 1)
                 while queue and len(under_way) < most:

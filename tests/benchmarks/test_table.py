@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,14 @@ def test_a_short_run(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pytest", HERE, "-o", "python_files=bench_*.py"]
     # without the benchmarks that take longest
     chosen = ["-k", "not growth and not read and not fresh", f"--benchmark-json={report}"]
-    subprocess.run([*command, *chosen, "-p", "no:cacheprovider"], check=True, capture_output=True)
+    # as started by hand: beside other tests of a parallel run pytest-benchmark does not measure
+    environment = {name: at for name, at in os.environ.items() if "XDIST" not in name}
+    subprocess.run(
+        [*command, *chosen, "-p", "no:cacheprovider"],
+        check=True,
+        capture_output=True,
+        env=environment,
+    )
     lines = table(json.loads(report.read_text())).splitlines()
     rates = {line.split("|")[1].strip(): line.split("|")[2:5] for line in lines[4:]}
     assert len(rates) == 8

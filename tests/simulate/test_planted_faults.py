@@ -69,7 +69,7 @@ def test_classic_formula_in_place_of_the_exact_one(tmp_path: Path, monkeypatch) 
 
 
 def test_hashes_drawn_with_replacement(tmp_path: Path, monkeypatch) -> None:
-    for module in (estimators, kernels, softmax_output):
+    for module in (estimators, kernels, quenched_against_annealed, softmax_output):
         monkeypatch.setattr(module, "random_hashes", hashes_with_replacement)
     for panel in (
         failure_against_hashes,
