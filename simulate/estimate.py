@@ -48,7 +48,8 @@ class Estimate:
     """direct: count failures over hash families, no theory used. conditional: average the exact
     probability of failure over random unions (drawn by importance sampling for k <= 3). planted:
     plant a false positive in every input of the float network, and weight. quenched: count the
-    false positives of one hash family, beside that family's own exact rate; m up to 24."""
+    false positives of one hash family, beside that family's own exact rate; its cost grows as
+    n m 2^m, seconds for n = 4096 at m = 16, half an hour at m = 24, the largest."""
     sets: int
     """Inputs in all, at least 2."""
     families: int | None = None

@@ -188,7 +188,9 @@ def test_interrupted(flags: list[str], tmp_path: Path) -> None:
         os.killpg(process.pid, signal.SIGINT)
         errors = process.communicate()[1]
         recorder.now()
-    assert (process.returncode, errors) == (130, "interrupted\n")
+    # Dask's own finalizers may have more to say as the process ends
+    assert process.returncode == 130
+    assert "interrupted\n" in errors
     assert 5 <= len(recorded(tmp_path)) < COUNT
     assert finish(tmp_path, *flags) == (0, "")
     assert ledger(tmp_path) == undisturbed(tmp_path / "calm")
