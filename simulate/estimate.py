@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import tyro
 
 from theory import command_line, false_positives
-from theory.domain import check_integer, check_sizes
+from theory.domain import DomainError, check_integer, check_sizes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,8 +25,9 @@ CONFIDENCE = 0.95
 SETS_PER_FAMILY = 10_000
 FEWEST_FAMILIES = 32
 MOST_FAMILIES = 256
-# up to this k the exact failure probability given the union varies too much between real unions
-LARGEST_TILTED_K = 3
+# beyond this relative variance between real unions the failure probability given the union rests
+# on unions too rare to be drawn
+LARGEST_VARIANCE = 10.0
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ class Estimate:
     """Hash bits per token, 1 <= m <= d."""
     method: Method
     """direct: count failures over hash families, no theory used. conditional: average the exact
-    probability of failure over random unions (drawn by importance sampling for k <= 3). planted:
+    probability of failure over random unions (drawn by importance sampling where it varies too
+    much between them, as it does at k = 2 and 3 or far from the best m). planted:
     plant a false positive in every input of the float network, and weight. quenched: count the
     false positives of one hash family, beside that family's own exact rate; its cost grows as
     n m 2^m, seconds for n = 4096 at m = 16, half an hour at m = 24, the largest."""
@@ -64,6 +66,8 @@ class Estimate:
         check_integer("sets", self.sets, 2)
         check_integer("seed", self.seed, 0)
         families = self.families
+        if families is not None and self.method != "direct":
+            raise DomainError(f"families must come with method direct; got method {self.method}")
         if families is None:
             enough = min(FEWEST_FAMILIES, self.sets)
             families = min(max(self.sets // SETS_PER_FAMILY, enough), MOST_FAMILIES)
@@ -151,9 +155,10 @@ def _quenched(rng: np.random.Generator, n: int, k: int, d: int, m: int, sets: in
     exact = float(quenched.false_positive_rate(hashes, k))
     packed = PackedHashes.of(hashes)
     ready = time.perf_counter()
-    rates = estimators.counts_in_family(rng, packed, k, sets) / (n - k)
+    counts = estimators.counts_in_family(rng, packed, k, sets)
     seconds = time.perf_counter() - ready
-    measured = intervals.mean(rates, CONFIDENCE)
+    # the false positives of one input come together
+    measured = intervals.clustered_proportion(counts, n - k, CONFIDENCE)
     setup_seconds += ready - started
     return _Found(measured, exact, sets, 1, seconds, setup_seconds, quantity="FPR")
 
@@ -167,7 +172,7 @@ def _weighted(
     weigh: Callable[..., np.ndarray]
     if planted:
         weigh = estimators.planted_failure
-    elif k <= LARGEST_TILTED_K:
+    elif false_positives.relative_variance_given_union(n, k, d, m) > LARGEST_VARIANCE:
         weigh = estimators.tilted_failure
     else:
         weigh = estimators.conditional_failure

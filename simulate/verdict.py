@@ -2,7 +2,7 @@
 
 Every statistical check compares one prediction with an interval. Clopper-Pearson intervals never
 miss more often than they say; the others (Student t over families or weights, Korn-Graubard, the
-chi-square test) are asymptotic, and at the sample sizes used here were seen to miss up to four
+chi-square test) are asymptotic, and at the sample sizes used here were seen to miss up to six
 times as often. So intervals are drawn at a tenth of the level that the budget counts: the chance
 that a correct theory fails a run is at most the number of such checks times FALSE_ALARM
 (Bonferroni), whatever the dependence between them.

@@ -143,7 +143,7 @@ class Capacity:
                 "bloom": "exact, one ReLU layer of hidden width d",
                 "pseudo_inverse": "exact; inverts a k x k matrix of every input",
                 "thresholded_jl": "proved to suffice, hidden width n",
-                "limit": "upper bound, any linear readout",
+                "limit": "upper bound where nothing may fail, any linear readout",
                 "information_limit": "upper bound, any residual of d bits",
             }
             for name, value in found.items():

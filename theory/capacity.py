@@ -1,7 +1,7 @@
 """How many tokens a residual stream of given width carries: the widths read backwards.
 
-Of each rival the largest k for which a random input of k tokens fails with probability at most
-epsilon; k = 0 where even one token fails more often.
+Of each rival the largest k such that with it, and with every smaller one, a random input of k
+tokens fails with probability at most epsilon; k = 0 where even one token fails more often.
 """
 
 from __future__ import annotations
@@ -67,9 +67,10 @@ def thresholded_jl(n: int, d: int, epsilon: float) -> Capacity:
 
 
 def linear_readout_limit(n: int, d: int) -> Capacity:
-    """Upper bound: k <= d/2 for any linear readout that separates all k-sets, where n >= 3(k+1).
+    """Upper bound, without any failure: k <= d/2 for a linear readout of all k-sets, n >= 3(k+1).
 
-    Radon's theorem, see `moment_curve.radon_width`. With fewer tokens it says nothing, and k = n.
+    Readouts that fail on some k-sets can hold more. Radon's theorem, `moment_curve.radon_width`;
+    with fewer tokens it says nothing, and k = n.
     """
     n, d = check_integer("n", n, 1), check_integer("d", d, 1)
     k = first_true(lambda k: radon_width(k) > d, d // 2) - 1
@@ -81,14 +82,23 @@ def information_limit(n: int, d: int, epsilon: float) -> Capacity:
 
     Where that holds up to k = n/2 it holds for all k, and k = n.
     """
-    half = n // 2
+    half = check_integer("n", n, 1) // 2
+    if half == 0:
+        return Capacity(n)
     k = _largest(half, d, epsilon, lambda k, _: information_width(n, k, epsilon) <= d)
     return Capacity(n if k == half else k)
 
 
 def _largest(n: int, d: int, epsilon: float, fits: Callable[[int, float], bool]) -> int:
-    """The largest k <= n such that it and all smaller ones fit, as they do up to some k."""
+    """The largest k <= n such that it and all smaller ones fit.
+
+    Up to n/2 what fits is taken to end somewhere for good. Beyond, few non-members may fit again.
+    """
     check_integer("d", d, 1)
     log_epsilon = math.log(check_epsilon(epsilon))
     guess = round(math.log(2.0) * d / max(1.0, math.log2(n / epsilon)))
-    return first_true(lambda k: k > n or not fits(k, log_epsilon), guess) - 1
+    half = max(1, n // 2)
+    k = first_true(lambda k: k > half or not fits(k, log_epsilon), min(guess, half)) - 1
+    while half <= k < n and fits(k + 1, log_epsilon):
+        k += 1
+    return k

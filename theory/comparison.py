@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -36,11 +37,11 @@ def _unstated(n: int, k: int, d: float) -> str:
 
 
 def _condition(n: int, k: int, d: float) -> str:
-    return f"condition number {pseudo_inverse.condition_number(k, int(d)):.2g}"
+    return f"condition number {pseudo_inverse.condition_number(k, int(d)):.2g}" if d > k else "–"
 
 
 def _significand(n: int, k: int, d: float) -> str:
-    return f"{moment_curve.sufficient_bits(n, k):.0f} bits a coordinate"
+    return f"{math.ceil(moment_curve.sufficient_bits(n, k))} bits a coordinate"
 
 
 RIVALS = (
@@ -151,9 +152,9 @@ class Width:
 
 
 def compare(n: int, k: int, epsilon: float) -> list[Width]:
-    """Every rival's width at n, k, epsilon. Raises DomainError outside n >= 3k, epsilon < 1/2."""
+    """Every rival's width. Raises DomainError outside n >= 3k, 1e-290 < epsilon < 1/2."""
     n, k = check_task(n, k)
-    check_real("epsilon", epsilon, 0.0, 0.5)
+    check_real("epsilon", epsilon, 1e-290, 0.5)
     if n < 3 * k:
         raise DomainError(f"n must be at least 3k = {3 * k} for Radon's limit; got {n}")
     found = []

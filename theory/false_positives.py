@@ -91,6 +91,18 @@ def log_failure_probability(n: int, k: int, d: int, m: int) -> float:
     return _log_mean(k, d, m, log_failure_given_union(n, k, d, m))
 
 
+def relative_variance_given_union(n: int, k: int, d: int, m: int) -> float:
+    """Exact: Var P(failure | W) / P_fail^2 between random unions; inf where it overflows.
+
+    0 where n = k. A mean of P(failure | W) over random unions needs that many for each digit.
+    """
+    log_failure = log_failure_given_union(n, k, d, m)
+    if n == k:
+        return 0.0
+    log_ratio = _log_mean(k, d, m, 2.0 * log_failure) - 2.0 * _log_mean(k, d, m, log_failure)
+    return math.expm1(log_ratio) if log_ratio < 700.0 else math.inf
+
+
 def failure_tilt(n: int, k: int, d: int, m: int) -> float:
     """The tilt of the union law, nats per bit, that makes the unions behind P_fail typical.
 

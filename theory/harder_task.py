@@ -128,20 +128,6 @@ def non_member_reach(target_logits: np.ndarray, eta: float) -> float:
     return min(one_norm, math.sqrt(float(logits @ logits) + eta * one_norm))
 
 
-def non_member_quantile(n: int, target_logits: np.ndarray, dprime: int, epsilon: float) -> float:
-    """Upper bound: the nats that max <V_i, y> over the N non-members exceeds with P <= epsilon.
-
-    |l| sqrt(2 ln(N/epsilon) / d'), 0 without non-members: far less than `non_member_reach` once
-    d' is large beside ln N. A union over n, which costs beta and not d'.
-    """
-    logits, dprime = _check(target_logits, dprime)
-    n, k = check_task(n, len(logits))
-    check_real("epsilon", epsilon, 0.0, 1.0)
-    if n == k:
-        return 0.0
-    return math.sqrt(2.0 * float(logits @ logits) * math.log((n - k) / epsilon) / dprime)
-
-
 def leakage_bound(n: int, beta: float, target_logits: np.ndarray, eta: float) -> float:
     """Upper bound: the non-members' weight over the members', without a false positive.
 

@@ -164,7 +164,8 @@ PANEL = Panel(
     NAME,
     "Failure probability P_fail of a random input against residual width d, at the best number m "
     "of hash bits. Lines: exact. Dotted: the law (n-k) e^(-(ln 2)^2 kappa(k) d/k), kappa(k) = "
-    "1 + 0.19/k^2. Circles: failures counted over random hash families, no theory used. Squares: "
+    "1.05 at k = 2, about 1 + 0.19/k^2 from k = 3 on. Circles: failures counted over random hash "
+    "families, no theory used. Squares: "
     "random unions drawn, and the exact probability of failure given the union averaged; no "
     "failure need occur (at k = 3 the unions are drawn by importance sampling). Diamonds, in a "
     "full run: failures planted in the float network's inputs, seen to happen, and weighted.",

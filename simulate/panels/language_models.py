@@ -63,7 +63,7 @@ KINDS = {
     BLOOM: "exact",
     PSEUDO_INVERSE: "exact",
     "random signs, thresholded": "lower bound",
-    "limit of any linear readout": "upper bound",
+    "limit of any linear readout, $P_\\mathrm{fail}=0$": "upper bound",
     "limit of any residual of $d$ bits": "upper bound",
 }
 
@@ -170,8 +170,9 @@ PANEL = Panel(
     "Left: the largest number k of tokens that a residual stream of a public model's width d can "
     "hold of its vocabulary n with failure probability at most 10^-6. Bloom filter and "
     "pseudo-inverse: exact. Random signs with a threshold a token: proved to suffice, hidden width "
-    "n. Ticks: upper bounds, k <= d/2 for any linear readout (Radon) and C(n, k) <= 2^d for any "
-    "residual of d bits. Right: P_fail at the capacities of GPT-2, exact (lines) and measured "
+    "n. Ticks: upper bounds, k <= d/2 for any linear readout that never fails (Radon) and "
+    "C(n, k) <= 2^d for any residual of d bits. Right: P_fail at the capacities of GPT-2, exact "
+    "(lines) and measured "
     "(markers; random unions, or members' rows by importance sampling).",
     tasks,
     checks,

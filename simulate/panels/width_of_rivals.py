@@ -184,7 +184,7 @@ def figure(points: Sequence[Point]) -> Figure:
     """Width on a log axis against 1/epsilon, k and n."""
     from simulate import style
 
-    fig, axes = style.row_of_axes(len(AXES))
+    fig, axes = style.row_of_axes(len(AXES), height=3.4)
     lines = {"exact": "-", "upper bound": "--", "lower bound": ":"}
     colours = dict(zip(DRAWN, [*style.COLOURS, style.GREY, style.INK, style.INK], strict=False))
     titles = {
@@ -193,16 +193,18 @@ def figure(points: Sequence[Point]) -> Figure:
         "n": ("$n$", rf"$k={BASE[1]}$, $\epsilon={BASE[2]:g}$"),
     }
     for panel, (axis, (label, title)) in zip(axes, titles.items(), strict=True):
-        for name, own in series_of(points, axis=axis).items():
+        # the filter itself on top of those that almost coincide with it
+        for name, own in reversed(series_of(points, axis=axis).items()):
             drawn = [p for p in own if p.kind != "direct"]
             line = lines[DRAWN[name].kind]
             style_of = "-." if name == "any residual of d bits" else line
             xs, ys = [p.x for p in drawn], [p.y for p in drawn]
-            panel.plot(xs, ys, style_of, color=colours[name], label=name)
+            weight = 2.2 if name == CONSTANT else 1.3
+            panel.plot(xs, ys, style_of, color=colours[name], label=name, linewidth=weight)
             style.error_bars(panel, [p for p in own if p.kind == "direct"], colours[name], "o")
         panel.set_xscale("log")
         panel.set_yscale("log")
-        panel.set_ylim(3, 1e5)
+        panel.set_ylim(3, 2e4)
         if axis == "k":
             panel.set_xticks([2, 4, 8, 16, 32], ["2", "4", "8", "16", "32"])
             panel.minorticks_off()
@@ -210,7 +212,7 @@ def figure(points: Sequence[Point]) -> Figure:
         panel.set_title(title)
     axes[0].set_ylabel("residual width $d$")
     handles, labels = axes[0].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside lower center", ncols=3)
+    fig.legend(handles[::-1], labels[::-1], loc="outside lower center", ncols=3)
     return fig
 
 
@@ -221,8 +223,9 @@ PANEL = Panel(
     "the thresholds and the information bound epsilon is the probability P_fail of a wrong set; "
     "for the linear and affine readouts the squared error over that of predicting 0. Hidden "
     "widths: d for the Bloom filters, n for the thresholds, a k x k inverse of every input for the "
-    "pseudo-inverse, none for the linear readouts. Radon's limit 2k is attained by the moment "
-    "curve, at a precision that no network has (panel moment_curve). Circles: failures counted at "
+    "pseudo-inverse, none for the linear readouts. Radon's limit 2k, for readouts that never fail, "
+    "is attained by the moment curve, at a precision that no network has (panel moment_curve). "
+    "Circles: failures counted at "
     "each code's own width, drawn at the width at which its formula has the measured rate.",
     tasks,
     checks,

@@ -1,6 +1,6 @@
 """`python -m simulate.estimate`: every method beside the exact value, and bad input.
 
-False-alarm budget: five comparisons of an estimate with the exact value at six standard errors.
+False-alarm budget: seven comparisons of an estimate with the exact value at six standard errors.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ def estimate(arguments: str) -> subprocess.CompletedProcess[str]:
         "--n 4096 --k 8 --d 598 --m 47 --method conditional --sets 20000",
         "--n 4096 --k 3 --d 221 --m 41 --method conditional --sets 20000",
         "--n 300 --k 4 --d 304 --m 45 --method planted --sets 1000",
+        "--n 1000 --k 4 --d 1000 --m 400 --method conditional --sets 20000",
+        "--n 1000 --k 4 --d 76 --m 11 --method quenched --sets 100000",
     ],
 )
 def test_every_method(arguments: str) -> None:
@@ -39,6 +41,15 @@ def test_every_method(arguments: str) -> None:
     assert abs(found["estimate"] - found["exact"]) < 6 * found["standard_error"]
     again = json.loads(estimate(arguments + " --json --seed 3").stdout)
     assert again["estimate"] == found["estimate"]
+
+
+def test_a_rate_with_few_hits_has_an_honest_interval() -> None:
+    """No false positive seen: the interval begins at 0 and still holds the family's exact rate."""
+    run = estimate("--n 1000 --k 4 --d 140 --m 14 --method quenched --sets 1000 --json")
+    found = json.loads(run.stdout)
+    low, high = found["interval"]
+    assert low == 0.0
+    assert found["exact"] < high
 
 
 def test_sets_are_split_evenly() -> None:
@@ -55,6 +66,7 @@ def test_sets_are_split_evenly() -> None:
         ("--sets 0", "sets must be at least 2; got 0"),
         ("--sets -3", "sets must be at least 2; got -3"),
         ("--sets 10 --families 1", "families must be at least 2 and at most sets = 10; got 1"),
+        ("--sets 10 --families 2 --method conditional", "families must come with method direct"),
         ("--sets 10 --seed -1", "seed must be at least 0; got -1"),
         ("--sets 10 --m 31", "m must be at least 1 and at most d = 30; got 31"),
         ("--sets 10 --k 51", "k must be at least 1 and at most n = 50; got 51"),

@@ -164,7 +164,7 @@ def test_rivals() -> None:
         ("rivals --n 5 --k 2 --epsilon 0.1", "n must be at least 3k = 6"),
         (
             "rivals --n 9 --k 2 --epsilon 0.7",
-            "epsilon must be a finite number in (0, 0.5); got 0.7",
+            "epsilon must be a finite number in (1e-290, 0.5); got 0.7",
         ),
     ],
 )

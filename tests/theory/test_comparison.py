@@ -39,6 +39,11 @@ def test_no_width_is_below_its_limit() -> None:
         assert squared <= widths["random signs, linear readout"]
 
 
+def test_the_least_sizes() -> None:
+    rows = {row.name: row for row in comparison.compare(3, 1, 0.49)}
+    assert rows["pseudo-inverse of random W_U"].precision == "–"
+
+
 def test_too_few_tokens_are_refused() -> None:
     with pytest.raises(DomainError, match="n must be at least 3k = 24"):
         comparison.compare(20, 8, 0.1)
@@ -77,6 +82,26 @@ def test_one_token_more_does_not_fit(sizes: tuple[int, int, float]) -> None:
                 assert math.isclose(found.failure_probability, failure(found.k), rel_tol=1e-9)
         if found.k < n:
             assert failure(found.k + 1) > epsilon
+
+
+@settings(max_examples=60)
+@given(st.integers(1, 40), st.integers(1, 150), st.sampled_from([0.3, 0.1, 0.01]))
+def test_small_vocabularies(n: int, d: int, epsilon: float) -> None:
+    """All k up to the capacity fit and the next does not: near k = n few non-members fit again."""
+
+    def first_failing(fits) -> int:
+        return next((k for k in range(1, n + 1) if not fits(k)), n + 1)
+
+    def bloom(k: int) -> bool:
+        m = width.optimal_hashes_for_failure(n, k, d)
+        return false_positives.failure_probability(n, k, d, m) <= epsilon
+
+    def pseudo(k: int) -> bool:
+        return k <= d and pseudo_inverse.failure_probability(n, k, d) <= epsilon
+
+    assert capacity.bloom(n, d, epsilon).k == first_failing(bloom) - 1
+    assert capacity.pseudo_inverse_readout(n, d, epsilon).k == first_failing(pseudo) - 1
+    assert 0 <= capacity.information_limit(n, d, epsilon).k <= n
 
 
 @given(st.integers(1, 500), st.integers(1, 2000))
