@@ -81,8 +81,9 @@ class Scaling:
         from tqdm import tqdm
 
         from simulate import output, panels, style, sweep
+        from simulate.engines import open_pool
         from simulate.ledger import Ledger
-        from simulate.panels.panel import DEFAULT, FULL, QUICK, as_csv
+        from simulate.panels.panel import DEFAULT, FULL, QUICK
         from simulate.verdict import verdict
 
         unknown = [name for name in self.panels if name not in panels.PANELS]
@@ -122,16 +123,16 @@ class Scaling:
                 task.name: {**task.arguments, **result}
                 for task, result in zip(every_task, results, strict=True)
             }
-            checks = []
-            for panel in chosen:
-                own = [rows[task.name] for task in tasks[panel.name]]
-                checks += panel.checks(own)
-                table = panel.table(own)
-                output.write_whole(self.out / f"{panel.name}.csv", as_csv(table))
-                drawn = panel.figure(table)
-                for file_format in self.formats:
-                    content = style.rendered(drawn, file_format)
-                    output.write_whole(self.out / f"{panel.name}.{file_format}", content)
+            own = {panel.name: [rows[task.name] for task in tasks[panel.name]] for panel in chosen}
+            checks = [check for panel in chosen for check in panel.checks(own[panel.name])]
+            with open_pool("serial" if self.engine == "serial" else "processes", self.jobs) as pool:
+                drawn = [
+                    pool.executor.submit(panels.files, name, own[name], self.formats)
+                    for name in own
+                ]
+                for files in drawn:
+                    for name, content in files.result().items():
+                        output.write_whole(self.out / name, content)
             command = output.command_of("simulate.scaling")
             output.write_whole(self.out / "figures.md", figures_page(chosen, command))
             record = verdict(checks)
