@@ -34,7 +34,7 @@ SMALLEST = 1e-12
 TASKS = ((256, 3), (1000, 4), (4096, 8), (50_000, 16))
 DIRECT_TARGETS = (0.5, 0.1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 # a table of n d bits a family: counted down to a larger P_fail than the others
-LARGEST_QUICK_N, SMALLEST_DIRECT_BEYOND = 5000, 1e-2
+LARGEST_QUICK_N, SMALLEST_DIRECT_BEYOND = 5000, 0.1
 WEIGHTED_TARGETS = (1e-2, 1e-4, 1e-6, 1e-8, 1e-10, 1e-12)
 # the variance of the conditional estimator explodes below (see estimators.conditional_failure)
 SMALLEST_CONDITIONAL_K = 4

@@ -113,7 +113,7 @@ def _best(code: str, n: int, k: int, d: int) -> tuple[float, float]:
 
 def tasks(effort: Effort) -> list[Task]:
     """Failures of each rival at its own smallest width."""
-    families = 100 if effort is QUICK else 4 * effort.families
+    families = 100 if effort is QUICK else 2 * effort.families
     made = []
     groups = [MEASURED["1/epsilon"]] if effort is QUICK else MEASURED.values()
     for n, k, epsilon in (sizes for group in groups for sizes in group):
