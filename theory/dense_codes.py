@@ -26,6 +26,7 @@ from collections.abc import Callable
 import numpy as np
 
 from theory.domain import check_code, check_integer, check_real, check_task
+from theory.search import first_true
 
 # probabilities below are summed from their terms' logarithms
 _LEAST_PROBABILITY = 1e-290
@@ -233,7 +234,7 @@ def softmax_width(n: int, k: int, epsilon: float) -> int:
     bisected. Cost: tens of milliseconds. Raises DomainError outside 2 <= k < n.
     """
     check_real("epsilon", epsilon, 0.0)
-    return _least(1, lambda d: kl_bound(n, k, d, best_beta(n, k, d)) <= epsilon)
+    return first_true(lambda d: kl_bound(n, k, d, best_beta(n, k, d)) <= epsilon, 1)
 
 
 def _log_cosh(x: float) -> float:
@@ -275,7 +276,7 @@ def best_cut(n: int, k: int, d: int) -> int:
 
     if not accepted(highest):
         return d
-    b = _least(lowest, accepted)
+    b = first_true(accepted, lowest, lowest)
     return min(max(1, 2 * b - k * d), d)
 
 
@@ -447,26 +448,11 @@ def _log_upper_tail(trials: int, at_least: int) -> float:
     return float(leading - trials * math.log(2.0) + math.log1p(ratios.sum()))
 
 
-def _least(low: int, suffices: Callable[[int], bool]) -> int:
-    """The least integer from `low` on that suffices, where all larger ones do."""
-    if suffices(low):
-        return low
-    step = 1
-    while not suffices(low + step):
-        low += step
-        step *= 2
-    high = low + step
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if suffices(middle) else (middle, high)
-    return high
-
-
 def _least_in_classes(period: int, suffices: Callable[[int], bool]) -> int:
     """The least positive integer that suffices, where all larger of its class mod `period` do."""
 
     def least(remainder: int) -> int:
-        return period * _least(0, lambda i: suffices(period * i + remainder)) + remainder
+        return period * first_true(lambda i: suffices(period * i + remainder), 0, 0) + remainder
 
     return min(map(least, range(1, period + 1)))
 

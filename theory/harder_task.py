@@ -15,13 +15,13 @@ target as it is; `centred` l has the smallest norm and so the smallest errors.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from theory.domain import DomainError, check_integer, check_real, check_task
 from theory.false_positives import expected_false_positives
+from theory.search import first_true
 from theory.width import optimal_hashes, refined_width_law
 
 # the share of an allowed KL that the Bloom filter may leak: its bits are the cheaper ones
@@ -237,7 +237,7 @@ def sufficient_code(n: int, target_logits: np.ndarray, delta: float) -> TargetCo
     n, k = check_task(n, len(logits))
     check_real("delta", delta, 0.0)
     members = (1.0 - _LEAKED_SHARE) * delta
-    dprime = _least(lambda d: kl_bound(logits, d, 0.0) <= members)
+    dprime = first_true(lambda d: kl_bound(logits, d, 0.0) <= members, 1)
     if n == k:
         return TargetCode(1, 1, dprime, 1.0, kl_bound(logits, dprime, 0.0))
     # the L at which kl_bound is delta
@@ -292,19 +292,7 @@ def direct_width(n: int, target_logits: np.ndarray, delta: float) -> int:
     logits = _check_logits(target_logits)
     check_task(n, len(logits))
     check_real("delta", delta, 0.0)
-    return _least(lambda d: direct_kl_bound(n, logits, d, best_lift(n, logits, d)) <= delta)
-
-
-def _least(suffices: Callable[[int], bool]) -> int:
-    """The least d >= 1 that suffices, where all larger ones do."""
-    high = 1
-    while not suffices(high):
-        high *= 2
-    low = high // 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if suffices(middle) else (middle, high)
-    return high
+    return first_true(lambda d: direct_kl_bound(n, logits, d, best_lift(n, logits, d)) <= delta, 1)
 
 
 def _log_cosh_sums(logits: np.ndarray, dprime: int) -> np.ndarray:

@@ -20,6 +20,7 @@ from functools import cache
 import numpy as np
 
 from theory.domain import DomainError, check_integer, check_real, check_task
+from theory.search import first_true
 
 # terms this many nats below the largest do not reach a double's last digit
 _NEGLIGIBLE = 50.0
@@ -95,21 +96,15 @@ def failure_probability(n: int, k: int, d: int) -> float:
 def smallest_width(n: int, k: int, epsilon: float) -> int:
     """Exact: the smallest d >= k with P_fail <= epsilon; k where n = k.
 
-    P_fail falls with d (1/|h| grows with nu), so d is bisected below `sufficient_width`.
+    P_fail falls with d (1/|h| grows with nu), so d is searched around `refined_width_law`.
     Raises DomainError outside 1 <= k <= n, 0 < epsilon < 1.
     """
     n, k = check_task(n, k)
     target = math.log(check_real("epsilon", epsilon, 0.0, 1.0))
-    if n == k or log_failure_probability(n, k, k) <= target:
+    if n == k:
         return k
-    low, high = k, max(k + 1, math.ceil(sufficient_width(n, k, epsilon)))
-    while high - low > 1:
-        middle = (low + high) // 2
-        if log_failure_probability(n, k, middle) <= target:
-            high = middle
-        else:
-            low = middle
-    return high
+    guess = round(refined_width_law(n, k, epsilon))
+    return first_true(lambda d: log_failure_probability(n, k, d) <= target, guess, k)
 
 
 def upper_bound(n: int, k: int, d: int) -> float:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulate import dense_codes, pseudo_inverse
+from simulate import dense_codes
 from simulate.column_weight import (
     bernoulli_hashes,
     count_over_families,
@@ -27,6 +27,7 @@ from simulate.panels.panel import (
     series_of,
     size_label,
 )
+from simulate.panels.pseudo_inverse import count
 from simulate.sampling import random_hashes, random_sets
 from simulate.sweep import Result, Task
 from simulate.verdict import FALSE_ALARM, Check, agrees, lies_within
@@ -68,7 +69,7 @@ def count_failures(
 ) -> Result:
     """Task: failing inputs of each of `families` random codes of one rival."""
     if code == PSEUDO_INVERSE:
-        return {"failures": [_unranked(rng, n, k, d, sets) for _ in range(families)]}
+        return count(rng, n, k, d, families, sets)
     if code == THRESHOLDED:
         return {"failures": [_misread(rng, n, k, d, parameter, sets) for _ in range(families)]}
     draw = {
@@ -77,12 +78,6 @@ def count_failures(
         INDEPENDENT: partial(bernoulli_hashes, n=n, d=d, rho=parameter),
     }[code]
     return {"failures": count_over_families(rng, draw, k, families, sets).failures.tolist()}
-
-
-def _unranked(rng: np.random.Generator, n: int, k: int, d: int, sets: int) -> int:
-    """Inputs of one Gaussian W_U whose pseudo-inverse readout has a false positive."""
-    readout = pseudo_inverse.of_random_sets(rng, pseudo_inverse.gaussian(rng, n, d), k, sets)
-    return int(np.count_nonzero(readout.failed))
 
 
 def _misread(rng: np.random.Generator, n: int, k: int, d: int, cut: float, sets: int) -> int:
