@@ -58,7 +58,7 @@ class TargetNetwork:
     def logits(self, tokens: Tokens, alpha: Alpha, target_logits: Alpha) -> Logits:
         """The forward pass, float [sets, n]; the softmax over the members should be softmax(l)."""
         x = self.residual(tokens, alpha, target_logits)
-        return self.network.after_layer(x) @ self.network.W_U
+        return self.network.read_out(self.network.after_layer(x))
 
 
 def with_target(network: ReluNetwork, signs: Float[np.ndarray, "n dprime"]) -> TargetNetwork:

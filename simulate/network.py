@@ -20,8 +20,9 @@ class ReluNetwork:
     """logits = x' W_U with x' = x + ReLU(x W_in + b_in) W_out and x = sum_j alpha_j W_E[i_j].
 
     Names and orientation are TransformerLens's: W_E [n, d], W_in [d, h], b_in [h], W_out [h, d],
-    W_U [d, n], all of one floating dtype, in which the forward pass is computed. Raises
-    DomainError for shapes that do not fit, mixed dtypes, or entries that are not finite.
+    W_U [d, n], all of one floating dtype, in which the forward pass is computed. Output biases
+    b_out [d], added to x', and b_U [n], added to the logits, are None where there are none.
+    Raises DomainError for shapes that do not fit, mixed dtypes, or entries that are not finite.
 
     alpha_min: the smallest coefficient for which the weights do what they were made for; the
     forward pass refuses smaller ones. 0 where nothing is claimed.
@@ -33,18 +34,20 @@ class ReluNetwork:
     W_out: Float[np.ndarray, "h d"]
     W_U: Float[np.ndarray, "d n"]
     alpha_min: float = 0.0
+    b_out: Float[np.ndarray, " d"] | None = None
+    b_U: Float[np.ndarray, " n"] | None = None
 
     def __post_init__(self) -> None:
-        n, d = self.W_E.shape
-        (h,) = self.b_in.shape
-        wanted = {"W_in": (d, h), "W_out": (h, d), "W_U": (d, n)}
-        for name, shape in wanted.items():
-            if getattr(self, name).shape != shape:
-                raise DomainError(
-                    f"{name} must have shape {shape}; got {getattr(self, name).shape}"
-                )
-        for name in ("W_E", *wanted, "b_in"):
+        if self.W_E.ndim != 2 or self.b_in.ndim != 1:
+            raise DomainError("W_E must be a matrix [n, d] and b_in a vector [h]")
+        n, d, h = self.n, self.d, self.h
+        wanted = {"W_in": (d, h), "W_out": (h, d), "W_U": (d, n), "b_out": (d,), "b_U": (n,)}
+        for name in ("W_E", "b_in", *wanted):
             tensor = getattr(self, name)
+            if tensor is None:
+                continue
+            if tensor.shape != wanted.get(name, tensor.shape):
+                raise DomainError(f"{name} must have shape {wanted[name]}; got {tensor.shape}")
             if tensor.dtype != self.dtype:
                 raise DomainError(f"{name} must have W_E's dtype {self.dtype}; got {tensor.dtype}")
             if not np.isfinite(tensor).all():
@@ -83,12 +86,18 @@ class ReluNetwork:
         return np.einsum("sk,skd->sd", alpha.astype(self.dtype), self.W_E[tokens])
 
     def after_layer(self, x: Residual) -> Residual:
-        """The residual stream after the layer: x + ReLU(x W_in + b_in) W_out."""
-        return x + np.maximum(x @ self.W_in + self.b_in, 0) @ self.W_out
+        """The residual stream after the layer: x + ReLU(x W_in + b_in) W_out (+ b_out)."""
+        after = x + np.maximum(x @ self.W_in + self.b_in, 0) @ self.W_out
+        return after if self.b_out is None else after + self.b_out
 
     def logits(self, tokens: Tokens, alpha: Alpha) -> Logits:
         """The forward pass, float [sets, n]; memory about 8 sets (k d + h + n) bytes."""
-        return self.after_layer(self.residual(tokens, alpha)) @ self.W_U
+        return self.read_out(self.after_layer(self.residual(tokens, alpha)))
+
+    def read_out(self, x: Residual) -> Logits:
+        """The logits of a final residual stream: x W_U (+ b_U)."""
+        logits = x @ self.W_U
+        return logits if self.b_U is None else logits + self.b_U
 
 
 def membership(tokens: Tokens, n: int) -> Bool[np.ndarray, "sets n"]:

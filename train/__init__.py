@@ -1,0 +1,1 @@
+"""The toy network in PyTorch: task, training, checkpoints, analysis and certificates."""

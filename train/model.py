@@ -1,0 +1,82 @@
+"""The toy network in PyTorch: one residual ReLU layer between an embedding and a readout."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from simulate.harder_task import TargetNetwork
+from simulate.network import ReluNetwork
+from theory.domain import check_integer
+from train.task import Batch
+
+Residual = Float[Tensor, "inputs d"]
+Logits = Float[Tensor, "inputs n"]
+
+
+class ToyNetwork(nn.Module):
+    """logits = x' W_U with x' = x + ReLU(x W_in + b_in) W_out, the trainable twin of `ReluNetwork`.
+
+    x = sum_j alpha_j W_E[i_j] + sum_j l_j V[i_j]; V, the second embedding, only in the harder task.
+    Parameters are float32: W_E [n, d], W_in [d, h], b_in [h], W_out [h, d], W_U [d, n], V [n, d].
+    """
+
+    V: nn.Parameter | None
+
+    def __init__(self, n: int, d: int, h: int, second_embedding: bool = False) -> None:
+        super().__init__()
+        for name, size in (("n", n), ("d", d), ("h", h)):
+            check_integer(name, size, 1)
+        self.W_E = nn.Parameter(torch.zeros(n, d))
+        self.W_in = nn.Parameter(torch.zeros(d, h))
+        self.b_in = nn.Parameter(torch.zeros(h))
+        self.W_out = nn.Parameter(torch.zeros(h, d))
+        self.W_U = nn.Parameter(torch.zeros(d, n))
+        self.V = nn.Parameter(torch.zeros(n, d)) if second_embedding else None
+
+    def residual(self, batch: Batch) -> Residual:
+        """The residual stream before the layer."""
+        x = _weighted_rows(self.W_E, batch.tokens, batch.alpha)
+        if self.V is not None and batch.target_logits is not None:
+            x = x + _weighted_rows(self.V, batch.tokens, batch.target_logits)
+        return x
+
+    def after_layer(self, x: Residual) -> Residual:
+        """The residual stream after the layer: x + ReLU(x W_in + b_in) W_out."""
+        return x + torch.relu(torch.addmm(self.b_in, x, self.W_in)) @ self.W_out
+
+    def forward(self, batch: Batch) -> Residual:
+        """The final residual stream; `logits` or `loss.cross_entropy` read it out with W_U."""
+        return self.after_layer(self.residual(batch))
+
+    def logits(self, batch: Batch) -> Logits:
+        """The forward pass."""
+        return self(batch) @ self.W_U
+
+    @torch.no_grad()
+    def to_network(self) -> ReluNetwork | TargetNetwork:
+        """The weights as float32 arrays; a TargetNetwork where there is a second embedding."""
+        arrays = {
+            name: weight.float().cpu().numpy().copy() for name, weight in self.named_parameters()
+        }
+        V = arrays.pop("V", None)
+        network = ReluNetwork(**arrays)  # type: ignore[arg-type]
+        return network if V is None else TargetNetwork(network, V)
+
+    @classmethod
+    def from_network(cls, network: ReluNetwork | TargetNetwork) -> ToyNetwork:
+        """A trainable copy of the weights, rounded to float32."""
+        V = network.V if isinstance(network, TargetNetwork) else None
+        arrays = network.network if isinstance(network, TargetNetwork) else network
+        model = cls(arrays.n, arrays.d, arrays.h, second_embedding=V is not None)
+        with torch.no_grad():
+            for name, weight in model.named_parameters():
+                array = V if name == "V" else getattr(arrays, name)
+                weight.copy_(torch.from_numpy(array))
+        return model
+
+
+def _weighted_rows(table: Tensor, tokens: Tensor, weights: Tensor) -> Tensor:
+    """sum_j weights[:, j] table[tokens[:, j]], without the [inputs, k, d] intermediate."""
+    return nn.functional.embedding_bag(tokens, table, per_sample_weights=weights, mode="sum")

@@ -1,0 +1,91 @@
+"""The task: put equal probability on the k active tokens, or any wanted distribution over them.
+
+One input is k distinct tokens with coefficients alpha_j ~ U[1, c]; in the harder task also target
+logits l_j ~ N(0, target_scale^2), centred, and the wanted output is softmax(l) over the k tokens
+(uniform where all l_j are 0).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from theory.domain import check_integer, check_real, check_task
+
+Tokens = Int[Tensor, "inputs k"]
+Coefficients = Float[Tensor, "inputs k"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Inputs of the network: distinct tokens, int64 in 0..n-1; alpha and target_logits, float32.
+
+    target_logits: l in nats; None in the uniform task.
+    """
+
+    tokens: Tokens
+    alpha: Coefficients
+    target_logits: Coefficients | None = None
+
+    def target(self) -> Coefficients:
+        """The wanted probabilities of the k tokens; every other token's is 0."""
+        if self.target_logits is None:
+            return torch.full_like(self.alpha, 1.0 / self.alpha.shape[1])
+        return torch.softmax(self.target_logits, dim=1)
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The same inputs on another device."""
+        logits = None if self.target_logits is None else self.target_logits.to(device)
+        return Batch(self.tokens.to(device), self.alpha.to(device), logits)
+
+
+@dataclass(frozen=True)
+class Task:
+    """Sizes and laws of the inputs; DomainError unless 1 <= k <= n, c >= 1, target_scale >= 0.
+
+    n: vocabulary size. k: active tokens in one input. c: largest coefficient. target_scale:
+    standard deviation of the target logits before centring, nats; 0 is the uniform task.
+    """
+
+    n: int
+    k: int
+    c: float = 2.0
+    target_scale: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_task(self.n, self.k)
+        check_real("c", self.c, 1.0, closed=True)
+        check_real("target_scale", self.target_scale, 0.0, closed=True)
+
+    def draw(self, inputs: int, generator: torch.Generator) -> Batch:
+        """Independent inputs, on the generator's device."""
+        check_integer("inputs", inputs, 1)
+        device = generator.device
+        tokens = distinct_tokens(inputs, self.n, self.k, generator)
+        alpha = torch.empty(inputs, self.k, device=device)
+        alpha.uniform_(1.0, self.c, generator=generator)
+        if self.target_scale == 0.0:
+            return Batch(tokens, alpha)
+        logits = torch.empty(inputs, self.k, device=device)
+        logits.normal_(0.0, self.target_scale, generator=generator)
+        return Batch(tokens, alpha, logits - logits.mean(dim=1, keepdim=True))
+
+
+def distinct_tokens(inputs: int, n: int, k: int, generator: torch.Generator) -> Tokens:
+    """Uniformly random k-subsets of the n tokens, int64 [inputs, k]; O(inputs k^2), whatever n is.
+
+    Floyd's algorithm (Bentley and Floyd 1987): the j-th draw is uniform on 0..n-k+j and, where it
+    was drawn before, replaced by n-k+j itself. The set is uniform; the order within it is not.
+    """
+    device = generator.device
+    tokens = torch.empty(inputs, k, dtype=torch.int64, device=device)
+    for j, last in enumerate(range(n - k, n)):
+        drawn = torch.randint(0, last + 1, (inputs,), generator=generator, device=device)
+        if j:
+            repeated = (tokens[:, :j] == drawn[:, None]).any(dim=1)
+            drawn = torch.where(repeated, last, drawn)
+        tokens[:, j] = drawn
+    return tokens
