@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from train.model import ToyNetwork
-from train.task import Batch, Task
+from train.task import Batch, Task, Tokens
 
 # the smallest normal float32: a member's log probability counts as no less than its logarithm
 _SMALLEST = torch.finfo(torch.float32).tiny
@@ -54,6 +54,8 @@ class _ReadOutAgainstTarget(torch.autograd.Function):
 class TargetDivergence:
     """Mean KL(target || output) over a batch, nats, for training: call it, then `backward()`.
 
+    wanted: the tokens that the target is on, where they are not the batch's own.
+
     A member's probability counts as at least 1e-38 in the value; the gradient is exact. Under
     autocast the readout's matmuls use that dtype. The logits' memory is reused by the next call,
     so one backward pass belongs to each.
@@ -62,14 +64,17 @@ class TargetDivergence:
     def __init__(self) -> None:
         self._buffer: Tensor | None = None
 
-    def __call__(self, model: ToyNetwork, batch: Batch) -> Float[Tensor, ""]:
-        x = model(batch)
+    def __call__(
+        self, model: ToyNetwork, batch: Batch, wanted: Tokens | None = None
+    ) -> Float[Tensor, ""]:
+        x, readout = model(batch), model.readout
+        tokens = batch.tokens if wanted is None else wanted
         kind = x.device.type
         dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
-        shape = (len(batch.tokens), model.W_U.shape[1])
+        shape = (len(tokens), readout.shape[1])
         if self._buffer is None or self._buffer.shape != shape or self._buffer.dtype != dtype:
             self._buffer = torch.empty(shape, dtype=dtype, device=x.device)
-        return _ReadOutAgainstTarget.apply(x, model.W_U, batch.tokens, batch.target(), self._buffer)
+        return _ReadOutAgainstTarget.apply(x, readout, tokens, batch.target(), self._buffer)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -20,11 +21,15 @@ class ToyNetwork(nn.Module):
 
     x = sum_j alpha_j W_E[i_j] + sum_j l_j V[i_j]; V, the second embedding, only in the harder task.
     Parameters are float32: W_E [n, d], W_in [d, h], b_in [h], W_out [h, d], W_U [d, n], V [n, d].
+    With a `tie` there is no W_U of its own, the readout is tie W_E^T.
     """
 
+    W_U: nn.Parameter | None
     V: nn.Parameter | None
 
-    def __init__(self, n: int, d: int, h: int, second_embedding: bool = False) -> None:
+    def __init__(
+        self, n: int, d: int, h: int, second_embedding: bool = False, tie: float | None = None
+    ) -> None:
         super().__init__()
         for name, size in (("n", n), ("d", d), ("h", h)):
             check_integer(name, size, 1)
@@ -32,8 +37,17 @@ class ToyNetwork(nn.Module):
         self.W_in = nn.Parameter(torch.zeros(d, h))
         self.b_in = nn.Parameter(torch.zeros(h))
         self.W_out = nn.Parameter(torch.zeros(h, d))
-        self.W_U = nn.Parameter(torch.zeros(d, n))
+        self.W_U = nn.Parameter(torch.zeros(d, n)) if tie is None else None
         self.V = nn.Parameter(torch.zeros(n, d)) if second_embedding else None
+        self.tie = tie
+
+    @property
+    def readout(self) -> Float[Tensor, "d n"]:
+        """The matrix that reads the logits: W_U, or the tied one."""
+        if self.W_U is not None:
+            return self.W_U
+        assert self.tie is not None
+        return self.tie * self.W_E.T
 
     def residual(self, batch: Batch) -> Residual:
         """The residual stream before the layer."""
@@ -47,34 +61,28 @@ class ToyNetwork(nn.Module):
         return x + torch.relu(torch.addmm(self.b_in, x, self.W_in)) @ self.W_out
 
     def forward(self, batch: Batch) -> Residual:
-        """The final residual stream; `logits` or `loss.cross_entropy` read it out with W_U."""
+        """The final residual stream, which `logits` and the loss read out."""
         return self.after_layer(self.residual(batch))
 
     def logits(self, batch: Batch) -> Logits:
         """The forward pass."""
-        return self(batch) @ self.W_U
+        return self(batch) @ self.readout
 
     @torch.no_grad()
     def to_network(self) -> ReluNetwork | TargetNetwork:
         """The weights as float32 arrays; a TargetNetwork where there is a second embedding."""
-        arrays = {
-            name: weight.float().cpu().numpy().copy() for name, weight in self.named_parameters()
-        }
-        V = arrays.pop("V", None)
-        network = ReluNetwork(**arrays)  # type: ignore[arg-type]
-        return network if V is None else TargetNetwork(network, V)
 
-    @classmethod
-    def from_network(cls, network: ReluNetwork | TargetNetwork) -> ToyNetwork:
-        """A trainable copy of the weights, rounded to float32."""
-        V = network.V if isinstance(network, TargetNetwork) else None
-        arrays = network.network if isinstance(network, TargetNetwork) else network
-        model = cls(arrays.n, arrays.d, arrays.h, second_embedding=V is not None)
-        with torch.no_grad():
-            for name, weight in model.named_parameters():
-                array = V if name == "V" else getattr(arrays, name)
-                weight.copy_(torch.from_numpy(array))
-        return model
+        def array(weight: Tensor) -> np.ndarray:
+            return np.ascontiguousarray(weight.cpu().numpy()).copy()
+
+        network = ReluNetwork(
+            W_E=array(self.W_E),
+            W_in=array(self.W_in),
+            b_in=array(self.b_in),
+            W_out=array(self.W_out),
+            W_U=array(self.readout),
+        )
+        return network if self.V is None else TargetNetwork(network, array(self.V))
 
 
 def _weighted_rows(table: Tensor, tokens: Tensor, weights: Tensor) -> Tensor:

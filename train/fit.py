@@ -1,0 +1,139 @@
+"""Training: a state, steps that advance it, and what it measures on the way.
+
+A state's weights depend on the recipe, the device and the number of threads alone: not on how the
+steps are divided into calls, nor on what is measured between them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from train.loss import Measures, TargetDivergence, measure
+from train.model import ToyNetwork
+from train.recipe import Recipe
+from train.start import initial_model
+
+BETAS = (0.9, 0.99)
+_INPUTS_STREAM, _MEASURE_STREAM = 1, 2
+
+
+class DivergedError(RuntimeError):
+    """The loss is no longer a finite number; the message says at which step."""
+
+
+@dataclass
+class State:
+    """A training run between two steps: `step` of them are done."""
+
+    recipe: Recipe
+    model: ToyNetwork
+    optimiser: torch.optim.AdamW
+    generator: torch.Generator
+    step: int = 0
+
+    @property
+    def done(self) -> bool:
+        """Whether all steps of the recipe are done."""
+        return self.step >= self.recipe.steps
+
+
+def begin(recipe: Recipe, device: torch.device | str = "cpu") -> State:
+    """The state before the first step."""
+    model = initial_model(recipe).to(device)
+    groups = []
+    for names, rate, decay in (
+        (("W_E", "V"), recipe.embedding_learning_rate, recipe.embedding_weight_decay),
+        (("W_in", "b_in", "W_out", "W_U"), recipe.learning_rate, recipe.weight_decay),
+    ):
+        weights = [
+            weight
+            for name, weight in model.named_parameters()
+            if name in names and weight.requires_grad
+        ]
+        if weights:
+            groups.append({"params": weights, "largest": rate, "weight_decay": decay})
+    if not groups:
+        raise ValueError("every parameter is frozen")
+    optimiser = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=BETAS, fused=True)
+    return State(recipe, model, optimiser, _generator(recipe, _INPUTS_STREAM, device=device))
+
+
+def _generator(recipe: Recipe, *stream: int, device: torch.device | str = "cpu") -> torch.Generator:
+    """An independent stream of the recipe's seed."""
+    (word,) = np.random.SeedSequence(recipe.seed, spawn_key=stream).generate_state(1, np.uint64)
+    return torch.Generator(device).manual_seed(int(word))
+
+
+def rate(recipe: Recipe, step: int) -> float:
+    """The share of the largest learning rate that step (0-based) uses."""
+    risen = min(1.0, (step + 1) / recipe.warmup) if recipe.warmup else 1.0
+    return risen * (0.5 * (1 + math.cos(math.pi * step / recipe.steps))) ** recipe.cooling
+
+
+def advance(state: State, steps: int) -> float:
+    """Do the next `steps` steps, or as many as are left; returns their mean loss, nats.
+
+    Raises DivergedError after a step whose loss is not finite; the state is then of no use.
+    """
+    recipe, task = state.recipe, state.recipe.task()
+    device = state.generator.device
+    divergence = TargetDivergence()
+    autocast = (
+        torch.autocast(device.type, torch.bfloat16)
+        if recipe.precision == "bfloat16"
+        else nullcontext()
+    )
+    total = 0.0
+    steps = min(steps, recipe.steps - state.step)
+    for _ in range(steps):
+        for group in state.optimiser.param_groups:
+            group["lr"] = group["largest"] * rate(recipe, state.step)
+        batch = task.draw(recipe.batch, state.generator)
+        wanted = batch.tokens.roll(1, dims=0) if recipe.shuffled_targets else batch.tokens
+        with autocast:
+            loss = divergence(state.model, batch, wanted)
+        loss.backward()
+        state.optimiser.step()
+        state.optimiser.zero_grad(set_to_none=True)
+        state.step += 1
+        value = loss.item()
+        if not math.isfinite(value):
+            raise DivergedError(f"the loss is {value} at step {state.step}")
+        total += value
+    return total / max(steps, 1)
+
+
+def judge(state: State, inputs: int = 8192) -> Measures:
+    """The measures on fresh inputs that depend on the recipe's seed and the step alone."""
+    generator = _generator(state.recipe, _MEASURE_STREAM, state.step, device=state.generator.device)
+    return measure(state.model, state.recipe.task(), inputs, generator)
+
+
+def milestones(steps: int, pieces: int = 60) -> Iterator[int]:
+    """Steps at which to look: powers of 2 while they are close together, then evenly."""
+    spacing = max(1, math.ceil(steps / pieces))
+    power = 1
+    while power < spacing:
+        yield power
+        power *= 2
+    yield from range(spacing, steps, spacing)
+    yield steps
+
+
+def fit(
+    recipe: Recipe,
+    device: torch.device | str = "cpu",
+    on_milestone: Callable[[State, float], None] = lambda state, loss: None,
+) -> State:
+    """Train from the start to the end; `on_milestone(state, mean loss since the last)` may look."""
+    state = begin(recipe, device)
+    for step in milestones(recipe.steps):
+        loss = advance(state, step - state.step)
+        on_milestone(state, loss)
+    return state

@@ -1,0 +1,111 @@
+"""Everything that decides a trained network's weights, as one frozen record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from theory.domain import DomainError, check_code, check_integer, check_real
+from train.task import Task
+
+Start = Literal["gaussian", "clamp", "exact"]
+Precision = Literal["float32", "bfloat16"]
+PARAMETERS = ("W_E", "W_in", "b_in", "W_out", "W_U", "V")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Task, start, optimiser and schedule. Raises DomainError for a field outside its range."""
+
+    n: int = 512
+    """Vocabulary size."""
+    d: int = 64
+    """Residual width."""
+    h: int | None = None
+    """Hidden width; d where it is not given."""
+    k: int = 3
+    """Active tokens in one input, 1..n."""
+    c: float = 2.0
+    """Largest coefficient: alpha ~ U[1, c]."""
+    target_scale: float = 0.0
+    """Standard deviation of the target logits, nats; above 0 it is the harder task."""
+    steps: int = 12_000
+    """Optimiser steps."""
+    batch: int = 512
+    """Fresh inputs per step."""
+    seed: int = 0
+    """Seed of the start and of all inputs."""
+    start: Start = "gaussian"
+    """gaussian: W_in, W_out, W_U ~ N(0, 1/rows). clamp: the same with W_in = I and W_out = -I, so
+    that the layer cuts off what is positive; the hashes are still to be learned. exact: the clamp
+    construction with random hashes of m bits."""
+    embedding_scale: float = 1.0
+    """Standard deviation of W_E (and V) at the start; for exact, the value of an owned entry."""
+    bias: float = 0.0
+    """b_in at the start, in units of embedding_scale; exact has its own."""
+    m: int | None = None
+    """Hash bits per token of the exact start, 1..d; where P_fail is least if not given."""
+    tied: bool = False
+    """Keep W_U = W_E^T / (embedding_scale sqrt(d)) throughout."""
+    frozen: tuple[str, ...] = ()
+    """Names of parameters that stay as they start."""
+    layer: bool = True
+    """Whether there is a ReLU layer; without it W_in, b_in and W_out stay 0."""
+    shuffled_targets: bool = False
+    """Ask for another input's tokens: what a network learns where there is nothing to learn."""
+    learning_rate: float = 1e-2
+    """Largest step of AdamW, for all but the embeddings."""
+    embedding_rate: float | None = None
+    """The same for W_E and V; learning_rate where it is not given."""
+    weight_decay: float = 0.01
+    """Decoupled weight decay, for all but the embeddings: a weight loses this times the rate."""
+    embedding_decay: float | None = None
+    """The same for W_E and V; weight_decay where it is not given."""
+    warmup: int = 100
+    """Steps in which the rate rises linearly to its largest."""
+    cooling: float = 1.0
+    """The rate then falls as ((1 + cos(pi step/steps)) / 2)^cooling."""
+    precision: Precision = "float32"
+    """bfloat16 runs the matrix products under autocast; weights and optimiser stay float32."""
+
+    def __post_init__(self) -> None:
+        self.task()
+        for name in ("d", "hidden", "steps", "batch"):
+            check_integer(name.replace("hidden", "h"), getattr(self, name), 1)
+        for name in ("seed", "warmup"):
+            check_integer(name, getattr(self, name), 0)
+        for name in ("embedding_scale", "learning_rate", "embedding_learning_rate", "cooling"):
+            check_real(name, getattr(self, name), 0.0)
+        for name in ("weight_decay", "embedding_weight_decay"):
+            check_real(name, getattr(self, name), 0.0, closed=True)
+        check_real("bias", abs(self.bias), 0.0, closed=True)
+        if self.m is not None:
+            check_code(self.k, self.d, self.m)
+        unknown = sorted({*self.frozen} - {*PARAMETERS})
+        if unknown:
+            raise DomainError(
+                f"frozen must be among {', '.join(PARAMETERS)}; got {', '.join(unknown)}"
+            )
+        if self.start != "gaussian" and self.hidden != self.d:
+            raise DomainError(f"h must be d = {self.d} for start {self.start}; got {self.hidden}")
+        if self.tied and "W_U" in self.frozen:
+            raise DomainError("frozen must not hold W_U where it is tied")
+
+    @property
+    def hidden(self) -> int:
+        """Hidden width."""
+        return self.d if self.h is None else self.h
+
+    @property
+    def embedding_learning_rate(self) -> float:
+        """Largest step for the embeddings."""
+        return self.learning_rate if self.embedding_rate is None else self.embedding_rate
+
+    @property
+    def embedding_weight_decay(self) -> float:
+        """Decoupled weight decay of the embeddings."""
+        return self.weight_decay if self.embedding_decay is None else self.embedding_decay
+
+    def task(self) -> Task:
+        """The inputs it is trained on."""
+        return Task(self.n, self.k, self.c, self.target_scale)
