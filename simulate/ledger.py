@@ -19,6 +19,23 @@ Result = dict[str, Any]
 SCHEMA = 1
 
 
+def lock(path: Path) -> FileLock:
+    """The operating system's lock on a file of this run, held until it is released or we end.
+
+    path: the lock file; its folder is made. Raises DomainError when another run holds it or the
+    folder cannot be written.
+    """
+    held = FileLock(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        held.acquire(timeout=0)
+    except Timeout:
+        raise DomainError(f"out must not be in use by another run; {path} is locked") from None
+    except OSError as error:
+        raise DomainError(f"out must be a folder that can be written; {error}") from None
+    return held
+
+
 class Ledger:
     """Finished results on disk: a header line, then one line {"task", "result"} each.
 
@@ -32,14 +49,7 @@ class Ledger:
         self.results: dict[str, Result] = {}
         self._path = path
         self._header = {"schema": SCHEMA, **header}
-        self._lock = FileLock(path.with_suffix(".lock"))
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            raise DomainError(f"out must not be in use by another run; {path} is locked") from None
-        except OSError as error:
-            raise DomainError(f"out must be a folder that can be written; {error}") from None
+        self._lock = lock(path.with_suffix(".lock"))
         try:
             kept = self._read(path, json.loads(json.dumps(header))) if resume else b""
             self._file = path.open("wb" if not kept else "r+b")

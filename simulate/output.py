@@ -8,7 +8,7 @@ import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -38,8 +38,17 @@ def as_json(record: Mapping[str, Any]) -> str:
     return json.dumps(record, indent=2, allow_nan=False) + "\n"
 
 
-def run_record(command: str, configuration: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-    """What `run.json` holds: command, configuration, versions, commit, machine, wall time."""
+def run_record(
+    command: str,
+    configuration: Mapping[str, Any],
+    seconds: float,
+    packages: Sequence[str] = (),
+    threads: int = 1,
+) -> dict[str, Any]:
+    """What `run.json` holds: command, configuration, versions, commit, machine, wall time.
+
+    packages: further ones whose versions matter to this job. threads: of each worker.
+    """
     return {
         "schema": SCHEMA,
         "command": command,
@@ -47,10 +56,10 @@ def run_record(command: str, configuration: Mapping[str, Any], seconds: float) -
         "seconds": seconds,
         "commit": _commit(),
         "python": platform.python_version(),
-        "versions": {package: version(package) for package in _PACKAGES},
+        "versions": {package: version(package) for package in (*_PACKAGES, *packages)},
         "platform": platform.platform(),
         "processors": os.cpu_count(),
-        "threads_per_worker": 1,
+        "threads_per_worker": threads,
     }
 
 

@@ -1,7 +1,5 @@
 """The panels of the main job, one file each, in the order of the report."""
 
-from collections.abc import Sequence
-
 from simulate.panels import (
     column_weight,
     dense_softmax,
@@ -20,7 +18,7 @@ from simulate.panels import (
     width_against_error,
     width_of_rivals,
 )
-from simulate.panels.panel import Panel, Row, as_csv
+from simulate.panels.panel import Panel
 
 PANELS: dict[str, Panel] = {
     module.PANEL.name: module.PANEL
@@ -43,14 +41,3 @@ PANELS: dict[str, Panel] = {
         language_models,
     )
 }
-
-
-def files(name: str, rows: Sequence[Row], formats: Sequence[str]) -> dict[str, bytes]:
-    """A panel's table as CSV and its figure in each format: file names and contents."""
-    from simulate import style
-
-    panel = PANELS[name]
-    table = panel.table(rows)
-    drawn = panel.figure(table)
-    made = {f"{name}.{file_format}": style.rendered(drawn, file_format) for file_format in formats}
-    return {f"{name}.csv": as_csv(table).encode()} | made

@@ -90,6 +90,16 @@ class Panel:
     figure: Callable[[Sequence[Point]], Figure]
 
 
+def files(panel: Panel, rows: Sequence[Row], formats: Sequence[str]) -> dict[str, bytes]:
+    """The panel's table as CSV and its figure in each format: file names and contents."""
+    from simulate import style
+
+    table = panel.table(rows)
+    drawn = panel.figure(table)
+    images = {f"{panel.name}.{ending}": style.rendered(drawn, ending) for ending in formats}
+    return {f"{panel.name}.csv": as_csv(table).encode()} | images
+
+
 def as_csv(table: Sequence[Point]) -> str:
     """The table as CSV text, one line per point; floats in full."""
     stream = io.StringIO()
