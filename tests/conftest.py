@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import iter_modules
 
@@ -16,6 +17,8 @@ CHECKED = [
     for module in iter_modules([str(Path(__file__).parents[1] / "simulate")])
     if module.name != "numba_kernels"
 ]
+if find_spec("torch"):  # whose types the annotations name
+    CHECKED.append("train")
 install_import_hook(CHECKED, "tests.typechecker.check")
 
 # derandomised: a green suite stays green, and a failure is the same failure for everyone

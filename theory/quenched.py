@@ -32,7 +32,7 @@ def _check_masks(masks: np.ndarray) -> np.ndarray:
     if masks.ndim != 2 or masks.dtype != np.bool_ or len(masks) == 0:
         shape = ", ".join(map(str, masks.shape))
         raise DomainError(f"masks must be bool [n, d], n at least 1; got {masks.dtype} [{shape}]")
-    return masks
+    return np.ascontiguousarray(masks)
 
 
 def _signed_counts(masks: np.ndarray, token: int, signs: np.ndarray) -> list[int]:

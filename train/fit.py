@@ -18,6 +18,7 @@ from train.loss import Measures, TargetDivergence, measure
 from train.model import ToyNetwork
 from train.recipe import Recipe
 from train.start import initial_model
+from train.task import draw
 
 BETAS = (0.9, 0.99)
 _INPUTS_STREAM, _MEASURE_STREAM = 1, 2
@@ -79,7 +80,8 @@ def rate(recipe: Recipe, step: int) -> float:
 def advance(state: State, steps: int) -> float:
     """Do the next `steps` steps, or as many as are left; returns their mean loss, nats.
 
-    Raises DivergedError after a step whose loss is not finite; the state is then of no use.
+    Raises DivergedError after a step whose loss is not finite, or at the end where a weight is not;
+    the state is then of no use.
     """
     recipe, task = state.recipe, state.recipe.task()
     device = state.generator.device
@@ -94,7 +96,7 @@ def advance(state: State, steps: int) -> float:
     for _ in range(steps):
         for group in state.optimiser.param_groups:
             group["lr"] = group["largest"] * rate(recipe, state.step)
-        batch = task.draw(recipe.batch, state.generator)
+        batch = draw(task, recipe.batch, state.generator)
         wanted = batch.tokens.roll(1, dims=0) if recipe.shuffled_targets else batch.tokens
         with autocast:
             loss = divergence(state.model, batch, wanted)
@@ -106,13 +108,25 @@ def advance(state: State, steps: int) -> float:
         if not math.isfinite(value):
             raise DivergedError(f"the loss is {value} at step {state.step}")
         total += value
+    if not all(bool(weight.isfinite().all()) for weight in state.model.parameters()):
+        raise DivergedError(f"a weight is not finite at step {state.step}")
     return total / max(steps, 1)
 
 
 def judge(state: State, inputs: int = 8192) -> Measures:
-    """The measures on fresh inputs that depend on the recipe's seed and the step alone."""
-    generator = _generator(state.recipe, _MEASURE_STREAM, state.step, device=state.generator.device)
-    return measure(state.model, state.recipe.task(), inputs, generator)
+    """The measures on fresh inputs that depend on the recipe's seed and the step alone.
+
+    Raises DivergedError where they are not finite.
+    """
+    measures = measure(state.model, state.recipe.task(), inputs, fresh_inputs(state))
+    if not math.isfinite(measures.kl):
+        raise DivergedError(f"the KL divergence is {measures.kl} at step {state.step}")
+    return measures
+
+
+def fresh_inputs(state: State) -> torch.Generator:
+    """The stream that the state is judged on, from the recipe's seed and the step alone."""
+    return _generator(state.recipe, _MEASURE_STREAM, state.step, device=state.generator.device)
 
 
 def milestones(steps: int, pieces: int = 60) -> Iterator[int]:
@@ -133,7 +147,13 @@ def fit(
 ) -> State:
     """Train from the start to the end; `on_milestone(state, mean loss since the last)` may look."""
     state = begin(recipe, device)
-    for step in milestones(recipe.steps):
-        loss = advance(state, step - state.step)
-        on_milestone(state, loss)
+    finish(state, on_milestone)
     return state
+
+
+def finish(state: State, on_milestone: Callable[[State, float], None]) -> None:
+    """Do the steps that are left, looking at the milestones that are left."""
+    for step in milestones(state.recipe.steps):
+        if step > state.step:
+            loss = advance(state, step - state.step)
+            on_milestone(state, loss)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from simulate.harder_task import TargetNetwork
 from simulate.network import ReluNetwork
-from theory.domain import check_integer
+from theory.domain import DomainError, check_integer
 from train.task import Batch
 
 Residual = Float[Tensor, "inputs d"]
@@ -40,6 +40,19 @@ class ToyNetwork(nn.Module):
         self.W_U = nn.Parameter(torch.zeros(d, n)) if tie is None else None
         self.V = nn.Parameter(torch.zeros(n, d)) if second_embedding else None
         self.tie = tie
+
+    @classmethod
+    def of(cls, network: ReluNetwork | TargetNetwork) -> ToyNetwork:
+        """The network as a model, in float32. Raises DomainError where it has output biases."""
+        V = network.V if isinstance(network, TargetNetwork) else None
+        relu = network.network if isinstance(network, TargetNetwork) else network
+        if relu.b_out is not None or relu.b_U is not None:
+            raise DomainError("network must have no output biases b_out and b_U")
+        model = cls(relu.n, relu.d, relu.h, second_embedding=V is not None)
+        arrays = {name: getattr(relu, name) for name in ("W_E", "W_in", "b_in", "W_out", "W_U")}
+        arrays |= {} if V is None else {"V": V}
+        model.load_state_dict({name: torch.tensor(array) for name, array in arrays.items()})
+        return model
 
     @property
     def readout(self) -> Float[Tensor, "d n"]:

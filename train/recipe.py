@@ -1,16 +1,36 @@
-"""Everything that decides a trained network's weights, as one frozen record."""
+"""Everything that decides a trained network's weights, as frozen records; needs no PyTorch."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
-from theory.domain import DomainError, check_code, check_integer, check_real
-from train.task import Task
+from theory.domain import DomainError, check_code, check_integer, check_real, check_task
 
 Start = Literal["gaussian", "clamp", "exact"]
 Precision = Literal["float32", "bfloat16"]
+Device = Literal["cpu", "cuda"]
 PARAMETERS = ("W_E", "W_in", "b_in", "W_out", "W_U", "V")
+
+
+@dataclass(frozen=True)
+class Task:
+    """Sizes and laws of the inputs; DomainError unless 1 <= k <= n, c >= 1, target_scale >= 0.
+
+    n: vocabulary size. k: active tokens in one input. c: largest coefficient. target_scale:
+    standard deviation of the target logits before centring, nats; 0 is the uniform task.
+    """
+
+    n: int
+    k: int
+    c: float = 2.0
+    target_scale: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_task(self.n, self.k)
+        check_real("c", self.c, 1.0, closed=True)
+        check_real("target_scale", self.target_scale, 0.0, closed=True)
 
 
 @dataclass(frozen=True)
@@ -74,13 +94,19 @@ class Recipe:
             check_integer(name.replace("hidden", "h"), getattr(self, name), 1)
         for name in ("seed", "warmup"):
             check_integer(name, getattr(self, name), 0)
-        for name in ("embedding_scale", "learning_rate", "embedding_learning_rate", "cooling"):
+        for name in ("embedding_scale", "learning_rate", "cooling"):
             check_real(name, getattr(self, name), 0.0)
-        for name in ("weight_decay", "embedding_weight_decay"):
-            check_real(name, getattr(self, name), 0.0, closed=True)
-        check_real("bias", abs(self.bias), 0.0, closed=True)
+        check_real("embedding_rate", self.embedding_learning_rate, 0.0)
+        check_real("weight_decay", self.weight_decay, 0.0, closed=True)
+        check_real("embedding_decay", self.embedding_weight_decay, 0.0, closed=True)
+        check_real("bias", self.bias, -math.inf)
         if self.m is not None:
             check_code(self.k, self.d, self.m)
+        for name, choices in (("start", get_args(Start)), ("precision", get_args(Precision))):
+            if getattr(self, name) not in choices:
+                raise DomainError(
+                    f"{name} must be among {', '.join(choices)}; got {getattr(self, name)}"
+                )
         unknown = sorted({*self.frozen} - {*PARAMETERS})
         if unknown:
             raise DomainError(
@@ -109,3 +135,18 @@ class Recipe:
     def task(self) -> Task:
         """The inputs it is trained on."""
         return Task(self.n, self.k, self.c, self.target_scale)
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a recipe is carried out; it decides the last bits of the weights."""
+
+    device: Device = "cpu"
+    """Where the tensors are."""
+    threads: int = 1
+    """PyTorch's threads on the CPU; matrices as small as the source's are soonest done by one."""
+    compile: bool = False
+    """Run the forward pass through torch.compile: no faster on a CPU, where it needs a compiler."""
+
+    def __post_init__(self) -> None:
+        check_integer("threads", self.threads, 1)

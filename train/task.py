@@ -13,7 +13,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from theory.domain import check_integer, check_real, check_task
+from theory.domain import check_integer
+from train.recipe import Task
 
 Tokens = Int[Tensor, "inputs k"]
 Coefficients = Float[Tensor, "inputs k"]
@@ -42,36 +43,18 @@ class Batch:
         return Batch(self.tokens.to(device), self.alpha.to(device), logits)
 
 
-@dataclass(frozen=True)
-class Task:
-    """Sizes and laws of the inputs; DomainError unless 1 <= k <= n, c >= 1, target_scale >= 0.
-
-    n: vocabulary size. k: active tokens in one input. c: largest coefficient. target_scale:
-    standard deviation of the target logits before centring, nats; 0 is the uniform task.
-    """
-
-    n: int
-    k: int
-    c: float = 2.0
-    target_scale: float = 0.0
-
-    def __post_init__(self) -> None:
-        check_task(self.n, self.k)
-        check_real("c", self.c, 1.0, closed=True)
-        check_real("target_scale", self.target_scale, 0.0, closed=True)
-
-    def draw(self, inputs: int, generator: torch.Generator) -> Batch:
-        """Independent inputs, on the generator's device."""
-        check_integer("inputs", inputs, 1)
-        device = generator.device
-        tokens = distinct_tokens(inputs, self.n, self.k, generator)
-        alpha = torch.empty(inputs, self.k, device=device)
-        alpha.uniform_(1.0, self.c, generator=generator)
-        if self.target_scale == 0.0:
-            return Batch(tokens, alpha)
-        logits = torch.empty(inputs, self.k, device=device)
-        logits.normal_(0.0, self.target_scale, generator=generator)
-        return Batch(tokens, alpha, logits - logits.mean(dim=1, keepdim=True))
+def draw(task: Task, inputs: int, generator: torch.Generator) -> Batch:
+    """Independent inputs of the task, on the generator's device."""
+    check_integer("inputs", inputs, 1)
+    device = generator.device
+    tokens = distinct_tokens(inputs, task.n, task.k, generator)
+    alpha = torch.empty(inputs, task.k, device=device)
+    alpha.uniform_(1.0, task.c, generator=generator)
+    if task.target_scale == 0.0:
+        return Batch(tokens, alpha)
+    logits = torch.empty(inputs, task.k, device=device)
+    logits.normal_(0.0, task.target_scale, generator=generator)
+    return Batch(tokens, alpha, logits - logits.mean(dim=1, keepdim=True))
 
 
 def distinct_tokens(inputs: int, n: int, k: int, generator: torch.Generator) -> Tokens:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,15 +31,35 @@ class Weights:
         return self.network.network if isinstance(self.network, TargetNetwork) else self.network
 
 
-def as_bytes(network: ReluNetwork | TargetNetwork, metadata: Mapping[str, object]) -> bytes:
-    """The safetensors file. Floats keep their dtype; metadata values become strings."""
+def safetensors_bytes(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, object]) -> bytes:
+    """A safetensors file whose bytes depend on its content alone; metadata become strings.
+
+    The library writes metadata in an order that differs from process to process; here it is that
+    of their names.
+    """
     from safetensors.numpy import save
 
+    content = save(
+        {name: np.asarray(array, order="C") for name, array in arrays.items()},
+        metadata={name: str(value) for name, value in metadata.items()},
+    )
+    # the format: the header's length in 8 bytes, the header in JSON padded with spaces, the tensors
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:end])
+    if "__metadata__" in header:
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + content[end:]
+
+
+def as_bytes(network: ReluNetwork | TargetNetwork, metadata: Mapping[str, object]) -> bytes:
+    """The safetensors file. Floats keep their dtype; metadata values become strings."""
     relu = network.network if isinstance(network, TargetNetwork) else network
     tensors = {name: getattr(relu, name) for name in (*TENSORS, "b_out", "b_U")}
     tensors["V"] = network.V if isinstance(network, TargetNetwork) else None
-    kept = {name: np.ascontiguousarray(t) for name, t in tensors.items() if t is not None}
-    return save(kept, metadata={name: str(value) for name, value in metadata.items()})
+    kept = {name: tensor for name, tensor in tensors.items() if tensor is not None}
+    return safetensors_bytes(kept, metadata)
 
 
 def save(path: Path, network: ReluNetwork | TargetNetwork, metadata: Mapping[str, object]) -> None:

@@ -267,6 +267,16 @@ def test_blocks_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     assert quenched.failure_probability(masks, 3) == whole > 0
 
 
+@given(families())
+def test_memory_layout_does_not_matter(masks: np.ndarray) -> None:
+    """Masks may be a view: every other row of a transposed array."""
+    k = min(2, len(masks))
+    view = np.repeat(masks, 2, axis=0).T.copy().T[::2]
+    assert not view.flags["C_CONTIGUOUS"] or view.size <= 1 or 1 in view.shape
+    for exact in (quenched.failure_probability, quenched.expected_false_positives):
+        assert exact(view, k) == exact(masks, k)
+
+
 def test_planted_faults(monkeypatch: pytest.MonkeyPatch) -> None:
     """Signs dropped, the token counted among the others, or the wrong bits: all are noticed."""
     masks = random_hashes(np.random.default_rng(9), 8, 8, 3)

@@ -1,0 +1,308 @@
+"""The training loop: what it does is what plain PyTorch does, however it is called."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+torch = pytest.importorskip("torch")
+
+from theory.domain import DomainError  # noqa: E402
+from train.fit import (  # noqa: E402
+    BETAS,
+    DivergedError,
+    State,
+    advance,
+    begin,
+    finish,
+    fit,
+    judge,
+    milestones,
+    rate,
+)
+from train.presets import PRESETS, preset_named  # noqa: E402
+from train.recipe import Execution, Recipe  # noqa: E402
+from train.record import measured  # noqa: E402
+from train.start import initial_model  # noqa: E402
+from train.task import draw  # noqa: E402
+
+TINY = Recipe(n=24, d=10, k=2, batch=32, steps=40, warmup=5, embedding_rate=2e-2)
+VARIANTS = {
+    "plain": TINY,
+    "tied": replace(TINY, tied=True),
+    "frozen": replace(TINY, frozen=("W_E", "b_in")),
+    "no_layer": replace(TINY, layer=False),
+    "harder": replace(TINY, target_scale=1.0),
+    "shuffled": replace(TINY, shuffled_targets=True),
+    "bfloat16": replace(TINY, precision="bfloat16"),
+    "decay": replace(TINY, weight_decay=0.3, embedding_decay=0.0, cooling=2.0),
+}
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def weights(state: State) -> dict[str, np.ndarray]:
+    return {name: w.detach().numpy().copy() for name, w in state.model.named_parameters()}
+
+
+def assert_same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> None:
+    assert one.keys() == other.keys()
+    for name in one:
+        np.testing.assert_array_equal(one[name], other[name])
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_weights_do_not_depend_on_how_steps_are_divided(variant: str) -> None:
+    """All at once, one by one, in uneven pieces with measuring between: bitwise the same."""
+    recipe = VARIANTS[variant]
+    whole, singly, looked_at = begin(recipe), begin(recipe), begin(recipe)
+    advance(whole, 40)
+    for _ in range(40):
+        advance(singly, 1)
+    for steps in (1, 7, 30, 99):
+        advance(looked_at, steps)
+        judge(looked_at, inputs=64)
+    assert whole.done
+    assert looked_at.step == 40
+    assert_same(weights(whole), weights(singly))
+    assert_same(weights(whole), weights(looked_at))
+    assert all(w.dtype == torch.float32 for w in whole.model.parameters())
+
+
+@pytest.mark.parametrize("variant", ["plain", "tied", "frozen", "harder", "shuffled", "decay"])
+def test_a_plain_loop_goes_the_same_way(variant: str) -> None:
+    """AdamW written out, PyTorch's own softmax and autograd: the same weights to rounding."""
+    recipe = VARIANTS[variant]
+    state = begin(recipe)
+    model = initial_model(recipe)
+    generator = torch.Generator()
+    generator.set_state(state.generator.get_state())
+    moments = {
+        name: (w, torch.zeros_like(w), torch.zeros_like(w))
+        for name, w in model.named_parameters()
+        if w.requires_grad
+    }
+    losses = []
+    for step in range(20):
+        batch = draw(recipe.task(), recipe.batch, generator)
+        wanted = batch.tokens.roll(1, dims=0) if recipe.shuffled_targets else batch.tokens
+        target = torch.zeros(recipe.batch, recipe.n).scatter(1, wanted, batch.target())
+        log_output = torch.log_softmax(model.logits(batch), dim=1)
+        loss = torch.nn.functional.kl_div(log_output, target, reduction="batchmean")
+        losses.append(loss.item())
+        model.zero_grad(set_to_none=True)
+        loss.backward()
+        risen = min(1.0, (step + 1) / recipe.warmup)
+        share = risen * ((1 + np.cos(np.pi * step / recipe.steps)) / 2) ** recipe.cooling
+        for name, (weight, first, second) in moments.items():
+            embedding = name in ("W_E", "V")
+            largest = recipe.embedding_rate if embedding else recipe.learning_rate
+            decay = recipe.weight_decay
+            if embedding and recipe.embedding_decay is not None:
+                decay = recipe.embedding_decay
+            with torch.no_grad():
+                first.lerp_(weight.grad, 1 - BETAS[0])
+                second.lerp_(weight.grad**2, 1 - BETAS[1])
+                corrected = first / (1 - BETAS[0] ** (step + 1))
+                size = (second / (1 - BETAS[1] ** (step + 1))).sqrt() + 1e-8
+                weight *= 1 - share * largest * decay
+                weight -= share * largest * corrected / size
+    assert advance(state, 20) == pytest.approx(np.mean(losses), rel=1e-4)
+    for name, weight in model.named_parameters():
+        found = weights(state)[name]
+        np.testing.assert_allclose(found, weight.detach().numpy(), rtol=2e-3, atol=2e-4)
+
+
+def test_another_seed_is_another_network() -> None:
+    first, second, other = (begin(replace(TINY, seed=seed)) for seed in (3, 3, 4))
+    for state in (first, second, other):
+        advance(state, 5)
+    assert_same(weights(first), weights(second))
+    assert not np.array_equal(weights(first)["W_E"], weights(other)["W_E"])
+
+
+def test_training_learns() -> None:
+    """300 steps of a tiny network: the loss falls to less than a third, and so do the measures."""
+    recipe = replace(TINY, steps=300, embedding_scale=2.0)
+    state = begin(recipe)
+    before, first_loss = judge(state), advance(state, 10)
+    while not state.done:
+        loss = advance(state, 50)
+    after = judge(state)
+    assert loss < first_loss / 3
+    assert after.kl < before.kl / 3
+    assert after.total_variation < before.total_variation / 1.5
+    assert after.failure_rate < before.failure_rate
+
+
+def test_bfloat16_learns_too() -> None:
+    recipe = replace(TINY, steps=150, embedding_scale=2.0, precision="bfloat16")
+    state = begin(recipe)
+    first_loss = advance(state, 10)
+    advance(state, 110)
+    assert advance(state, 30) < first_loss / 3
+
+
+def test_shuffled_targets_teach_nothing() -> None:
+    """The best answer is then the same for every input: uniform, KL ln(n/k), TV 1 - k/n."""
+    found = judge(fit(replace(TINY, steps=300, shuffled_targets=True)))
+    assert found.kl == pytest.approx(np.log(24 / 2), rel=0.1)
+    assert found.total_variation == pytest.approx(1 - 2 / 24, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "still"),
+    [
+        (VARIANTS["frozen"], {"W_E", "b_in"}),
+        (VARIANTS["no_layer"], {"W_in", "b_in", "W_out"}),
+        (TINY, set()),
+    ],
+)
+def test_what_is_frozen_stays(recipe: Recipe, still: set[str]) -> None:
+    before = weights(begin(recipe))
+    after = weights(fit(recipe))
+    assert {name for name in before if np.array_equal(before[name], after[name])} == still
+
+
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [(1e38, r"^the loss is nan at step \d+$"), (1e9, r"^the loss is nan at step \d+$")],
+)
+def test_divergence_is_raised(size: float, message: str) -> None:
+    with pytest.raises(DivergedError, match=message):
+        advance(begin(replace(TINY, learning_rate=size, embedding_rate=size)), 40)
+
+
+def test_a_weight_that_overflows_is_divergence() -> None:
+    """The loss before the step was finite; the weights after it are not."""
+    state = begin(replace(TINY, warmup=0))
+    state.optimiser.param_groups[0]["largest"] = float("inf")
+    with pytest.raises(DivergedError, match="a weight is not finite at step 1"):
+        advance(state, 1)
+
+
+@pytest.mark.parametrize("measure", [judge, measured])
+def test_infinite_measures_are_divergence(measure: Callable[[State], object]) -> None:
+    """Weights so large, yet finite, that the logits are not."""
+    state = begin(TINY)
+    with torch.no_grad():
+        state.model.W_U.fill_(1e38)
+        state.model.W_U[:, ::2] *= -1
+    with pytest.raises(DivergedError, match=r"is (inf|nan) at step 0"):
+        measure(state)
+
+
+def test_everything_frozen_is_refused() -> None:
+    with pytest.raises(ValueError, match="every parameter is frozen"):
+        begin(replace(TINY, frozen=("W_E", "W_in", "b_in", "W_out", "W_U")))
+
+
+def test_measuring_depends_on_seed_and_step_alone() -> None:
+    state = begin(TINY)
+    assert judge(state, 100) == judge(state, 100)
+    advance(state, 1)
+    other = begin(TINY)
+    advance(other, 1)
+    assert judge(state, 100) == judge(other, 100)
+
+
+@given(st.integers(1, 300), st.integers(0, 50), st.floats(0.5, 4.0))
+def test_the_rate_rises_and_falls(steps: int, warmup: int, cooling: float) -> None:
+    recipe = replace(TINY, steps=steps, warmup=warmup, cooling=cooling)
+    rates = [rate(recipe, step) for step in range(steps)]
+    assert all(0.0 < share <= 1.0 for share in rates)
+    falling = rates[max(0, warmup - 1) :]
+    assert falling == sorted(falling, reverse=True)
+    if warmup:
+        assert rates[0] == pytest.approx(1 / warmup)
+    assert rate(recipe, steps) == pytest.approx(0.0, abs=1e-6)
+
+
+@given(st.integers(1, 10**6))
+def test_milestones_rise_to_the_end(steps: int) -> None:
+    """Strictly, with the powers of 2 at first and no long gaps; fewer than a hundred."""
+    places = list(milestones(steps))
+    assert places == sorted(set(places))
+    assert places[0] == 1
+    assert places[-1] == steps
+    assert len(places) < 100
+    assert max(np.diff([0, *places])) <= max(1, -(-steps // 60))
+
+
+def test_fit_looks_at_every_milestone() -> None:
+    seen: list[tuple[int, float]] = []
+    state = fit(TINY, on_milestone=lambda state, loss: seen.append((state.step, loss)))
+    assert [step for step, _ in seen] == list(milestones(40))
+    again = begin(TINY)
+    advance(again, 17)
+    rest: list[tuple[int, float]] = []
+    finish(again, lambda state, loss: rest.append((state.step, loss)))
+    assert rest == seen[17:]
+    assert_same(weights(state), weights(again))
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_begin(name: str) -> None:
+    """Each makes its first steps, at its own sizes."""
+    recipe = preset_named(name)
+    state = begin(replace(recipe, batch=4))
+    assert np.isfinite(advance(state, 2))
+
+
+def test_an_unknown_preset_is_named() -> None:
+    with pytest.raises(DomainError, match=r"preset must be among source, .*; got sauce"):
+        preset_named("sauce")
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"n": 0}, "n must be at least 1"),
+        ({"k": 513}, "k must be at least 1 and at most n = 512"),
+        ({"d": 0}, "d must be"),
+        ({"h": 0}, "h must be"),
+        ({"c": 0.5}, "c must be"),
+        ({"steps": 0}, "steps must be"),
+        ({"batch": 0}, "batch must be"),
+        ({"seed": -1}, "seed must be"),
+        ({"learning_rate": 0.0}, "learning_rate must be"),
+        ({"embedding_rate": float("inf")}, "embedding_rate must be"),
+        ({"bias": float("nan")}, "bias must be"),
+        ({"embedding_scale": -1.0}, "embedding_scale must be"),
+        ({"weight_decay": -0.1}, "weight_decay must be"),
+        ({"cooling": 0.0}, "cooling must be"),
+        ({"m": 65}, "m must be"),
+        ({"frozen": ("W_E", "W")}, "frozen must be among .*; got W"),
+        ({"start": "clamp", "h": 32}, "h must be d = 64 for start clamp; got 32"),
+        ({"tied": True, "frozen": ("W_U",)}, "frozen must not hold W_U where it is tied"),
+    ],
+)
+def test_recipes_out_of_range_are_refused(fields: dict, message: str) -> None:
+    with pytest.raises(DomainError, match=rf"^{message}"):
+        Recipe(**fields)
+
+
+def test_an_execution_out_of_range_is_refused() -> None:
+    with pytest.raises(DomainError, match="threads must be at least 1"):
+        Execution(threads=0)
+
+
+def test_recipes_are_plain_data() -> None:
+    """What a file keeps of a recipe is enough to make it again."""
+    from dataclasses import asdict
+
+    for recipe in PRESETS.values():
+        fields = json.loads(json.dumps(asdict(recipe)))
+        assert Recipe(**fields | {"frozen": tuple(fields["frozen"])}) == recipe

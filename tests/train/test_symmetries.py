@@ -1,0 +1,117 @@
+"""Whatever does not change the function changes no number: rotations, permutations, rescalings.
+
+Also one vector added to all columns of W_U, which moves all logits of an input alike.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simulate.network import ReluNetwork
+from simulate.sampling import random_coefficients, random_sets
+from tests.train.subjects import (
+    CONSTRUCTIONS,
+    hashes_for,
+    in_another_basis,
+    mixed,
+    trained,
+    untrained,
+)
+from train.analysis import mechanism
+from train.analysis.masks import extract
+
+# rounding through the rotation, relative to the number itself
+TOLERANCE = 1e-6
+
+
+def subject(name: str) -> tuple[ReluNetwork, int]:
+    if name in CONSTRUCTIONS:
+        return CONSTRUCTIONS[name](hashes_for(80, 16, 4)), 3
+    if name == "mixed":
+        return mixed(hashes_for(80, 16, 4), clamped=7), 3
+    if name == "untrained":
+        return untrained(np.random.default_rng(8), 60, 14, 20), 2
+    pytest.importorskip("torch")
+    return trained(name.removeprefix("trained "))
+
+
+SUBJECTS = (*CONSTRUCTIONS, "mixed", "untrained", "trained clamp", "trained complement")
+
+
+def numbers(record: Any, at: str = "") -> Iterator[tuple[str, Any]]:
+    """Every leaf of the record with its path; exceptions by how many there are."""
+    if isinstance(record, Mapping):
+        for name, value in record.items():
+            # shuffled outputs and an untrained network have bases of their own
+            if name not in ("exceptions", "baselines"):
+                yield from numbers(value, f"{at}.{name}")
+    elif isinstance(record, list):
+        for place, value in enumerate(record):
+            yield from numbers(value, f"{at}[{place}]")
+    else:
+        yield at, record
+
+
+def assert_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> None:
+    left, right = dict(numbers(one)), dict(numbers(other))
+    assert left.keys() == right.keys()
+    for at, value in left.items():
+        if isinstance(value, float):
+            assert math.isclose(value, right[at], rel_tol=TOLERANCE, abs_tol=TOLERANCE), at
+        else:
+            assert value == right[at], at
+
+
+@pytest.mark.parametrize("name", SUBJECTS)
+@settings(max_examples=8)
+@given(seed=st.integers(0, 10_000), shift=st.sampled_from([0.0, 1.0, 30.0]))
+def test_every_number_of_the_mechanism_is_invariant(name, seed, shift):
+    network, k = subject(name)
+    moved, order = in_another_basis(network, np.random.default_rng(seed), shift)
+    one, other = (
+        mechanism.analyse(each, extract(each, k, 2.0), k, 2.0, np.random.default_rng(1), 128)
+        for each in (network, moved)
+    )
+    assert_same(one.record, other.record)
+    for field in ("read", "write", "orientation", "live", "always_on"):
+        here, there = getattr(one.masks, field), getattr(other.masks, field)
+        assert (here[..., order] == there).all(), field
+    for field in ("hits_to_switch", "link"):
+        here, there = getattr(one.masks, field), getattr(other.masks, field)
+        assert here[order] == pytest.approx(there, rel=TOLERANCE, nan_ok=True)
+
+
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_exceptions_follow_the_permutation(name):
+    network, k = subject(name)
+    moved, order = in_another_basis(network, np.random.default_rng(3))
+    one, other = (
+        mechanism.analyse(each, extract(each, k, 2.0), k, 2.0, np.random.default_rng(1), 128)
+        for each in (network, moved)
+    )
+    before, after = one.record["exceptions"], other.record["exceptions"]
+    assert {each["unit"] for each in before["units"]} == {
+        int(order[each["unit"]]) for each in after["units"]
+    }
+    assert [each["token"] for each in before["tokens"]] == [
+        each["token"] for each in after["tokens"]
+    ]
+
+
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_the_group_leaves_the_function_alone(name):
+    network, k = subject(name)
+    rng = np.random.default_rng(0)
+    tokens, alpha = random_sets(rng, 50, network.n, k), random_coefficients(rng, 50, k, 2.0)
+    moved, _ = in_another_basis(network, rng)
+    one, other = network.logits(tokens, alpha), moved.logits(tokens, alpha)
+    difference = other - one
+    scale = np.abs(one).max() + np.abs(other).max()
+    assert np.ptp(difference, axis=1).max() < 1e-9 * scale

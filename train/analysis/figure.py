@@ -1,0 +1,34 @@
+"""A figure of the analysis: the numbers in it, and how they are drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from simulate.panels.panel import Point, as_csv
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class AnalysisFigure:
+    """A named figure: `draw` sees nothing but `table`, the lines of its CSV.
+
+    claims: the numbers of the source's claims that it shows.
+    """
+
+    name: str
+    claims: tuple[int, ...]
+    caption: str
+    table: Sequence[Point]
+    draw: Callable[[Sequence[Point]], Figure]
+
+    def files(self, formats: Sequence[str] = ("png", "svg")) -> dict[str, bytes]:
+        """File names and contents: the CSV and one file for each format (png, svg, pdf)."""
+        from simulate import style
+
+        drawn = self.draw(self.table)
+        pictures = {f"{self.name}.{kind}": style.rendered(drawn, kind) for kind in formats}
+        return {f"{self.name}.csv": as_csv(self.table).encode(), **pictures}

@@ -1,0 +1,512 @@
+"""How the network does it: its code, its layer, and what each token and unit contributes.
+
+Everything here is read off the weights, but for the hidden states, which are sampled. Units in
+other people's bases come in all signs and sizes, so states are given as a unit's own: 0 is its
+threshold, 1 the distance between its two modes, and more hits by owners are more. Then both
+mechanisms do the same: the layer replaces a state z by min(z, 0).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from simulate.network import ReluNetwork
+from simulate.sampling import random_coefficients, random_sets
+from theory.domain import check_integer
+from train.analysis import measured
+from train.analysis.exceptions import exceptions
+from train.analysis.masks import CLAMP, COMPLEMENT, Masks, extract, write_weights
+
+INPUTS = 4096
+BATCHES = 32
+# inputs whose logits are looked at as well
+READ_OUT = 256
+# the issue's rule for a verdict
+LEAST_SHARE, LEAST_AGREEMENT, LEAST_OF_BOTH = 0.9, 0.98, 0.1
+
+
+@dataclass(frozen=True)
+class HiddenStates:
+    """States of the clamp and complement units on sampled inputs, each in its own measure.
+
+    tokens, alpha: the inputs. units: the units' indices in the network. hits: how many of the
+    input's tokens own the unit. before: the unit's input, 0 at its threshold. after: for a clamp
+    unit the same of the residual stream after the layer, but for what complement units write, who
+    may use the space that clamp units read; for a complement unit minus its output.
+    """
+
+    tokens: Int[np.ndarray, "inputs k"]
+    alpha: Float[np.ndarray, "inputs k"]
+    units: Int[np.ndarray, " units"]
+    hits: Int[np.ndarray, "inputs units"]
+    before: Float[np.ndarray, "inputs units"]
+    after: Float[np.ndarray, "inputs units"]
+
+
+@dataclass(frozen=True)
+class Mechanism:
+    """What `analyse` found. record: plain data for JSON. The rest is for figures.
+
+    bit_weights: see `bit_weights`. eigenvalues: of W_in W_out on the clamp units.
+    """
+
+    record: dict[str, Any]
+    network: ReluNetwork
+    masks: Masks
+    k: int
+    c: float
+    states: HiddenStates
+    bit_weights: Float[np.ndarray, "n units"]
+    eigenvalues: np.ndarray
+
+
+def analyse(
+    network: ReluNetwork,
+    masks: Masks,
+    k: int,
+    c: float,
+    rng: np.random.Generator,
+    inputs: int = INPUTS,
+) -> Mechanism:
+    """Everything about the mechanism; `inputs` sampled hidden states, at least 2 per batch.
+
+    Raises DomainError outside 1 <= k <= n, c >= 1, inputs >= 64.
+    """
+    check_integer("inputs", inputs, 2 * BATCHES)
+    states = hidden_states(network, masks, k, c, rng, inputs)
+    weights = bit_weights(network, masks, states)
+    eigenvalues = layer_eigenvalues(network, masks.orientation == CLAMP)
+    record = {
+        **judged(masks),
+        "units": units(masks),
+        "modes": modes(masks),
+        "agreement": agreement(masks),
+        "score": score(masks),
+        "baselines": baselines(network, k, c, rng),
+        "density": float(masks.read.mean()),
+        "code": code(masks, k),
+        "layer": layer(network, masks, eigenvalues, states),
+        "hidden_states": state_clusters(states),
+        "bands": bands(states),
+        "hash_dot": hash_dot(masks, weights),
+        "readout": readout(network, masks, states, weights),
+        "exceptions": exceptions(network, masks, weights),
+    }
+    return Mechanism(record, network, masks, k, c, states, weights, eigenvalues)
+
+
+def units(masks: Masks) -> dict[str, int]:
+    """How many units are of which orientation; neither includes the dead, who are counted again."""
+    clamp = int((masks.orientation == CLAMP).sum())
+    complement = int((masks.orientation == COMPLEMENT).sum())
+    return {
+        "clamp": clamp,
+        "complement": complement,
+        "neither": len(masks.live) - clamp - complement,
+        "dead": int((~masks.live).sum()),
+        "always_on": int(masks.always_on.sum()),
+    }
+
+
+def agreement(masks: Masks) -> dict[str, Any]:
+    """Share of (token, live unit) entries on which the two masks agree; None without live units.
+
+    shuffled: its mean over random permutations of each write mask's tokens, exact. disagreements:
+    the entries themselves, counted.
+    """
+    if not masks.live.any():
+        return {"value": None, "shuffled": None, "disagreements": 0}
+    read, write = masks.read[:, masks.live], masks.write[:, masks.live]
+    p, q = read.mean(axis=0), write.mean(axis=0)
+    return {
+        "value": float((read == write).mean()),
+        "shuffled": float((p * q + (1.0 - p) * (1.0 - q)).mean()),
+        "disagreements": int((read != write).sum()),
+    }
+
+
+def judged(masks: Masks) -> dict[str, str]:
+    """The verdict (clamp, complement, mixed or none) and the numbers it rests on, in words.
+
+    clamp or complement: at least 90 % of the live units are, and the masks agree on at least 98 %
+    of the entries. mixed: both orientations hold at least 10 % of the live units. Otherwise none.
+    """
+    live = int(masks.live.sum())
+    if live == 0:
+        return {"verdict": "none", "reason": "no unit is live"}
+    count = units(masks)
+    agree = agreement(masks)["value"]
+    main = max(("clamp", "complement"), key=lambda side: count[side])
+    reason = (
+        f"of {live} live units {count['clamp']} are clamp and {count['complement']} complement; "
+        f"the masks agree on {100 * agree:.3f} % of the entries"
+    )
+    if count[main] >= LEAST_SHARE * live and agree >= LEAST_AGREEMENT:
+        return {"verdict": main, "reason": reason}
+    both = min(count["clamp"], count["complement"]) >= LEAST_OF_BOTH * live
+    return {"verdict": "mixed" if both else "none", "reason": reason}
+
+
+def score(masks: Masks) -> dict[str, float]:
+    """How much of the network follows one construction, in [0, 1].
+
+    units: the share of live units of the commoner orientation. value: the share of (token, live
+    unit) entries that lie in such a unit and on which the masks agree; 1 for a construction.
+    """
+    live = int(masks.live.sum())
+    if live == 0:
+        return {"value": 0.0, "units": 0.0}
+    sides = [masks.orientation == side for side in (CLAMP, COMPLEMENT)]
+    main = max(sides, key=np.count_nonzero)
+    follows = (masks.read == masks.write) & main
+    return {
+        "value": float(follows.sum() / (live * len(masks.read))),
+        "units": float(main.sum() / live),
+    }
+
+
+def baselines(
+    network: ReluNetwork, k: int, c: float, rng: np.random.Generator
+) -> dict[str, dict[str, Any]]:
+    """Verdict, score and agreement of the network with shuffled outputs, and of an untrained one.
+
+    shuffled: the columns of W_U permuted among the tokens. untrained: normal weights of the same
+    sizes, W_in, W_out and W_U of variance 1 / rows, no biases.
+    """
+    order = rng.permutation(network.n)
+    shuffled = replace(network, W_U=network.W_U[:, order])
+
+    def normal(*shape: int) -> np.ndarray:
+        return rng.standard_normal(shape)
+
+    n, d, h = network.n, network.d, network.h
+    untrained = ReluNetwork(
+        W_E=normal(n, d),
+        W_in=normal(d, h) / np.sqrt(d),
+        b_in=np.zeros(h),
+        W_out=normal(h, d) / np.sqrt(h),
+        W_U=normal(d, n) / np.sqrt(d),
+    )
+    found = {}
+    for name, other in {"shuffled": shuffled, "untrained": untrained}.items():
+        masks = extract(other, k, c)
+        found[name] = {
+            "verdict": judged(masks)["verdict"],
+            "score": score(masks)["value"],
+            "mask_agreement": agreement(masks)["value"],
+        }
+    return found
+
+
+def modes(masks: Masks) -> dict[str, Any]:
+    """The two modes of what live units read and write: medians and extremes over those units.
+
+    two: the share with two modes. gap: between the modes, as a share of the distance of their
+    means; below 0 never, 1 for exact modes. explained: share of a unit's variance between its
+    modes.
+    """
+    found = {}
+    for name, side in (("read", masks.read_modes), ("write", masks.write_modes)):
+        live = masks.live & ~side.constant
+        distance = np.where(live, side.high_mean - side.low_mean, 1.0)
+        found[name] = {
+            "two": float(side.two[live].mean()) if live.any() else 0.0,
+            "gap": _spread((side.gap / distance)[live]),
+            "explained": _spread(side.explained[live]),
+        }
+    return found
+
+
+def code(masks: Masks, k: int) -> dict[str, Any]:
+    """The masks of the clamp and complement units as a code of d = that many bits.
+
+    variance_over_independent_bits: of the bits per token, against bits that were set
+    independently with this density; 0 for a constant number of bits. variance_over_random: of the
+    tokens per unit, against the binomial law of random codes of either kind. nested: tokens whose
+    bits another token's cover, false positives of every input with that token. optimal_density:
+    of a constant-weight code of d bits, for FPR and for P_fail.
+    """
+    from theory.width import optimal_hashes, optimal_hashes_for_failure
+
+    bits = masks.read[:, masks.orientation != 0]
+    n, d = bits.shape
+    if d == 0:
+        return {"d": 0, "bits_per_token": 0.0}
+    density = float(bits.mean())
+    of_tokens, of_units = bits.sum(axis=1), bits.sum(axis=0)
+    independent = density * (1.0 - density)
+    best = optimal_hashes(k, d), optimal_hashes_for_failure(n, k, d)
+    return {
+        "d": d,
+        "density": density,
+        "bits_per_token": float(of_tokens.mean()),
+        "bits_per_token_sd": float(of_tokens.std()),
+        "bits_per_token_range": [int(of_tokens.min()), int(of_tokens.max())],
+        "bits_variance_over_independent_bits": _ratio(of_tokens.var(), d * independent),
+        "tokens_per_unit": float(of_units.mean()),
+        "tokens_per_unit_sd": float(of_units.std()),
+        "tokens_per_unit_range": [int(of_units.min()), int(of_units.max())],
+        "tokens_variance_over_random": _ratio(of_units.var(), n * independent),
+        "nested": int(_nested(bits).sum()),
+        "optimal_density": {"rate": best[0] / d, "failure": best[1] / d},
+        "optimal_bits_per_token": {"rate": best[0], "failure": best[1]},
+    }
+
+
+def _ratio(observed: float, random: float, scale: float = 1.0) -> float | None:
+    """Quotient of two variances; None where the second is 0, but for rounding of the scale."""
+    return float(observed / random) if random > 1e-12 * scale**2 else None
+
+
+def _nested(bits: Bool[np.ndarray, "n d"]) -> Bool[np.ndarray, " n"]:
+    """Tokens whose bits lie within another token's; O(n^2 d) in blocks of 16 MB."""
+    n, rows = len(bits), bits.astype(np.float32)
+    weight = rows.sum(axis=1)
+    found = np.zeros(n, dtype=bool)
+    block = max(1, 2**22 // n)
+    for start in range(0, n, block):
+        covered = rows[start : start + block] @ rows.T == weight[start : start + block, None]
+        found[start : start + block] = np.count_nonzero(covered, axis=1) > 1
+    return found
+
+
+def layer_eigenvalues(network: ReluNetwork, units: Bool[np.ndarray, " h"]) -> np.ndarray:
+    """Eigenvalues of W_in W_out over the given units, complex, by descending real part.
+
+    Those of W_out W_in, of which at most d are not zero; -1 for x - ReLU(x - 1). Rotations,
+    permutations and positive rescalings of units leave them alone.
+    """
+    from scipy.linalg import eigvals
+
+    W_in = network.W_in[:, units].astype(np.float64)
+    W_out = network.W_out[units].astype(np.float64)
+    product = W_out @ W_in if units.sum() <= network.d else W_in @ W_out
+    found = eigvals(product) if product.size else np.zeros(0, dtype=complex)
+    return found[np.lexsort((found.imag, -found.real))]
+
+
+def layer(
+    network: ReluNetwork, masks: Masks, eigenvalues: np.ndarray, states: HiddenStates
+) -> dict[str, Any]:
+    """W_in W_out against -I on the clamp units, and what the residual path adds beside the layer.
+
+    eigenvalues: of W_in W_out on the clamp units: real parts, the largest distance from -1, the
+    share within 0.1 of it. returned: of what a clamp unit reads, the share that its own firing
+    takes back, -(W_out W_in)_jj; returned_by_others: what another's does, root mean square over
+    pairs, in units of the modes' distance. complement_moduli: of the eigenvalues on the complement
+    units, which may be anything. residual_path: size of the residual path's own logits, over that
+    of the layer's.
+    """
+    clamp, complement = (masks.orientation == side for side in (CLAMP, COMPLEMENT))
+    diagonal = -np.einsum("hd,dh->h", network.W_out, network.W_in, dtype=np.float64)
+    distance = np.abs(eigenvalues + 1.0)
+    return {
+        "eigenvalues": {
+            "real": _spread(eigenvalues.real),
+            "largest_distance_from_minus_1": float(distance.max()) if distance.size else None,
+            "share_within_0.1": float((distance <= 0.1).mean()) if distance.size else None,
+        },
+        "returned": _spread(diagonal[clamp]),
+        "returned_by_others": _returned_by_others(network, masks),
+        "complement_moduli": _spread(np.abs(layer_eigenvalues(network, complement))),
+        "residual_path": residual_path(network, states),
+    }
+
+
+def residual_path(network: ReluNetwork, states: HiddenStates) -> float | None:
+    """Root mean square of x W_U over that of the layer's own (x' - x) W_U, on sampled inputs.
+
+    Both less their mean over the tokens. 0 for a complement, which does not read what it was given.
+    """
+    tokens, alpha = states.tokens[:READ_OUT], states.alpha[:READ_OUT]
+    x = network.residual(tokens, alpha).astype(np.float64)
+    W_U = network.W_U.astype(np.float64)
+    W_U = W_U - W_U.mean(axis=1, keepdims=True)
+    direct, added = x @ W_U, (network.after_layer(x) - x) @ W_U
+    size = float(np.sqrt((added**2).mean()))
+    return float(np.sqrt((direct**2).mean())) / size if size > 0.0 else None
+
+
+def _returned_by_others(network: ReluNetwork, masks: Masks) -> float | None:
+    clamp = masks.orientation == CLAMP
+    if clamp.sum() < 2:
+        return None
+    W_in = network.W_in[:, clamp].astype(np.float64)
+    returned = network.W_out[clamp].astype(np.float64) @ W_in
+    step = _step(masks)[clamp]
+    np.fill_diagonal(returned, 0.0)
+    pairs = len(step) * (len(step) - 1)
+    return float(np.sqrt(((returned * step[:, None] / step) ** 2).sum() / pairs))
+
+
+def _step(masks: Masks) -> Float[np.ndarray, " h"]:
+    """Distance of the modes of what each unit reads."""
+    return masks.read_modes.high_mean - masks.read_modes.low_mean
+
+
+def hidden_states(
+    network: ReluNetwork, masks: Masks, k: int, c: float, rng: np.random.Generator, inputs: int
+) -> HiddenStates:
+    """States of the clamp and complement units on `inputs` random inputs, see `HiddenStates`."""
+    chosen = np.flatnonzero(masks.orientation != 0)
+    clamp = masks.orientation[chosen] == CLAMP
+    step = _step(masks)[chosen]
+    tokens = random_sets(rng, inputs, network.n, k)
+    alpha = random_coefficients(rng, inputs, k, c)
+    W_in = network.W_in[:, chosen].astype(np.float64)
+    b_in = network.b_in[chosen].astype(np.float64)
+    x = network.residual(tokens, alpha)
+    before = (x @ W_in + b_in) / step
+    writes = (masks.orientation != COMPLEMENT)[:, None]
+    clamped = replace(network, W_out=network.W_out * writes).after_layer(x)
+    after = (clamped @ W_in + b_in) / step
+    hits = masks.read[tokens][:, :, chosen].sum(axis=1)
+    return HiddenStates(
+        tokens=tokens,
+        alpha=alpha,
+        units=chosen,
+        hits=hits,
+        before=np.where(clamp, before, -before),
+        after=np.where(clamp, after, -np.maximum(before, 0.0)),
+    )
+
+
+def state_clusters(states: HiddenStates) -> list[dict[str, Any]]:
+    """Mean, sd and range of the states before and after the layer, by number of hits."""
+    found = []
+    for hits in range(int(states.hits.max(initial=0)) + 1):
+        here = states.hits == hits
+        if here.any():
+            before, after = (_moments(values[here]) for values in (states.before, states.after))
+            found.append(
+                {"hits": hits, "states": int(here.sum()), "before": before, "after": after}
+            )
+    return found
+
+
+def bands(states: HiddenStates) -> dict[str, Any]:
+    """Width of the union's states before and after the layer, and whether they meet the others'.
+
+    union_sd, outside_sd: standard deviation of the states, a mean over 32 batches of inputs with
+    its interval. narrowed: the union's after, over before. gap: least state of the union less the
+    largest outside it, after the layer, over all sampled inputs: above 0 they are disjoint.
+    """
+    union = states.hits > 0
+    if not union.any() or union.all():
+        return {}
+    found: dict[str, Any] = {}
+    for name, values in (("before", states.before), ("after", states.after)):
+        found[name] = {
+            "union_sd": _batched(values, union),
+            "outside_sd": _batched(values, ~union),
+            "gap": float(values[union].min() - values[~union].max()),
+        }
+    before, after = (found[name]["union_sd"]["value"] for name in ("before", "after"))
+    found["narrowed"] = after / before if before > 0.0 else None
+    return found
+
+
+def _batched(values: np.ndarray, chosen: np.ndarray) -> dict[str, Any]:
+    """The standard deviation of the chosen states: mean over batches of inputs, 95 % interval."""
+    batches = zip(np.array_split(values, BATCHES), np.array_split(chosen, BATCHES), strict=True)
+    spread = np.array([batch[of].std() for batch, of in batches if of.any()])
+    if len(spread) < 2:
+        return {"value": float(values[chosen].std()), "interval": None, "inputs": len(values)}
+    return {**measured.mean(spread), "inputs": len(values)}
+
+
+def bit_weights(
+    network: ReluNetwork, masks: Masks, states: HiddenStates
+) -> Float[np.ndarray, "n units"]:
+    """What each bit adds to each token's logit when it turns from outside to inside the union.
+
+    How far the layer moves the unit's state between the two, mean over the sampled inputs, times
+    what a unit state is worth to the token against the tokens that do not own it; nats. beta
+    on the owned entries of a construction, 0 on the others. NaN for a unit that was never inside,
+    or never outside, the union.
+    """
+    chosen, union = states.units, states.hits > 0
+    inside, outside = union.sum(axis=0), (~union).sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        moved = (states.after * union).sum(axis=0) / inside
+        moved = moved - (states.after * ~union).sum(axis=0) / outside
+    # a clamp unit leaves behind what it does not take back: minus what it would write
+    worth = masks.write_modes.high_mean - write_weights(network)
+    return moved * _step(masks)[chosen] * worth[:, chosen]
+
+
+def readout(
+    network: ReluNetwork,
+    masks: Masks,
+    states: HiddenStates,
+    weights: Float[np.ndarray, "n units"],
+) -> dict[str, float]:
+    """Logits against the sums of the bit weights that the masks and the union predict.
+
+    Over all tokens of 256 sampled inputs, both less their mean over the tokens of the input. slope:
+    of the logit on the predicted sum, by least squares. r_squared: the share of the logits'
+    variance that the sums explain at slope 1. Both 1 for a construction.
+    """
+    known = ~np.isnan(weights).any(axis=0)
+    owned = masks.write[:, states.units]
+    if not (owned & known).any():
+        return {}
+    union = (states.hits[:READ_OUT, known] > 0).astype(np.float64)
+    predicted = union @ (weights * owned)[:, known].T
+    logits = network.logits(states.tokens[:READ_OUT], states.alpha[:READ_OUT]).astype(np.float64)
+    predicted -= predicted.mean(axis=1, keepdims=True)
+    logits -= logits.mean(axis=1, keepdims=True)
+    size = float((predicted**2).sum())
+    if size == 0.0 or not logits.any():
+        return {}
+    return {
+        "slope": float((predicted * logits).sum()) / size,
+        "r_squared": 1.0 - float(((logits - predicted) ** 2).sum() / (logits**2).sum()),
+    }
+
+
+def hash_dot(masks: Masks, weights: Float[np.ndarray, "n units"]) -> dict[str, Any]:
+    """The sum of each token's bit weights over the bits it owns: its logit's full height, nats.
+
+    per_bit: the logit gap that one missing bit should make, over the owned entries. not_owned_sd:
+    of the other entries, whose mean is 0. variance_over_independent_bits: of the sums, over that of
+    as many independent terms; below 1 where strong bits make up for weak or missing ones.
+    """
+    owned = masks.write[:, masks.orientation != 0]
+    known = ~np.isnan(weights).any(axis=0)
+    owned, weights = owned[:, known], weights[:, known]
+    if not owned.any():
+        return {}
+    sums = (weights * owned).sum(axis=1)
+    bits = owned.sum(axis=1)
+    independent = bits.mean() * weights[owned].var() + bits.var() * weights[owned].mean() ** 2
+    return {
+        "sum": _moments(sums),
+        "relative_sd": float(sums.std() / sums.mean()),
+        "per_bit": _moments(weights[owned]),
+        "not_owned_sd": float(weights[~owned].std()) if not owned.all() else None,
+        "variance_over_independent_bits": _ratio(sums.var(), independent, sums.mean()),
+    }
+
+
+def _moments(values: np.ndarray) -> dict[str, Any]:
+    return {
+        "mean": float(values.mean()),
+        "sd": float(values.std()),
+        "range": [float(values.min()), float(values.max())],
+    }
+
+
+def _spread(values: np.ndarray) -> dict[str, float] | None:
+    """Median and extremes; None of nothing."""
+    if not values.size:
+        return None
+    return {
+        "median": float(np.median(values)),
+        "lowest": float(values.min()),
+        "highest": float(values.max()),
+    }

@@ -1,0 +1,547 @@
+"""Figures of the mechanism: weights, masks, hidden states, and what bits are worth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simulate.panels.panel import Point, select, series_of
+from train.analysis.figure import AnalysisFigure
+from train.analysis.masks import CLAMP, COMPLEMENT, Masks, Modes, read_weights, write_weights
+from train.analysis.mechanism import Mechanism, layer_eigenvalues
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# of a heat map
+TOKENS, UNITS, SHOWN_INPUTS = 64, 96, 32
+BINS = 80
+MOST_HITS = 4
+MAP, COUNTS, BEFORE, AFTER = "map", "counts", "before the layer", "after the layer"
+OWNED_CLAMP, OWNED_COMPLEMENT, NOT_OWNED = "owned, clamp", "owned, complement", "not owned"
+BOTH, READ_ONLY, WRITE_ONLY, NO_MASK = "both", "read only", "write only", "neither"
+FULL, ONE_SHORT = "all bits", "one bit short"
+
+
+def figures(found: Mechanism) -> list[AnalysisFigure]:
+    """Every figure that the network's units allow; none of a network without live units."""
+    masks = found.masks
+    if not masks.live.any():
+        return []
+    scale = "Unit by unit: 0 is the unit's own threshold, 1 the distance between its two modes. "
+    made = [
+        AnalysisFigure(
+            "read_weights",
+            (1,),
+            "W_E W_in. Left: the first tokens, live units. Right: all entries of live units. "
+            + scale,
+            weights_table(read_weights(found.network), masks.read_modes, masks),
+            draw_read_weights,
+        ),
+        AnalysisFigure(
+            "write_weights",
+            (2,),
+            "W_out W_U, transposed. Left: the first tokens, live units. Right: all entries of live "
+            "units. " + scale,
+            weights_table(write_weights(found.network), masks.write_modes, masks),
+            draw_write_weights,
+        ),
+        AnalysisFigure(
+            "mask_agreement",
+            (2,),
+            "Left: the minority masks of W_E W_in (read) and of W_out W_U, transposed (write), "
+            "the first tokens, live units. Right: the share of tokens on which a unit's two masks "
+            "agree, and its mean over shuffled tokens.",
+            agreement_table(masks),
+            draw_agreement,
+        ),
+    ]
+    if not (masks.orientation != 0).any():
+        return made
+    return [
+        *made,
+        AnalysisFigure(
+            "hidden_basis",
+            (9,),
+            "States of the hidden units before and after the layer on a few random inputs. 0 is a "
+            "unit's threshold, 1 the distance between its modes; the layer should make z into "
+            "min(z, 0).",
+            states_table(found),
+            draw_states,
+        ),
+        AnalysisFigure(
+            "hidden_states",
+            (9,),
+            "The same states over many inputs, by the number of active tokens that own the unit: "
+            "0 is outside the union.",
+            clusters_table(found),
+            draw_clusters,
+        ),
+        AnalysisFigure(
+            "layer_eigenvalues",
+            (9,),
+            "Eigenvalues of W_in W_out on the clamp units and on the complement units. x - ReLU(x "
+            "- 1) has all at -1 (cross).",
+            eigenvalue_table(found),
+            draw_eigenvalues,
+        ),
+        AnalysisFigure(
+            "hash_dot",
+            (10,),
+            "What bits add to a token's logit when the union takes them in. Left: the sum over "
+            "a token's bits, one value a token, and the same sum short of one bit, one value a "
+            "bit. Right: the mean bit of a token against its number of bits; the line has the same "
+            "sum everywhere.",
+            hash_dot_table(found),
+            draw_hash_dot,
+        ),
+        AnalysisFigure(
+            "code",
+            (),
+            "The masks as a code. Left and middle: bits per token and tokens per unit, with the "
+            "binomial law of bits set independently with the same density; a random code of "
+            "constant weight has the second law and one number of bits. Right: failure probability "
+            "of such a code on as many bits, exact, with this network's number of bits marked.",
+            code_table(found),
+            draw_code,
+        ),
+    ]
+
+
+def _entry_kinds(masks: Masks) -> Iterator[tuple[str, np.ndarray]]:
+    """The kinds of (token, live unit) entries, bool [n, h]."""
+    yield NOT_OWNED, ~masks.read & masks.live
+    yield OWNED_CLAMP, masks.read & (masks.orientation == CLAMP)
+    yield OWNED_COMPLEMENT, masks.read & (masks.orientation == COMPLEMENT)
+    yield "minority of neither", masks.read & (masks.orientation == 0)
+
+
+def weights_table(weights: np.ndarray, modes: Modes, masks: Masks) -> list[Point]:
+    """Heat map: x the unit, series the token, y the weight. Counts: x the weight, y the share."""
+    step = np.where(modes.constant, 1.0, modes.high_mean - modes.low_mean)
+    scaled = (weights - modes.threshold) / step
+    units = np.flatnonzero(masks.live).tolist()
+    table = [
+        Point(MAP, str(token), "entry", unit, float(scaled[token, unit]))
+        for token in range(min(TOKENS, len(scaled)))
+        for unit in units[:UNITS]
+    ]
+    live = scaled[:, units]
+    reach = float(min(np.abs(live).max(), 4.0)) * 1.02
+    edges = np.linspace(-reach, reach, BINS + 1)
+    for kind, chosen in _entry_kinds(masks):
+        counts = np.histogram(scaled[chosen], edges)[0]
+        if counts.any():
+            table += _histogram(COUNTS, kind, edges, counts / live.size)
+    return table
+
+
+def _histogram(axis: str, series: str, edges: np.ndarray, shares: np.ndarray) -> list[Point]:
+    middles = (edges[:-1] + edges[1:]) / 2.0
+    return [
+        Point(axis, series, "share", float(x), float(y))
+        for x, y in zip(middles, shares, strict=True)
+    ]
+
+
+def draw_read_weights(points: Sequence[Point]) -> Figure:
+    """Heat map and histogram of W_E W_in."""
+    return _draw_weights(points, r"$(W_E W_\mathrm{in})_{ij}$")
+
+
+def draw_write_weights(points: Sequence[Point]) -> Figure:
+    """Heat map and histogram of W_out W_U."""
+    return _draw_weights(points, r"$(W_\mathrm{out} W_U)_{ji}$")
+
+
+def _draw_weights(points: Sequence[Point], name: str) -> Figure:
+    from simulate import style
+
+    fig, (left, right) = style.row_of_axes(2, style.DOUBLE_COLUMN, 2.7, ratios=(1.15, 1.0))
+    image = _draw_map(left, points, MAP)
+    left.set_xlabel("live unit")
+    left.set_ylabel("token")
+    _whole_numbers(left)
+    bar = fig.colorbar(image, ax=left, shrink=0.9, pad=0.02)
+    bar.set_label(name)
+    bar.outline.set_linewidth(0.5)
+    _draw_histograms(right, points, COUNTS, _entry_colours())
+    _log_shares(right, list(select(points, axis=COUNTS)))
+    right.set_xlabel(name)
+    right.set_ylabel("share of entries")
+    _legend_above(right)
+    return fig
+
+
+def _log_shares(axes: Axes, points: Sequence[Point]) -> None:
+    """A logarithmic axis for the points' shares that ends at 1, of a decade at least."""
+    from matplotlib.ticker import NullFormatter
+
+    lowest = min(point.y for point in points if point.y > 0.0)
+    axes.set_yscale("log")
+    axes.set_ylim(min(lowest / 1.5, 0.1), 1.0)
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _whole_numbers(*all_axes: Axes) -> None:
+    """Ticks of the horizontal axes at whole numbers only."""
+    from matplotlib.ticker import MaxNLocator
+
+    for axes in all_axes:
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 5, 10], integer=True))
+
+
+def _legend_above(axes: Axes, columns: int = 2) -> None:
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns)
+
+
+def _entry_colours() -> dict[str, str]:
+    from simulate import style
+
+    return {
+        NOT_OWNED: style.GREY,
+        OWNED_CLAMP: style.COLOURS[0],
+        OWNED_COMPLEMENT: style.COLOURS[1],
+        "minority of neither": style.COLOURS[2],
+    }
+
+
+def _draw_map(axes: Axes, points: Sequence[Point], axis: str, reach: float = 1.0):
+    """The rows (series) and columns of a heat map, blue below 0 and orange above."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    from simulate import style
+
+    rows = series_of(points, axis=axis)
+    values = np.array([[point.y for point in row] for row in rows.values()])
+    colours = LinearSegmentedColormap.from_list(
+        "blue_orange", (style.COLOURS[0], "#ffffff", style.COLOURS[1])
+    )
+    axes.grid(False)
+    return axes.imshow(
+        values, cmap=colours, vmin=-reach, vmax=reach, aspect="auto", interpolation="nearest"
+    )
+
+
+def _draw_histograms(
+    axes: Axes, points: Sequence[Point], axis: str, colours: dict[str, str]
+) -> None:
+    for series, own in series_of(points, axis=axis).items():
+        x, y = np.array([p.x for p in own]), np.array([p.y for p in own])
+        half = 0.5 * (x[1] - x[0])
+        edges = np.append(x - half, x[-1] + half)
+        # from a small positive number, which a logarithmic axis has too
+        axes.stairs(
+            y, edges, baseline=1e-12, fill=True, color=colours[series], alpha=0.75, label=series
+        )
+
+
+def agreement_table(masks: Masks) -> list[Point]:
+    """Map: series the token, x the unit, kind which masks hold it. Agreement: x the unit."""
+    units = np.flatnonzero(masks.live).tolist()
+    table = [
+        Point(MAP, str(token), _which(masks, token, unit), unit, 1.0)
+        for token in range(min(TOKENS, len(masks.read)))
+        for unit in units[:UNITS]
+    ]
+    agree = (masks.read == masks.write).mean(axis=0)
+    p, q = masks.read.mean(axis=0), masks.write.mean(axis=0)
+    by_chance = p * q + (1.0 - p) * (1.0 - q)
+    for series, values in (("own masks", agree), ("shuffled tokens", by_chance)):
+        table += [Point("agreement", series, "share", unit, float(values[unit])) for unit in units]
+    return table
+
+
+def _which(masks: Masks, token: int, unit: int) -> str:
+    if masks.read[token, unit]:
+        return BOTH if masks.write[token, unit] else READ_ONLY
+    return WRITE_ONLY if masks.write[token, unit] else NO_MASK
+
+
+def draw_agreement(points: Sequence[Point]) -> Figure:
+    """Which entries the two masks hold, and how far they agree in each unit."""
+    from matplotlib.colors import ListedColormap
+    from matplotlib.patches import Patch
+
+    from simulate import style
+
+    fig, (left, right) = style.row_of_axes(2, style.DOUBLE_COLUMN, 2.7, ratios=(1.15, 1.0))
+    colours = {
+        NO_MASK: "#f2f2f2",
+        BOTH: style.COLOURS[0],
+        READ_ONLY: style.COLOURS[1],
+        WRITE_ONLY: style.COLOURS[2],
+    }
+    order = list(colours)
+    values = [
+        [order.index(point.kind) for point in row] for row in series_of(points, axis=MAP).values()
+    ]
+    left.grid(False)
+    left.imshow(
+        np.array(values),
+        cmap=ListedColormap(list(colours.values())),
+        vmin=-0.5,
+        vmax=3.5,
+        aspect="auto",
+        interpolation="nearest",
+    )
+    left.set_xlabel("live unit")
+    left.set_ylabel("token")
+    left.legend(
+        handles=[Patch(color=colours[kind], label=kind) for kind in order[1:]],
+        loc="lower center",
+        bbox_to_anchor=(0.5, 1.0),
+        ncols=3,
+    )
+    for series, colour in zip(("own masks", "shuffled tokens"), style.COLOURS, strict=False):
+        own = np.sort([point.y for point in select(points, axis="agreement", series=series)])
+        right.plot(np.arange(1, len(own) + 1), own, color=colour, label=series)
+    right.set_ylim(0.0, 1.04)
+    right.set_xlabel("live units, ascending")
+    _whole_numbers(left, right)
+    right.set_ylabel("share of tokens that agree")
+    right.legend(loc="lower right")
+    return fig
+
+
+def states_table(found: Mechanism) -> list[Point]:
+    """Series the input, x the unit, y its state, kind the number of hits."""
+    states = found.states
+    return [
+        Point(axis, str(row), f"{states.hits[row, at]} hits", int(unit), float(values[row, at]))
+        for axis, values in ((BEFORE, states.before), (AFTER, states.after))
+        for row in range(min(SHOWN_INPUTS, len(values)))
+        for at, unit in enumerate(states.units[:UNITS])
+    ]
+
+
+def draw_states(points: Sequence[Point]) -> Figure:
+    """Two heat maps of one scale: inputs down, units across."""
+    from simulate import style
+
+    fig, both = style.row_of_axes(2, style.DOUBLE_COLUMN, 2.6)
+    for axes, axis in zip(both, (BEFORE, AFTER), strict=True):
+        image = _draw_map(axes, points, axis, reach=2.0)
+        axes.set_title(axis)
+        axes.set_xlabel("unit")
+    both[0].set_ylabel("input")
+    _whole_numbers(*both)
+    bar = fig.colorbar(image, ax=both, shrink=0.9, pad=0.01, extend="max")
+    bar.set_label("state $z$")
+    bar.outline.set_linewidth(0.5)
+    return fig
+
+
+def clusters_table(found: Mechanism) -> list[Point]:
+    """Share of all states by value, a series for each number of hits, the largest pooled."""
+    states = found.states
+    low = float(min(states.before.min(), states.after.min()))
+    high = float(np.quantile(states.before, 0.9999))
+    edges = np.linspace(low - 0.05, high + 0.05, 2 * BINS + 1)
+    table = []
+    for axis, values in ((BEFORE, states.before), (AFTER, states.after)):
+        for hits in range(MOST_HITS + 1):
+            here = states.hits == hits if hits < MOST_HITS else states.hits >= hits
+            if here.any():
+                counts = np.histogram(values[here], edges)[0]
+                table += _histogram(axis, _hits_label(hits), edges, counts / values.size)
+    return table
+
+
+def _hits_label(hits: int) -> str:
+    return f"{hits} or more" if hits == MOST_HITS else str(hits)
+
+
+def draw_clusters(points: Sequence[Point]) -> Figure:
+    """Histograms before and after, on one pair of scales."""
+    from simulate import style
+
+    fig, both = style.row_of_axes(2, style.DOUBLE_COLUMN, 2.5)
+    shades = (style.GREY, *style.COLOURS)
+    colours = {_hits_label(hits): shades[hits] for hits in range(MOST_HITS + 1)}
+    for axes, axis in zip(both, (BEFORE, AFTER), strict=True):
+        _draw_histograms(axes, points, axis, colours)
+        _log_shares(axes, points)
+        axes.set_title(axis)
+        axes.set_xlabel("state $z$")
+    both[0].set_ylabel("share of states")
+    both[1].legend(title="hits", title_fontsize=7.0, loc="upper right")
+    return fig
+
+
+def eigenvalue_table(found: Mechanism) -> list[Point]:
+    """x the real part, y the imaginary part, series the orientation."""
+    complement = layer_eigenvalues(found.network, found.masks.orientation == COMPLEMENT)
+    return [
+        Point("eigenvalues", series, "exact", float(value.real), float(value.imag))
+        for series, values in (("clamp", found.eigenvalues), ("complement", complement))
+        for value in values
+    ]
+
+
+def draw_eigenvalues(points: Sequence[Point]) -> Figure:
+    """The complex plane, -1 marked."""
+    from simulate import style
+
+    fig, axes = style.figure(style.SINGLE_COLUMN, 2.6)
+    axes.plot([-1.0], [0.0], "x", color=style.INK, markersize=7, label="$-1$", zorder=4)
+    for series, colour in (("clamp", style.COLOURS[0]), ("complement", style.COLOURS[1])):
+        own = list(select(points, series=series))
+        if own:
+            axes.plot(
+                [p.x for p in own],
+                [p.y for p in own],
+                "o",
+                color=colour,
+                markerfacecolor="none",
+                label=f"{len(own)} {series} units",
+            )
+    reach = max(0.5, *(1.15 * abs(point.y) for point in points))
+    axes.set_ylim(-reach, reach)
+    axes.set_xlim(min(-1.5, *(p.x for p in points)) - 0.1, max(0.5, *(p.x for p in points)) + 0.1)
+    axes.set_xlabel(r"real part of an eigenvalue of $W_\mathrm{in} W_\mathrm{out}$")
+    axes.set_ylabel("imaginary part")
+    _legend_above(axes, columns=3)
+    return fig
+
+
+def hash_dot_table(found: Mechanism) -> list[Point]:
+    """Sums: x nats, y the share of tokens or bits. Tokens: x the bits, y the mean bit, nats."""
+    owned = found.masks.write[:, found.states.units]
+    weights = np.nan_to_num(found.bit_weights)
+    sums, bits = (weights * owned).sum(axis=1), owned.sum(axis=1)
+    short = (sums[:, None] - weights)[owned]
+    if not short.size:
+        return []
+    low, high = min(sums.min(), short.min()), sums.max()
+    margin = 0.02 * (high - low) + 1e-9
+    edges = np.linspace(low - margin, high + margin, BINS + 1)
+    table = []
+    for series, values in ((FULL, sums), (ONE_SHORT, short)):
+        shares = np.histogram(values, edges)[0] / values.size
+        table += _histogram("sums", series, edges, shares)
+    some = bits > 0
+    table += [
+        Point("tokens", "token", "mean bit", float(count), float(total / count))
+        for count, total in zip(bits[some], sums[some], strict=True)
+    ]
+    mean = float(sums.mean())
+    line = np.linspace(max(0.5, float(bits[some].min()) - 0.5), float(bits.max()) + 0.5, 50)
+    return table + [
+        Point("tokens", "the same sum", "hyperbola", float(x), mean / float(x)) for x in line
+    ]
+
+
+def draw_hash_dot(points: Sequence[Point]) -> Figure:
+    """Sums of bit weights, full and one short; mean bit against the number of bits."""
+    from simulate import style
+
+    fig, (left, right) = style.row_of_axes(2, style.DOUBLE_COLUMN, 2.5)
+    _draw_histograms(left, points, "sums", {FULL: style.COLOURS[0], ONE_SHORT: style.COLOURS[1]})
+    left.set_xlabel("sum of bit weights, nats")
+    left.set_ylabel("share")
+    _legend_above(left)
+    own = list(select(points, axis="tokens", series="token"))
+    right.plot(
+        [p.x for p in own],
+        [p.y for p in own],
+        "o",
+        color=style.COLOURS[0],
+        alpha=0.3,
+        markeredgewidth=0,
+        label="a token",
+    )
+    line = list(select(points, axis="tokens", kind="hyperbola"))
+    right.plot([p.x for p in line], [p.y for p in line], ":", color=style.INK, label="the same sum")
+    right.set_ylim(0.0, None)
+    right.set_xlabel("bits of the token")
+    _whole_numbers(right)
+    right.set_ylabel("mean bit weight, nats")
+    _legend_above(right)
+    return fig
+
+
+def code_table(found: Mechanism) -> list[Point]:
+    """Counts and their binomial laws; P_fail against the number of bits."""
+    from scipy.stats import binom
+
+    from theory.false_positives import failure_probability
+
+    bits = found.masks.read[:, found.states.units]
+    n, d = bits.shape
+    density = float(bits.mean())
+    table = []
+    for axis, counts, trials in (
+        ("bits per token", bits.sum(axis=1), d),
+        ("tokens per unit", bits.sum(axis=0), n),
+    ):
+        mean, reach = trials * density, 4.0 * np.sqrt(trials * density * (1.0 - density)) + 1.0
+        first = max(0, int(min(mean - reach, counts.min())))
+        last = min(trials, int(np.ceil(max(mean + reach, counts.max()))))
+        x = np.arange(first, last + 1)
+        own = np.bincount(counts, minlength=last + 1)[first:] / len(counts)
+        for series, values in (
+            ("network", own),
+            ("independent bits", binom.pmf(x, trials, density)),
+        ):
+            table += [
+                Point(axis, series, "share", float(at), float(y))
+                for at, y in zip(x, values, strict=True)
+            ]
+    weight = float(bits.sum(axis=1).mean())
+    best = found.record["code"]["optimal_bits_per_token"]["failure"]
+    last = min(d, int(max(2.0 * best, 1.5 * weight)) + 2)
+    for m in sorted({*np.linspace(1, last, min(last, 40)).astype(int).tolist()}):
+        value = failure_probability(n, found.k, d, m)
+        table.append(Point("failure", "random code", "exact", m, value, n=n, k=found.k, d=d, m=m))
+    table.append(Point("failure", "bits of this network", "mean", weight, 1.0))
+    table.append(Point("failure", "best", "exact", best, failure_probability(n, found.k, d, best)))
+    return table
+
+
+def draw_code(points: Sequence[Point]) -> Figure:
+    """Two distributions beside their laws, and where the density stands against the optimum."""
+    from simulate import style
+
+    fig, (bits, owners, failure) = style.row_of_axes(3, style.DOUBLE_COLUMN, 2.6)
+    for axes, axis in ((bits, "bits per token"), (owners, "tokens per unit")):
+        own = series_of(points, axis=axis)
+        network, law = own["network"], own["independent bits"]
+        x = np.array([p.x for p in network])
+        y = np.array([p.y for p in network])
+        if axis == "tokens per unit":
+            # too few units for a histogram
+            _draw_cumulative(axes, x, y, np.array([p.y for p in law]))
+        else:
+            axes.bar(x, y, 0.9, color=style.COLOURS[0], linewidth=0, label="network")
+            axes.plot(
+                x, [p.y for p in law], color=style.INK, linewidth=0.9, label="independent bits"
+            )
+            axes.set_ylabel("share of tokens")
+        axes.set_xlabel(axis)
+        _legend_above(axes, columns=1)
+    curve = list(select(points, axis="failure", series="random code"))
+    failure.plot([p.x for p in curve], [p.y for p in curve], color=style.INK, label="random code")
+    (weight,) = select(points, axis="failure", series="bits of this network")
+    (best,) = select(points, axis="failure", series="best")
+    failure.axvline(weight.x, color=style.COLOURS[0], linestyle="--", label="this network")
+    failure.plot([best.x], [best.y], "o", color=style.COLOURS[1], label="best $m$")
+    failure.set_yscale("log")
+    failure.set_ylim(min(0.08, best.y / 1.5), 1.2)
+    failure.set_xlabel("hash bits $m$")
+    _whole_numbers(bits, owners, failure)
+    failure.set_ylabel(r"$P_\mathrm{fail}$")
+    _legend_above(failure, columns=1)
+    return fig
+
+
+def _draw_cumulative(axes: Axes, x: np.ndarray, own: np.ndarray, law: np.ndarray) -> None:
+    from simulate import style
+
+    axes.step(x, own.cumsum(), where="post", color=style.COLOURS[0], label="network")
+    axes.plot(x, law.cumsum(), color=style.INK, linewidth=0.9, label="independent bits")
+    axes.set_ylim(0.0, 1.02)
+    axes.set_ylabel("share of units, cumulative")

@@ -1,0 +1,244 @@
+"""What a network does on given inputs, beside what its masks say of the same inputs.
+
+hashes: bool [n, bits], True where a token owns a bit, read off the network (`hashes_of`). An
+input's union is that of its members' bits; a non-member misses M = |S_j \\ union| of its own, and
+is covered, a mechanistic false positive, when M = 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from simulate.kernels import PackedHashes
+from simulate.network import ReluNetwork, divergence, membership
+from theory.domain import check_integer
+from train.analysis.masks import Masks
+
+Hashes = Bool[np.ndarray, "n bits"]
+Tokens = Int[np.ndarray, "inputs k"]
+Alpha = Float[np.ndarray, "inputs k"]
+Forward = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+# probabilities are counted in bins of a tenth of a decade; smaller ones in the first bin
+LOG10_EDGES = np.linspace(-12.0, 0.0, 121)
+
+# entries of the logits that are handled at once
+_BLOCK_ENTRIES = 2**19
+
+
+def hashes_of(masks: Masks) -> Hashes:
+    """The code that the masks describe: one bit for each live unit of either orientation.
+
+    Where there is no such unit, one bit that nobody owns: a filter that covers every token.
+    """
+    units = masks.live & (masks.orientation != 0)
+    return masks.read[:, units] if units.any() else np.zeros((len(masks.read), 1), dtype=bool)
+
+
+def failure_threshold(k: int) -> float:
+    """The mass on the k tokens below which an input fails: halfway between k/(k + 1) and 1.
+
+    With one false positive an exact filter leaves k/(k + 1) on them, without any 1.
+    """
+    return 0.5 * (k / (k + 1) + 1.0)
+
+
+def fails(mass: Float[np.ndarray, " inputs"], k: int) -> Bool[np.ndarray, " inputs"]:
+    """Whether each input fails by behaviour; an output that overflowed, of mass NaN, does."""
+    return ~(mass >= failure_threshold(k))
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """One number an input, arrays [inputs].
+
+    total_variation, kl (nats), squared_error (summed over the vocabulary): distance from the
+    target. mass: probability on the k tokens. lowest_member: the smallest probability of a member.
+    member_variance: mean square of the k members' logits about their mean. margin: the lowest
+    member's logit less the highest uncovered non-member's, inf where every non-member is covered.
+    union_size: bits of the union. false_positives, near_misses: non-members that miss no bit, one
+    bit. intruder: the non-member with the largest probability; that probability, and its missing
+    bits. uncovered_probability: the largest of an uncovered non-member, 0 where there is none.
+    """
+
+    total_variation: Float[np.ndarray, " inputs"]
+    kl: Float[np.ndarray, " inputs"]
+    squared_error: Float[np.ndarray, " inputs"]
+    mass: Float[np.ndarray, " inputs"]
+    lowest_member: Float[np.ndarray, " inputs"]
+    member_variance: Float[np.ndarray, " inputs"]
+    margin: Float[np.ndarray, " inputs"]
+    union_size: Int[np.ndarray, " inputs"]
+    false_positives: Int[np.ndarray, " inputs"]
+    near_misses: Int[np.ndarray, " inputs"]
+    intruder: Int[np.ndarray, " inputs"]
+    intruder_probability: Float[np.ndarray, " inputs"]
+    intruder_missing: Int[np.ndarray, " inputs"]
+    uncovered_probability: Float[np.ndarray, " inputs"]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean, standard deviation and range of each level's values; NaN where it has none."""
+
+    mean: Float[np.ndarray, " levels"]
+    sd: Float[np.ndarray, " levels"]
+    lowest: Float[np.ndarray, " levels"]
+    highest: Float[np.ndarray, " levels"]
+
+
+@dataclass(frozen=True)
+class Levels:
+    """The non-members of all inputs, by their number of missing bits: arrays [levels].
+
+    count: pairs of an input and a non-member. logit: the non-member's, less its input's mean
+    member logit, nats. probability: the non-member's. leakage: mean of e^logit, inf beyond the
+    largest double. histogram: of log10 of the probability, counts [levels, bins] over LOG10_EDGES.
+    """
+
+    count: Int[np.ndarray, " levels"]
+    logit: Spread
+    probability: Spread
+    leakage: Float[np.ndarray, " levels"]
+    histogram: Int[np.ndarray, "levels bins"]
+
+
+class _Groups:
+    """Values grouped by level: sorted once, then reduced level by level."""
+
+    def __init__(self, level: np.ndarray) -> None:
+        self.count = np.bincount(level)
+        self.there = np.flatnonzero(self.count)
+        self.order = np.argsort(level, kind="stable")
+        self.starts = np.concatenate([[0], np.cumsum(self.count[self.there])[:-1]])
+
+    def reduced(self, operation: np.ufunc, values: np.ndarray) -> np.ndarray:
+        """One number for each level that has values."""
+        return operation.reduceat(values[self.order], self.starts)
+
+
+class _Moments:
+    """Mean, squares about it and range of each level, block by block (Chan, Golub, LeVeque)."""
+
+    def __init__(self, levels: int) -> None:
+        self.count = np.zeros(levels, dtype=np.int64)
+        self.mean, self.squares = np.zeros((2, levels))
+        self.lowest, self.highest = np.full(levels, np.inf), np.full(levels, -np.inf)
+
+    def add(self, groups: _Groups, values: np.ndarray) -> None:
+        there, added = groups.there, groups.count[groups.there]
+        mean = groups.reduced(np.add, values) / added
+        about_mean = values[groups.order] - np.repeat(mean, added)
+        squares = np.add.reduceat(about_mean**2, groups.starts)
+        before, total = self.count[there], self.count[there] + added
+        shift = mean - self.mean[there]
+        self.squares[there] += squares + shift**2 * before * added / total
+        self.mean[there] += shift * added / total
+        self.count[there] = total
+        self.lowest[there] = np.minimum(self.lowest[there], groups.reduced(np.minimum, values))
+        self.highest[there] = np.maximum(self.highest[there], groups.reduced(np.maximum, values))
+
+    def spread(self) -> Spread:
+        """The finished statistics."""
+        none = self.count == 0
+        sd = np.sqrt(self.squares / np.maximum(self.count, 1))
+        finished = (self.mean, sd, self.lowest, self.highest)
+        return Spread(*(np.where(none, np.nan, values) for values in finished))
+
+
+class _LevelSums:
+    """Everything of `Levels`, added up block by block."""
+
+    def __init__(self, levels: int) -> None:
+        self.logit, self.probability = _Moments(levels), _Moments(levels)
+        self.leakage = np.zeros(levels)
+        self.histogram = np.zeros((levels, len(LOG10_EDGES) - 1), dtype=np.int64)
+
+    def add(self, missing: np.ndarray, logit: np.ndarray, log_output: np.ndarray) -> None:
+        """Non-members' missing bits, logits less the members' mean, log probabilities."""
+        levels, bins = self.histogram.shape
+        place = (log_output / np.log(10.0) - LOG10_EDGES[0]) * (bins / -LOG10_EDGES[0])
+        place = np.clip(np.nan_to_num(place, nan=0.0), 0, bins - 1)
+        cell = missing * np.int64(bins) + place.astype(np.int64)
+        self.histogram += np.bincount(cell, minlength=levels * bins).reshape(levels, bins)
+        groups = _Groups(missing)
+        self.logit.add(groups, logit)
+        self.probability.add(groups, np.exp(log_output))
+        # no filter: a non-member may stand hundreds of nats above the members
+        with np.errstate(over="ignore"):
+            self.leakage[groups.there] += groups.reduced(np.add, np.exp(logit))
+
+    def levels(self) -> Levels:
+        """The finished statistics."""
+        count = self.logit.count
+        with np.errstate(invalid="ignore"):
+            leakage = self.leakage / count
+        return Levels(
+            count, self.logit.spread(), self.probability.spread(), leakage, self.histogram
+        )
+
+
+def observe(
+    network: ReluNetwork,
+    hashes: Hashes,
+    tokens: Tokens,
+    alpha: Alpha,
+    forward: Forward | None = None,
+) -> tuple[Outcomes, Levels]:
+    """Run the network on the inputs, in its own dtype, and read the masks beside it.
+
+    tokens: distinct within a row, k of them, 1 <= k <= n - 1. alpha: any finite coefficients the
+    network accepts. forward: logits(tokens, alpha) in place of the network's own, e.g. of lower
+    precision. Memory about 100 MB, whatever the number of inputs. Raises DomainError for k >= n.
+    """
+    from scipy.special import log_softmax
+
+    inputs, k = tokens.shape
+    check_integer("k", k, 1, network.n - 1, "n - 1")
+    forward = forward or network.logits
+    packed = PackedHashes.of(hashes)
+    weights = hashes.sum(axis=1)
+    levels = _LevelSums(int(weights.max()) + 1)
+    found: dict[str, list[np.ndarray]] = {field.name: [] for field in fields(Outcomes)}
+    block = max(1, _BLOCK_ENTRIES // network.n)
+    for start in range(0, inputs, block):
+        members = tokens[start : start + block]
+        logits = forward(members, alpha[start : start + block]).astype(np.float64)
+        missing = packed.missing_bits(members)
+        log_output = log_softmax(logits, axis=1)
+        output = np.exp(log_output)
+        others = ~membership(members, network.n)
+        own = np.take_along_axis(logits, members, axis=1)
+        on_members = np.take_along_axis(output, members, axis=1)
+        relative = logits - own.mean(axis=1, keepdims=True)
+        levels.add(missing[others], relative[others], log_output[others])
+
+        uncovered = missing > 0
+        among_others = np.where(others, output, -1.0)
+        intruder = among_others.argmax(axis=1)
+        row = np.arange(len(members))
+        distance = divergence(logits, members)
+        of_block = Outcomes(
+            total_variation=distance.total_variation,
+            kl=distance.kl,
+            squared_error=distance.squared_error,
+            mass=on_members.sum(axis=1),
+            lowest_member=on_members.min(axis=1),
+            member_variance=own.var(axis=1),
+            margin=own.min(axis=1) - np.where(uncovered & others, logits, -np.inf).max(axis=1),
+            union_size=np.logical_or.reduce(hashes[members], axis=1).sum(axis=1),
+            false_positives=np.count_nonzero(~uncovered, axis=1) - k,
+            near_misses=np.count_nonzero(missing == 1, axis=1),
+            intruder=intruder,
+            intruder_probability=among_others[row, intruder],
+            intruder_missing=missing[row, intruder].astype(np.int64),
+            uncovered_probability=np.where(uncovered & others, output, 0.0).max(axis=1),
+        )
+        for name, parts in found.items():
+            parts.append(getattr(of_block, name))
+    whole = {name: np.concatenate(parts) for name, parts in found.items()}
+    return Outcomes(**whole), levels.levels()

@@ -1,0 +1,106 @@
+"""Inputs whose hashes hardly meet, or nearly coincide: the largest and the smallest unions.
+
+A large union covers strangers. Within one input, overlap is good.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from simulate.network import ReluNetwork
+from simulate.sampling import random_coefficients, random_sets
+from train.analysis import measured
+from train.analysis.annealed import RandomCode
+from train.analysis.outcomes import Hashes, Outcomes, Tokens, fails, observe
+
+RESTARTS = 256
+MOST_EXTREMES = 64
+_MOST_SWEEPS = 100
+
+
+def extreme_unions(
+    rng: np.random.Generator, hashes: Hashes, k: int, largest: bool, restarts: int = RESTARTS
+) -> Tokens:
+    """Inputs with the largest or the smallest unions found by exchanging one token at a time.
+
+    From `restarts` random inputs, each token in turn is replaced by the best one given the others,
+    until no exchange helps; then only exchanges of two or more tokens could. Lower bounds of the
+    largest union, upper bounds of the smallest. Distinct inputs, sorted tokens, best first.
+    """
+    n = len(hashes)
+    bits = hashes.astype(np.float32)
+    tokens = random_sets(rng, restarts, n, k)
+    row = np.arange(restarts)
+
+    def size(tokens: Tokens) -> np.ndarray:
+        return np.logical_or.reduce(hashes[tokens], axis=1).sum(axis=1)
+
+    before = size(tokens)
+    for _ in range(_MOST_SWEEPS):
+        for place in range(k):
+            others = np.delete(tokens, place, axis=1)
+            union = np.logical_or.reduce(hashes[others], axis=1)
+            added = (~union).astype(np.float32) @ bits.T
+            np.put_along_axis(added, others, -np.inf if largest else np.inf, axis=1)
+            best = added.argmax(axis=1) if largest else added.argmin(axis=1)
+            better = added[row, best] - added[row, tokens[:, place]]
+            moved = better > 0 if largest else better < 0
+            tokens[moved, place] = best[moved]
+        after = size(tokens)
+        if (after == before).all():
+            break
+        before = after
+    found = np.unique(np.sort(tokens, axis=1), axis=0)
+    order = size(found)
+    return found[np.argsort(-order if largest else order, kind="stable")]
+
+
+def extremes(
+    network: ReluNetwork, hashes: Hashes, k: int, c: float, rng: np.random.Generator
+) -> dict[str, dict[str, Any]]:
+    """Inputs with the largest and the smallest union found, and what the network makes of them.
+
+    Keys largest and smallest; of each the tokens of one input, the union_size, how many inputs of
+    that size were found and run (at most 64, coefficients uniform on [1, c]), and over those, which
+    are no sample of anything, the shares that fail and the means of the rest.
+    """
+    found = {}
+    for name in ("largest", "smallest"):
+        tokens = extreme_unions(rng, hashes, k, largest=name == "largest")[:MOST_EXTREMES]
+        alpha = random_coefficients(rng, len(tokens), k, c)
+        seen, _ = observe(network, hashes, tokens, alpha)
+        best = seen.union_size == seen.union_size[0]
+        found[name] = {
+            "tokens": tokens[0].tolist(),
+            "union_size": int(seen.union_size[0]),
+            "inputs": int(np.count_nonzero(best)),
+            "failure_rate": float(np.mean(fails(seen.mass[best], k))),
+            "mechanistic_failure_rate": float(np.mean(seen.false_positives[best] > 0)),
+            **{
+                quantity: float(getattr(seen, quantity)[best].mean())
+                for quantity in ("false_positives", "near_misses", "mass", "total_variation")
+            },
+        }
+    return found
+
+
+def failure_by_union_size(seen: Outcomes, n: int, k: int, code: RandomCode) -> list[dict[str, Any]]:
+    """For each size of the union among random inputs: how many fail, by behaviour and by masks.
+
+    random_code: the same from the exact law of random masks of the network's weights.
+    """
+    law = code.failure_given_union(n, k)
+    failed = fails(seen.mass, k)
+    return [
+        {
+            "union_size": int(size),
+            "inputs": int(np.count_nonzero(here)),
+            "failure_rate": measured.share(failed[here]),
+            "mechanistic_failure_rate": measured.share(seen.false_positives[here] > 0),
+            "random_code": float(law[size]),
+        }
+        for size in np.unique(seen.union_size)
+        for here in [seen.union_size == size]
+    ]

@@ -1,0 +1,136 @@
+"""Moving a trained network towards the construction, until `levels` certifies it.
+
+What a network computes is decided by four tables (see `normal_form`): read, bias, cost and direct.
+Their targets are the network's own masks rounded: each unit reads two levels, its median over the
+tokens that do not own it and one low enough for a single owner to switch it off for certain; it
+costs every token alike but its owners, whose costs are scaled until all members' logits are equal;
+and the direct path is the construction's, none for clamp units and a 2^-10 of the reads for the
+others. The finished network stands a given part of the way: its tables are the weighted means.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from simulate.network import ReluNetwork, divergence
+from simulate.sampling import random_coefficients, random_sets
+from theory.domain import DomainError, check_real
+from train.analysis.measured import Measured, mean
+from train.certificate.gates import gates
+from train.certificate.levels import levels
+from train.certificate.normal_form import NormalForm, medians
+
+_STEPS = 32
+
+# beyond what switches a unit off for every input
+_ROOM = 1.1
+# how much of a complement unit's read is left in the direct path
+_PATH = 2.0**-10
+
+
+def finish(form: NormalForm, strength: float) -> ReluNetwork:
+    """The network `strength` of the way to its own rounding; float32, W_in and b_in unchanged.
+
+    At 0 only the direct path is replaced and the members are made equal. Raises DomainError for
+    strength outside [0, 1], more units than residual dimensions, or reads W_in that are dependent.
+    """
+    check_real("strength", strength, 0.0, 1.0, closed=True)
+    W_in = form.network.W_in.astype(np.float64)
+    if np.linalg.matrix_rank(W_in) < form.h:
+        raise DomainError(f"W_in must have rank h = {form.h} for the network to be finished")
+    read, cost = form.read.mid, form.cost.mid
+    read = read + strength * (_rounded_read(form) - read)
+    cost = cost + strength * (_rounded_cost(form) - cost)
+    cost = _equal_members(form, cost)
+    back = np.linalg.pinv(W_in)
+    gain = np.where(form.sign < 0, 1.0, 1.0 / _PATH)[:, None]
+    return ReluNetwork(
+        W_E=((read * form.sign) @ back).astype(np.float32),
+        W_in=form.network.W_in.astype(np.float32),
+        b_in=form.network.b_in.astype(np.float32),
+        W_out=(-gain * back).astype(np.float32),
+        W_U=(W_in @ (cost / gain)).astype(np.float32),
+    )
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished network that is certified. total_variation: its mean, and that of the network it
+    came from (before), each {"value", "interval", "inputs"} over the same random inputs.
+    """
+
+    form: NormalForm
+    strength: float
+    total_variation: Measured
+    before: Measured
+
+
+def certifiable(
+    form: NormalForm, rng: np.random.Generator, most: float = 1.1, inputs: int = 20_000
+) -> Finished | None:
+    """The least strength, in steps of 1/32, that is certified and costs little; None if none is.
+
+    Certified: every gate is proved and every member outranks every token that misses a bit, by the
+    structure of the weights alone. Little: the mean total variation over `inputs` random inputs is
+    at most `most` times what it was.
+    """
+    tokens = random_sets(rng, inputs, form.n, form.k)
+    alpha = random_coefficients(rng, inputs, form.k, form.c)
+
+    def variation(network: ReluNetwork) -> np.ndarray:
+        batches = range(0, inputs, 1000)
+        parts = (slice(start, start + 1000) for start in batches)
+        return np.concatenate(
+            [
+                divergence(network.logits(tokens[part], alpha[part]), tokens[part]).total_variation
+                for part in parts
+            ]
+        )
+
+    before = variation(form.network)
+    for step in range(_STEPS + 1):
+        network = finish(form, step / _STEPS)
+        candidate = NormalForm(network, form.k, form.c, form.owners, form.sign)
+        if not (gates(candidate).proved.all() and levels(candidate).margin[1:2].min(initial=1) > 0):
+            continue
+        after = variation(network)
+        if after.mean() <= most * before.mean():
+            return Finished(candidate, step / _STEPS, mean(after), mean(before))
+    return None
+
+
+def _rounded_read(form: NormalForm) -> np.ndarray:
+    """Two levels for each unit, [n, h]; a unit that nobody owns reads its median of every token."""
+    read, owners, bias = form.read.mid, form.owners, form.bias.mid
+    open_level, owned_level = medians(read, ~owners), medians(read, owners)
+    others = (form.k - 1) * np.maximum(open_level, form.c * open_level)
+    owned_level = np.minimum(owned_level, -_ROOM * np.maximum(bias + others, 0.0))
+    return np.where(owners, owned_level, open_level)
+
+
+def _rounded_cost(form: NormalForm) -> np.ndarray:
+    """Two levels for each unit, [h, n]."""
+    cost, owners = form.cost.mid, form.owners.T
+    shared, own = medians(cost.T, ~owners.T)[:, None], medians(cost.T, owners.T)[:, None]
+    return np.where(owners, np.maximum(own, shared), shared)
+
+
+def _equal_members(form: NormalForm, cost: np.ndarray) -> np.ndarray:
+    """Scale what each token's own clamp units cost so that all members' logits are equal.
+
+    A member's logit is the sum of bias times cost over the clamp units, and their own costs are
+    what differs. Tokens without a clamp unit, or whose own costs are not positive, are left.
+    """
+    clamp = (form.sign < 0)[:, None]
+    shared = np.median(cost, axis=1, keepdims=True)
+    own = np.where(form.owners.T & clamp, cost - shared, 0.0)
+    level = form.bias.mid @ (np.where(clamp, cost, 0.0) - own)
+    of_own = form.bias.mid @ own
+    scalable = of_own > 0.0
+    if not scalable.any():
+        return cost
+    wanted = np.median((level + of_own)[scalable])
+    scale = np.where(scalable, (wanted - level) / np.where(scalable, of_own, 1.0), 1.0)
+    return cost + own * (np.maximum(scale, 0.0) - 1.0)

@@ -1,0 +1,39 @@
+"""Panels' view of one trained network: the task that trains it, and its measures as points."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from simulate.intervals import Estimate
+from simulate.panels.panel import DRAWN_CONFIDENCE, Point, Row
+from simulate.sweep import Task
+from simulate.verdict import CONFIDENCE
+from train.recipe import Recipe
+from train.sweep import seconds, train_one
+
+MEASURES = {"failure rate": "failure_rate", "total variation": "total_variation"}
+
+
+def training_task(panel: str, name: str, recipe: Recipe) -> Task:
+    """Train by the recipe, whose seed decides everything; the row has the recipe's fields too."""
+    arguments = {key: _plain(value) for key, value in asdict(recipe).items()}
+    return Task(f"{panel}/{name}", train_one, arguments, seconds(recipe))
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def estimate(row: Row, measure: str, confidence: float = CONFIDENCE) -> Estimate:
+    """One of the MEASURES of a network, with its interval over fresh inputs."""
+    from train.record import estimates
+
+    return estimates(row, confidence)[MEASURES[measure]]
+
+
+def network_point(axis: str, series: str, x: float, measure: str, row: Row) -> Point:
+    """A network's measure as a point with its 95 % interval and sizes."""
+    found = estimate(row, measure, DRAWN_CONFIDENCE)
+    sizes = {letter: row[letter] for letter in "nkd"}
+    return Point(axis, series, "trained", x, found.estimate, *found.interval, **sizes)

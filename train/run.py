@@ -1,0 +1,269 @@
+"""`python -m train.run`: train one network.
+
+Exit code 0 when it is trained, 1 when the training diverged, 2 on bad input, 130 when interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from shutil import which
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from theory import command_line
+from theory.domain import DomainError
+from train import check_installed
+from train.presets import PRESETS, preset_named
+from train.recipe import Execution, Recipe
+
+if TYPE_CHECKING:
+    from train.fit import State
+
+SCHEMA = 1
+CONFIDENCE = 0.95
+# checkpoints take at most this share of the time, whatever the disk
+CHECKPOINTS_SHARE = 0.02
+
+CHECKPOINT = "checkpoint.safetensors"
+METRICS = "metrics.jsonl"
+NETWORK = "network.safetensors"
+MEASURES = "measures.json"
+RECORD = "run.json"
+SNAPSHOTS = "snapshots"
+
+
+@dataclass(frozen=True)
+class Run:
+    """Train one network; every field of a preset's recipe is a flag.
+
+    Writes network.safetensors, snapshots/step_*.safetensors, metrics.jsonl (one row per milestone),
+    measures.json (on 100,000 fresh inputs), checkpoint.safetensors and run.json into the output
+    folder.
+    """
+
+    preset: Annotated[
+        str, tyro.conf.arg(help=f"{', '.join(PRESETS)}; its fields are the defaults.")
+    ]
+    recipe: Annotated[Recipe, tyro.conf.arg(name="")]
+    execution: Annotated[Execution, tyro.conf.arg(name="")]
+    out: Path
+    """Folder for the results. An earlier run in it is replaced; other files are left alone."""
+    resume: bool = False
+    """Continue an interrupted run of the same recipe, device, threads and compile."""
+    json: bool = False
+    """Print the measures as one JSON object."""
+
+    def run(self) -> int:
+        check_installed()
+        self._check_machine()
+        from simulate.ledger import lock
+        from train.fit import DivergedError
+
+        started = time.monotonic()
+        held = lock(self.out / "run.lock")
+        try:
+            measures = self._train(started)
+        except DivergedError as error:
+            kept = self.out / CHECKPOINT
+            where = f"{kept} is from before" if kept.exists() else "there is no earlier checkpoint"
+            print(f"error: training diverged, {error}; {where}", file=sys.stderr)
+            return command_line.CHECK_FAILED
+        finally:
+            held.release()
+        if self.json:
+            command_line.print_json(measures)
+        else:
+            self._report(measures)
+        return command_line.DONE
+
+    def _check_machine(self) -> None:
+        """Raise DomainError unless this machine has what the execution needs."""
+        import torch
+
+        if self.execution.device == "cuda" and not torch.cuda.is_available():
+            raise DomainError("device must be cpu where PyTorch finds no GPU; got cuda")
+        compilers = (os.environ.get("CXX"), "c++", "g++", "clang++")
+        if self.execution.compile and not any(name and which(name) for name in compilers):
+            raise DomainError("compile needs a C++ compiler, such as g++")
+
+    def _train(self, started: float) -> dict[str, Any]:
+        import torch
+
+        from simulate import output
+        from train import record
+        from train.fit import finish
+
+        torch.set_num_threads(self.execution.threads)
+        state = self._start()
+        first = state.step
+        if self.execution.compile:
+            state.model.compile()
+        with self._recorder(state) as on_milestone:
+            finish(state, on_milestone)
+        record.save_network(self.out / NETWORK, state, self.preset)
+        measures = self._measures(state)
+        output.write_whole(self.out / MEASURES, output.as_json(measures))
+        configuration = {
+            "job": "train.run",
+            "preset": self.preset,
+            "recipe": asdict(self.recipe),
+            "execution": asdict(self.execution),
+            "resumed_at_step": first,
+        }
+        run_record = output.run_record(
+            output.command_of("train.run"),
+            configuration,
+            time.monotonic() - started,
+            packages=("torch", "safetensors"),
+            threads=self.execution.threads,
+        )
+        output.write_whole(self.out / RECORD, output.as_json(run_record))
+        return measures
+
+    def _measures(self, state: State) -> dict[str, Any]:
+        """What measures.json holds."""
+        from train import record
+
+        found = record.measured(state)
+        return {
+            "schema": SCHEMA,
+            "preset": self.preset,
+            "seed": self.recipe.seed,
+            "step": state.step,
+            "inputs": found["inputs"],
+            "confidence": CONFIDENCE,
+            **{
+                name: {"estimate": each.estimate, "interval": list(each.interval)}
+                for name, each in record.estimates(found, CONFIDENCE).items()
+            },
+            "best_random_filter": record.best_random_filter(self.recipe),
+        }
+
+    def _start(self) -> State:
+        """The state to go on from, with the folder brought to the same step."""
+        from simulate import output
+        from train import checkpoint, record
+        from train.fit import begin
+
+        snapshots = self.out / SNAPSHOTS
+        snapshots.mkdir(exist_ok=True)
+        for folder in (self.out, snapshots):  # what a kill in the middle of a write has left
+            for unfinished in folder.glob(".*.safetensors.*"):
+                unfinished.unlink()
+        path = self.out / CHECKPOINT
+        if self.resume and path.exists():
+            state = checkpoint.load(path, self.recipe, self.execution)
+            output.write_whole(self.out / METRICS, self._rows_until(state))
+            return state
+        # the checkpoint first: the rest alone is nothing to resume from
+        for name in (CHECKPOINT, METRICS, NETWORK, MEASURES, RECORD):
+            (self.out / name).unlink(missing_ok=True)
+        for earlier in snapshots.glob("step_*.safetensors"):
+            earlier.unlink()
+        state = begin(self.recipe, self.execution.device)
+        record.save_network(self._snapshot(state), state, self.preset)
+        return state
+
+    def _rows_until(self, state: State) -> bytes:
+        """The metrics up to the checkpoint; those of later steps will come again."""
+        from train.fit import milestones
+
+        path = self.out / METRICS
+        kept, steps = b"", []
+        for line in path.read_bytes().splitlines(keepends=True) if path.exists() else ():
+            try:
+                step = json.loads(line)["step"]
+            except (ValueError, TypeError, KeyError):
+                break
+            if step > state.step:
+                break
+            kept += line
+            steps.append(step)
+        if steps != [step for step in milestones(self.recipe.steps) if step <= state.step]:
+            raise DomainError(f"{path} must hold the rows up to its checkpoint, step {state.step}")
+        return kept
+
+    @contextmanager
+    def _recorder(self, state: State) -> Iterator[Callable[[State, float], None]]:
+        """What is kept of a milestone: a row, a snapshot, and last of all, if due, a checkpoint."""
+        from tqdm import tqdm
+
+        from train import checkpoint, record
+        from train.fit import judge, rate
+
+        with (
+            (self.out / METRICS).open("ab") as metrics,
+            tqdm(total=self.recipe.steps, initial=state.step, unit="step", file=sys.stderr) as bar,
+        ):
+            due = 0.0
+
+            def keep(state: State, loss: float) -> None:
+                nonlocal due
+                found = judge(state)
+                row = {
+                    "step": state.step,
+                    "loss": loss,
+                    "total_variation": found.total_variation,
+                    "kl": found.kl,
+                    "failure_rate": found.failure_rate,
+                    "learning_rate_share": rate(self.recipe, state.step - 1),
+                }
+                metrics.write(json.dumps(row, allow_nan=False).encode() + b"\n")
+                metrics.flush()
+                record.save_network(self._snapshot(state), state, self.preset)
+                started = time.monotonic()
+                if started >= due or state.done:
+                    os.fsync(metrics.fileno())  # the rows that a checkpoint stands on
+                    checkpoint.save(self.out / CHECKPOINT, state, self.execution)
+                    ended = time.monotonic()
+                    due = ended + (ended - started) / CHECKPOINTS_SHARE
+                bar.set_postfix_str(
+                    f"loss {loss:.4f}, TV {found.total_variation:.4f}, "
+                    f"failures {found.failure_rate:.4f}",
+                    refresh=False,
+                )
+                bar.update(state.step - bar.n)
+
+            yield keep
+
+    def _snapshot(self, state: State) -> Path:
+        return self.out / SNAPSHOTS / f"step_{state.step:06d}.safetensors"
+
+    def _report(self, measures: dict[str, Any]) -> None:
+        for name in ("total_variation", "kl", "failure_rate"):
+            low, high = measures[name]["interval"]
+            print(f"{name:16} {measures[name]['estimate']:.5f}  [{low:.5f}, {high:.5f}] (95 %)")
+        if best := measures["best_random_filter"]:
+            rate = best["failure_probability"]
+            print(f"the best random filter, m = {best['m']}, fails on {rate:.5f}")
+        print(f"results in {self.out}", file=sys.stderr)
+
+
+def named_preset(arguments: Sequence[str] | None) -> str:
+    """The preset that a command line names; its recipe holds the defaults of the other flags."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--preset", default="source")
+    return parser.parse_known_args(arguments)[0].preset
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse the command line and train."""
+    name = named_preset(arguments)
+    defaults = Run(name, preset_named(name), Execution(), Path("reports/results/train") / name)
+    command = tyro.cli(
+        Run, prog="python -m train.run", description=__doc__, args=arguments, default=defaults
+    )
+    return command.run()
+
+
+if __name__ == "__main__":
+    command_line.run(main)
