@@ -57,10 +57,11 @@ class Certify:
     """The file's names of tensors that are called otherwise, as W_in=mlp.0.weight."""
     transpose: tuple[str, ...] = ()
     """Our names of tensors that the file holds transposed, as W_in of a torch Linear."""
-    finish: bool = False
-    """Certify not the network but the nearest one on the way to its own rounding of which members
-    are proved, without enumeration, to outrank every token that misses a bit, and whose total
-    variation is at most 1.1 times the network's."""
+    finish: Literal["no", "least", "sharp"] = "no"
+    """Certify not the network but one on the way to its own rounding, whose total variation is at
+    most 1.1 times the network's. least: the nearest whose members are proved, without enumeration,
+    to outrank every token that misses a bit. sharp: the rounding itself, read out so steeply that
+    an input fails if and only if its tokens cover another."""
     most_inputs: int = MOST_INPUTS
     """Search all inputs if there are at most so many (half an hour for 22 million), else a sample;
     0 for none but the structure of the weights."""
@@ -109,8 +110,8 @@ class Certify:
         with threadpool_limits(1), np.errstate(over="ignore", invalid="ignore"):
             form = proposed(subject.network, subject.k, subject.c)
             finished: dict[str, Any] | None = None
-            if self.finish:
-                form, finished = _finished(form, rng)
+            if self.finish != "no":
+                form, finished = _finished(form, rng, self.finish)
             proof = prove(
                 form,
                 rng,
@@ -157,14 +158,16 @@ def _finished(form: NormalForm, rng: np.random.Generator) -> tuple[NormalForm, d
     """The least finished network that is certified, and what that cost."""
     from train.certificate.finish import certifiable
 
-    found = certifiable(form, rng)
+    found = certifiable(form, rng, goal)
     if found is None:
         raise DomainError(
-            "finish must be left out: not even the network's own rounding is certified at no more "
-            "than 1.1 times its total variation"
+            f"finish must not be {goal}: not even the network's own rounding is certified at no "
+            "more than 1.1 times its total variation"
         )
     return found.form, {
+        "goal": goal,
         "strength": found.strength,
+        "scale": found.scale,
         "total_variation": found.total_variation,
         "trained_total_variation": found.before,
     }

@@ -5,12 +5,15 @@ Their targets are the network's own masks rounded: each unit reads two levels, i
 tokens that do not own it and one low enough for a single owner to switch it off for certain; it
 costs every token alike but its owners, whose costs are scaled until all members' logits are equal;
 and the direct path is the construction's, none for clamp units and a 2^-10 of the reads for the
-others. The finished network stands a given part of the way: its tables are the weighted means.
+others. The finished network stands a given part of the way: its tables are the weighted means. At the end
+of it all logits scale with the readout, and a large enough scale makes failure and a covered token
+one and the same.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -21,8 +24,13 @@ from train.analysis.measured import Measured, mean
 from train.certificate.gates import gates
 from train.certificate.levels import levels
 from train.certificate.normal_form import NormalForm, medians
+from train.certificate.probability import UNKNOWN, consequences
 
+Goal = Literal["least", "sharp"]
 _STEPS = 32
+_MOST_DOUBLINGS = 12
+_MOST_LOSS = 1.1
+_BATCH = 1000
 
 # beyond what switches a unit off for every input
 _ROOM = 1.1
@@ -30,13 +38,15 @@ _ROOM = 1.1
 _PATH = 2.0**-10
 
 
-def finish(form: NormalForm, strength: float) -> ReluNetwork:
+def finish(form: NormalForm, strength: float, scale: float = 1.0) -> ReluNetwork:
     """The network `strength` of the way to its own rounding; float32, W_in and b_in unchanged.
 
-    At 0 only the direct path is replaced and the members are made equal. Raises DomainError for
-    strength outside [0, 1], more units than residual dimensions, or reads W_in that are dependent.
+    At 0 only the direct path is replaced and the members are made equal. scale multiplies the
+    readout. Raises DomainError for strength outside [0, 1], scale outside (0, inf), more units than
+    residual dimensions, or reads W_in that are dependent.
     """
     check_real("strength", strength, 0.0, 1.0, closed=True)
+    check_real("scale", scale, 0.0)
     W_in = form.network.W_in.astype(np.float64)
     if np.linalg.matrix_rank(W_in) < form.h:
         raise DomainError(f"W_in must have rank h = {form.h} for the network to be finished")
@@ -51,53 +61,61 @@ def finish(form: NormalForm, strength: float) -> ReluNetwork:
         W_in=form.network.W_in.astype(np.float32),
         b_in=form.network.b_in.astype(np.float32),
         W_out=(-gain * back).astype(np.float32),
-        W_U=(W_in @ (cost / gain)).astype(np.float32),
+        W_U=(W_in @ (scale * cost / gain)).astype(np.float32),
     )
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A finished network that is certified. total_variation: its mean, and that of the network it
-    came from (before), each {"value", "interval", "inputs"} over the same random inputs.
+    """A finished network that is certified, and how it was made.
+
+    total_variation: its mean, and that of the network it came from (before), each {"value",
+    "interval", "inputs"} over the same random inputs.
     """
 
     form: NormalForm
     strength: float
+    scale: float
     total_variation: Measured
     before: Measured
 
 
 def certifiable(
-    form: NormalForm, rng: np.random.Generator, most: float = 1.1, inputs: int = 20_000
+    form: NormalForm, rng: np.random.Generator, goal: Goal = "least", inputs: int = 20_000
 ) -> Finished | None:
-    """The least strength, in steps of 1/32, that is certified and costs little; None if none is.
+    """The least finished network that reaches the goal; None if none does.
 
-    Certified: every gate is proved and every member outranks every token that misses a bit, by the
-    structure of the weights alone. Little: the mean total variation over `inputs` random inputs is
-    at most `most` times what it was.
+    Goal least: of the strengths 0, 1/32, ..., 1 the least at which every gate is proved, every
+    member outranks every token that misses a bit, by the structure of the weights alone, and the
+    mean total variation over `inputs` random inputs is at most 1.1 times what it was. Goal sharp:
+    full strength, and the least scale 1, 2, 4, ... at which, besides, an input is proved to fail if
+    and only if it is covered.
     """
     tokens = random_sets(rng, inputs, form.n, form.k)
     alpha = random_coefficients(rng, inputs, form.k, form.c)
 
     def variation(network: ReluNetwork) -> np.ndarray:
-        batches = range(0, inputs, 1000)
-        parts = (slice(start, start + 1000) for start in batches)
-        return np.concatenate(
-            [
-                divergence(network.logits(tokens[part], alpha[part]), tokens[part]).total_variation
-                for part in parts
-            ]
-        )
+        parts = (slice(start, start + _BATCH) for start in range(0, inputs, _BATCH))
+        found = (divergence(network.logits(tokens[at], alpha[at]), tokens[at]) for at in parts)
+        return np.concatenate([each.total_variation for each in found])
 
     before = variation(form.network)
-    for step in range(_STEPS + 1):
-        network = finish(form, step / _STEPS)
+    ways = [(step / _STEPS, 1.0) for step in range(_STEPS + 1)]
+    if goal == "sharp":
+        ways = [(1.0, 2.0**power) for power in range(_MOST_DOUBLINGS)]
+    for strength, scale in ways:
+        network = finish(form, strength, scale)
         candidate = NormalForm(network, form.k, form.c, form.owners, form.sign)
-        if not (gates(candidate).proved.all() and levels(candidate).margin[1:2].min(initial=1) > 0):
+        if not gates(candidate).proved.all():
+            continue
+        found = levels(candidate)
+        if not (len(found.margin) > 1 and found.margin[1] > 0.0):
+            continue
+        if goal == "sharp" and not consequences(candidate, found, UNKNOWN).sharp:
             continue
         after = variation(network)
-        if after.mean() <= most * before.mean():
-            return Finished(candidate, step / _STEPS, mean(after), mean(before))
+        if after.mean() <= _MOST_LOSS * before.mean():
+            return Finished(candidate, strength, scale, mean(after), mean(before))
     return None
 
 

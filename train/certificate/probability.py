@@ -38,6 +38,9 @@ class Covered:
     inputs: int | None
 
 
+UNKNOWN = Covered((0.0, 1.0), (0.0, math.inf), None)
+
+
 def covered(owners: np.ndarray, k: int) -> Covered:
     """Exact by enumeration of up to 2^25 inputs; beyond, between max_t P(t covered) and E#FP.
 

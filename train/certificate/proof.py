@@ -120,7 +120,8 @@ def prove(
     """Gates, levels and probabilities, and a search where the levels leave something open.
 
     samples: inputs that are searched where there are more than `most_inputs`. splits: how often a
-    box is halved to settle failure; by their number if not given. progress: told how many inputs of how many are done.
+    box is halved to settle failure, 3 to 10 by the number of inputs if not given. progress: told
+    how many inputs of how many are done.
     """
     masks = covered(form.owners, form.k)
     found = levels(form)
