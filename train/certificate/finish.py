@@ -5,9 +5,9 @@ Their targets are the network's own masks rounded: each unit reads two levels, i
 tokens that do not own it and one low enough for a single owner to switch it off for certain; it
 costs every token alike but its owners, whose costs are scaled until all members' logits are equal;
 and the direct path is the construction's, none for clamp units and a 2^-10 of the reads for the
-others. The finished network stands a given part of the way: its tables are the weighted means. At the end
-of it all logits scale with the readout, and a large enough scale makes failure and a covered token
-one and the same.
+others. The finished network stands a given part of the way: its tables are the weighted means. At
+the end of it members are equal, and a steep enough readout makes failure and a covered token one
+and the same.
 """
 
 from __future__ import annotations
