@@ -15,7 +15,6 @@ pytest.importorskip("safetensors")
 from tests.train.certified_networks import forms, train_them
 from train.certificate import checker
 from train.certificate.gates import gates
-from train.certificate.levels import levels
 from train.certificate.normal_form import NormalForm
 from train.certificate.proof import certificate, prove, weights_of
 from train.certificate.search import TOLERANCE
@@ -45,12 +44,12 @@ def never_violated(form: NormalForm) -> None:
                 assert statement.holds[unit] == holds(y)
                 assert float(abs(Fraction(float(statement.bound[unit])) - y)) < 1e-5
 
-    for found in (levels(form), levels(form, plain=True)):
+    for found in (proof.levels, proof.separate, proof.plain):
         for bound, margin in zip(found.margin, exact.margin, strict=True):
             assert margin is None or Fraction(float(bound)) <= margin
         assert Fraction(found.member_spread) >= exact.member_spread
         assert exact.covered_gap is None or Fraction(found.covered_gap) >= exact.covered_gap
-        assert (proof.levels.margin >= proof.plain.margin - 1e-9).all()
+    assert (proof.separate.margin >= proof.plain.margin - 1e-9).all()
 
     searched = proof.searched
     for s in range(1, searched.levels + 1):

@@ -134,7 +134,7 @@ class Balls:
         with np.errstate(over="ignore", invalid="ignore"):
             step = grid(self.mid) * grid(other.mid)
         if step > _SMALL:
-            error = np.where(sizes <= 2.0**52 * step, 0.0, error)
+            error = np.where((sizes <= 2.0**52 * step) & np.isfinite(sizes), 0.0, error)
         if self.rad.any() or other.rad.any():
             spread = np.abs(self.mid) @ other.rad + self.rad @ (np.abs(other.mid) + other.rad)
             error = error + spread * (1.0 + 4.0 * share) + 4 * terms * _TINY

@@ -100,18 +100,18 @@ class Network:
             up = self.most(sign * self.direct[:, at] - even @ far) + self.own @ worse
             itself, up[at, column] = up[at, column].copy(), -INF
             found, other = [base + itself + top(up, self.k - 1)], base + top(up, self.k)
+            can = own & np.isfinite(self.missed_low)[:, None]
             taken = np.maximum(*(-rho * f[:, None] for f in missed))
-            taken = -np.sort(-np.where(own, taken, -INF), axis=0)
+            taken = -np.sort(-np.where(can, taken, -INF), axis=0)
             for s in range(int(self.own.sum(axis=1).max()) + 1):
-                found.append(np.where(own.sum(axis=0) < s, -INF, other + taken[:s].sum(axis=0)))
+                found.append(np.where(can.sum(axis=0) < s, -INF, other + taken[:s].sum(axis=0)))
             return [bound.max() for bound in found]
 
         blocks = [np.arange(len(self.own))[i : i + 256] for i in range(0, len(self.own), 256)]
-        most = np.max([upper(at, 1.0) for at in blocks], axis=0)
-        least = np.max([upper(at, -1.0) for at in blocks], axis=0)
+        most = np.max([upper(at, 1.0) for at in blocks], axis=0) + self.error
+        least = np.max([upper(at, -1.0) for at in blocks], axis=0) + self.error
         by_bits = np.maximum.accumulate(most[:1:-1])[::-1]
-        room = 2.0 * self.error
-        return -least[0] - by_bits - room, most[0] + least[0] + room, most[0] + least[1] + room
+        return -least[0] - by_bits, most[0] + least[0], most[0] + least[1]
 
     def replay(self, tokens, alpha, wanted):
         """Exact logits of the wanted tokens, and exact z, at one input."""
@@ -136,7 +136,7 @@ class Network:
                 unclear = ~(self.bound(*boxes) >= margin)
                 tokens, others, low, high = (x[unclear] for x in boxes)
                 half = np.eye(self.k)[(high - low).argmax(axis=1)] * (high - low) / 2
-                assert (half.max(axis=1) > 1e-9).all(), "not proved"
+                assert len(tokens) < 2**14 and (half.max(axis=1) > 1e-9).all(), "not proved"
                 boxes = [np.tile(tokens, (2, 1)), np.tile(others, (2, 1))]
                 boxes += [np.append(low, low + half, 0), np.append(high - half, high, 0)]
         return covered

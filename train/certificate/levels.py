@@ -17,13 +17,15 @@ D_u = max(0, -min y_u), which is 0 where the gate is proved; hit, f_u lies in
 ỹ_u + [-max ỹ_u, max(0, E_u - min ỹ_u)]. So l_t is affine in alpha, up to a price for each active
 token that hits such units: a sum over the k active tokens again, bounded by sorting.
 
-Nothing here takes all tokens to be active at once; `plain` does that, for comparison: every other
-token then has a coefficient anywhere in [0, c].
+Two weaker ways stand beside this for comparison: `separate` takes each unit at its own worst input
+instead of following the tokens, and `plain` besides allows every other token to be active, at any
+coefficient in [0, c], as interval arithmetic on the input would.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -33,13 +35,16 @@ from train.certificate.normal_form import NormalForm
 # columns of the n x n tables that are worked on at a time
 _BLOCK = 256
 
+Way = Literal["followed", "separate", "plain"]
+
 
 @dataclass(frozen=True)
 class Levels:
     """Bounds on l_t, the logits relative to one reference, valid for every input and alpha.
 
     member_low, member_high [n]: on l_a when a is active. low, high [bits + 1, n]: on l_t when t is
-    not active and misses exactly s = 0..bits of its bits; inf and -inf where it has fewer than s.
+    not active and misses exactly s = 0..bits of its bits; inf and -inf where it cannot miss so
+    many.
     hit_high [h]: f_u when an active token owns u is in [0, hit_high]. missed_low, missed_high [h]:
     on f_u when none does. All rigorous.
     """
@@ -86,12 +91,9 @@ def difference_low(a: Floats, b: Floats) -> np.ndarray:
         return np.where(finite, low, np.where(np.isneginf(b), np.inf, -np.inf))
 
 
-def levels(form: NormalForm, plain: bool = False) -> Levels:
-    """The enclosures. Cost O(n^2 h), memory about 100 bytes x n x 256.
-
-    plain: as if any number of tokens could be active, for comparison.
-    """
-    active = _Active(form, plain)
+def levels(form: NormalForm, way: Way = "followed") -> Levels:
+    """The enclosures. Cost O(n^2 h), memory about 100 bytes x n x 256."""
+    active = _Active(form, way)
     q, g = form.reference["q"], form.reference["g"]
     n, bits = form.n, int(form.owners.sum(axis=1).max(initial=0))
     members_low, members_high = np.empty(n), np.empty(n)
@@ -114,8 +116,8 @@ def levels(form: NormalForm, plain: bool = False) -> Levels:
 class _Active:
     """What k active tokens can do: sorted sums, and from them the ranges of f_u and ỹ_u."""
 
-    def __init__(self, form: NormalForm, plain: bool) -> None:
-        self.k, self.plain = form.k, plain
+    def __init__(self, form: NormalForm, way: Way) -> None:
+        self.k, self.way = form.k, way
         owners, read = form.owners, form.read
         high, low = form.times_alpha(read, largest=True), form.times_alpha(read, largest=False)
         bias = form.bias
@@ -128,8 +130,9 @@ class _Active:
         self.hit_high = owned.max(axis=0)
         lowest = self.largest(np.where(owners, -np.inf, -low), form.k)
         missed = (Balls.exact(-lowest) + bias).low
-        can_be_missed = (~owners).sum(axis=0) >= form.k
-        self.missed_low = np.where(can_be_missed, np.maximum(missed, 0.0), 0.0)
+        self.missed_low = np.maximum(missed, 0.0)
+        # else every input hits the unit
+        self.can_be_missed = (~owners).sum(axis=0) >= form.k
         self.missed_high = np.maximum(
             (Balls.exact(self.largest(np.where(owners, -np.inf, high), form.k)) + bias).high, 0.0
         )
@@ -139,7 +142,7 @@ class _Active:
         most = Balls.exact(self.largest(form.times_alpha(self.even, True), form.k)) + bias
         least = Balls.exact(-self.largest(-form.times_alpha(self.even, False), form.k)) + bias
         # f_u - ỹ_u lies in [0, miss_over] if missed, in [-hit_under, hit_over] if hit
-        self.miss_over = np.where(can_be_missed, np.maximum(-missed, 0.0), 0.0)
+        self.miss_over = np.where(self.can_be_missed, np.maximum(-missed, 0.0), 0.0)
         self.hit_under = np.maximum(most.high, 0.0)
         self.hit_over = np.maximum((Balls.exact(self.hit_high) - Balls.exact(least.low)).high, 0.0)
 
@@ -147,9 +150,9 @@ class _Active:
         """Upper bounds on the sum of the `count` largest rows in each column of `term` [n, ...].
 
         leave_out: for each row the sum over the others, of the shape of `term`. -inf entries are
-        rows that are not there; they do not add. plain: of all positive rows instead.
+        rows that are not there; they do not add. Plain: of all positive rows instead.
         """
-        if self.plain:
+        if self.way == "plain":
             kept = np.maximum(term, 0.0)
             total = Balls.exact(kept).sum(axis=0)
             return (total - Balls.exact(kept)).high if leave_out else total.high
@@ -194,11 +197,16 @@ def _upper(
     own = form.owners[tokens].T
     far = rho.where(~own)
 
-    lean = direct - active.even @ far
-    base = constant - form.bias @ far + _price(-far, active.miss_over).sum(axis=0)
-    hit = np.maximum(_price(far, active.hit_under).mid, _price(-far, active.hit_over).mid)
-    price = Balls.exact(form.owners) @ Balls.exact(hit)
-    up = (Balls.exact(form.times_alpha(lean, largest=True)) + price).high
+    if active.way == "followed":
+        lean = direct - active.even @ far
+        base = constant - form.bias @ far + _price(-far, active.miss_over).sum(axis=0)
+        hit = np.maximum(_price(far, active.hit_under).mid, _price(-far, active.hit_over).mid)
+        price = Balls.exact(form.owners) @ Balls.exact(hit)
+        up = (Balls.exact(form.times_alpha(lean, largest=True)) + price).high
+    else:
+        largest = np.maximum(active.hit_high, active.missed_high)
+        base = constant + _price(-far, largest).sum(axis=0)
+        up = form.times_alpha(direct, largest=True)
     itself = Balls.exact(up[tokens, columns])
     up[tokens, columns] = -np.inf
 
@@ -226,9 +234,10 @@ def _by_missing_bits(
     on_miss = np.maximum(taken(active.missed_low), taken(active.missed_high))
     on_hit = np.maximum(taken(active.hit_high), 0.0)
     covered = base + Balls.exact(np.where(own, on_hit, 0.0)).sum(axis=0)
-    change = np.where(own, (Balls.exact(on_miss) - Balls.exact(on_hit)).high, -np.inf)
+    can = own & active.can_be_missed[:, None]
+    change = np.where(can, (Balls.exact(on_miss) - Balls.exact(on_hit)).high, -np.inf)
     change = -np.sort(-change, axis=0)[:bits]
-    missing, count = np.arange(bits)[:, None], own.sum(axis=0)
+    missing, count = np.arange(bits)[:, None], can.sum(axis=0)
     found = []
     for s in range(bits + 1):
         chosen = np.where(missing < np.minimum(s, count), change, 0.0)

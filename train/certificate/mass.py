@@ -17,8 +17,10 @@ import numpy as np
 from train.certificate.boxes import Boxes, Gates, Screen
 from train.certificate.boxes import corners as corners_of
 
-# float32 exponentials and their sums: relative errors of 2^-22 and n 2^-24
-_ROUNDING = 2.0**-21
+# relative error of a float32 exponential whose argument was shifted, below 88, and of summing n
+_ROUNDING = 2.0**-15
+# what n exponentials that underflow add up to, at most
+_UNDERFLOW = 2.0**-100
 
 
 @dataclass(frozen=True)
@@ -40,22 +42,24 @@ def mass(boxes: Boxes, gates: Gates, screen: Screen) -> Mass:
     """Bounds on failure and TV."""
     tokens = gates.tokens
     k = tokens.shape[1]
-    slack = (tokens.shape[1] + screen.low.shape[1]) * 2.0**-23 + _ROUNDING
-    with np.errstate(over="ignore", invalid="ignore"):
-        least = _sum_of_exp(screen.low, tokens) * (1.0 - slack)
-        most = _sum_of_exp(screen.high, tokens) * (1.0 + slack)
-        mean = _sum_of_exp(screen.log_mean, tokens) * (1.0 + slack)
-        low = np.take_along_axis(screen.low, tokens, axis=1).astype(np.float64)
-        high = np.take_along_axis(screen.high, tokens, axis=1).astype(np.float64)
+    slack = screen.low.shape[1] * 2.0**-23 + _ROUNDING
+    low = np.take_along_axis(screen.low, tokens, axis=1).astype(np.float64)
+    high = np.take_along_axis(screen.high, tokens, axis=1).astype(np.float64)
+    # so that exponentials of members do not overflow; where others' do, the input fails
+    shift = high.max(axis=1)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        least = _sum_of_exp(screen.low, tokens, shift) * (1.0 - slack)
+        most = _sum_of_exp(screen.high, tokens, shift) * (1.0 + slack) + _UNDERFLOW
+        mean = _sum_of_exp(screen.log_mean, tokens, shift) * (1.0 + slack) + _UNDERFLOW
         # Jensen: the mean of exponentials is at least the exponential of the mean
         weakest = low.mean(axis=1)
-        leak_low = least / np.exp(high).sum(axis=1) * (1.0 - 1e-12)
-        leak_high = most / (k * np.exp(weakest)) * (1.0 + 1e-12)
+        leak_low = least / np.exp(high - shift[:, None]).sum(axis=1) * (1.0 - _ROUNDING)
+        leak_high = most / (k * np.exp(weakest - shift)) * (1.0 + _ROUNDING)
         # the members' mean is at least -lost, with E lost known better than its largest value
         gain, loss = _excess_costs(boxes, gates)
         lost, largest = loss.mean(axis=1), np.maximum(-weakest, 1e-12)
-        mean_leak = (mean + most * lost * np.expm1(largest) / largest) / k
-        mean_leak = np.minimum(mean_leak, leak_high) * (1.0 + 1e-12)
+        mean_leak = (mean + most * lost * np.expm1(largest) / largest) * np.exp(shift) / k
+        mean_leak = np.fmin(mean_leak, leak_high) * (1.0 + _ROUNDING)
         uneven = _unevenness(screen) + gain + lost + 3.0 * boxes.error
         tv_high = uneven + np.where(np.isfinite(mean_leak), mean_leak / (1.0 + mean_leak), 1.0)
         tv_low = leak_low / (1.0 + leak_low)
@@ -67,9 +71,9 @@ def mass(boxes: Boxes, gates: Gates, screen: Screen) -> Mass:
     return Mass(failure_low, failure_high, np.nan_to_num(tv_low), np.fmin(tv_high, 1.0))
 
 
-def _sum_of_exp(bound: np.ndarray, tokens: np.ndarray) -> np.ndarray:
-    """Sum of exp over the non-members; their number times an error of 2^-149 is far below it."""
-    rest = bound.copy()
+def _sum_of_exp(bound: np.ndarray, tokens: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """Sum of exp(bound - shift) over the non-members."""
+    rest = bound - shift.astype(np.float32)[:, None]
     np.put_along_axis(rest, tokens, -np.inf, axis=1)
     np.exp(rest, out=rest)
     return rest.sum(axis=1).astype(np.float64)

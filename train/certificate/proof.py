@@ -74,11 +74,12 @@ class Searched:
 
 @dataclass(frozen=True)
 class Proof:
-    """All of it. plain: the levels as if any number of tokens could be active."""
+    """All of it. separate, plain: the levels in two weaker ways."""
 
     form: NormalForm
     gates: Gates
     levels: Levels
+    separate: Levels
     plain: Levels
     masks: Covered
     consequences: Consequences
@@ -130,7 +131,8 @@ def prove(
     bits = len(found.margin) - 1
     settled = decided.proved.all() and bits > 0 and found.margin[1] > 0.0 and follows.sharp
     searched = _search(form, rng, bits, bool(settled), samples, most_inputs, splits, jobs, progress)
-    return Proof(form, decided, found, levels(form, plain=True), masks, follows, searched)
+    weaker = levels(form, "separate"), levels(form, "plain")
+    return Proof(form, decided, found, *weaker, masks, follows, searched)
 
 
 def _search(

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SCHEMA = 1
-SEEN, SEARCHED, STRUCTURE, PLAIN = (
+SEEN, SEARCHED, STRUCTURE, SEPARATE, PLAIN = (
     "smallest seen",
     "proved, all inputs",
     "proved, structure",
-    "any number active",
+    "unit by unit",
+    "any number of tokens",
 )
 HIT, MISSED = "largest when owned", "smallest when not"
 
@@ -44,7 +45,7 @@ def record(proof: Proof) -> dict[str, Any]:
             "failure": searched.failure,
             "total_variation": searched.total_variation,
         }
-    margin, any_number = proof.margins, proof.plain.margin
+    margin = proof.margins
     return plain(
         {
             "schema": SCHEMA,
@@ -67,7 +68,8 @@ def record(proof: Proof) -> dict[str, Any]:
                     "missing_bits": s,
                     "proved": margin[s],
                     "structure": levels.margin[s],
-                    "any_number_active": any_number[s],
+                    "unit_by_unit": proof.separate.margin[s],
+                    "any_number_of_tokens": proof.plain.margin[s],
                     **_seen(proof, s),
                 }
                 for s in range(len(margin))
@@ -139,7 +141,7 @@ def summary(found: Mapping[str, Any]) -> list[str]:
     how = {
         "unneeded": "from the structure of the weights alone",
         "all inputs": f"over all {searched['inputs']:,} inputs, {searched['boxes']:,} boxes",
-        "sample": "from the structure; inputs are too many to enumerate",
+        "sample": "from the structure of the weights; inputs were only sampled",
     }[searched["how"]]
     lines = [
         f"{found['checkpoint']}: {sizes}, c = {found['c']:g}",
@@ -152,10 +154,10 @@ def summary(found: Mapping[str, Any]) -> list[str]:
         f"{gates['hit']['refuted']} refuted; on when not: {gates['missed']['proved']} proved, "
         f"{gates['missed']['refuted']} refuted",
         "",
-        "missing bits   proved margin   smallest seen   if any number were active",
+        "missing bits   proved margin   smallest seen    unit by unit  any number of tokens",
     ]
     for row in found["margins"][:6]:
-        cells = (row["proved"], row["seen"], row["any_number_active"])
+        cells = (row["proved"], row["seen"], row["unit_by_unit"], row["any_number_of_tokens"])
         lines.append(f"{row['missing_bits']:>12}" + "".join(f"{_cell(x):>16}" for x in cells))
     lines += [
         "",
@@ -186,8 +188,10 @@ def figure(found: Mapping[str, Any]) -> AnalysisFigure:
         "certificate",
         (),
         "Left: the smallest lead of a member's logit over a token's, by the least number of bits "
-        "that the token misses: lower bounds that hold for every input and coefficient, and the "
-        "smallest that was found and replayed. Right: for each hidden unit the extremes of its "
+        "that the token misses: lower bounds that hold for every input and coefficient, from the "
+        "structure of the weights, the same if each unit were at its own worst input and if any "
+        "number of tokens could be active, and from all inputs; and the smallest that was found "
+        "and replayed. Right: for each hidden unit the extremes of its "
         "input, signed so that owners push it down, over all inputs with and without an active "
         "owner; a unit between them at 0 tells the two apart without exception.",
         _table(found),
@@ -204,7 +208,8 @@ def _table(found: Mapping[str, Any]) -> list[Point]:
         values = [
             (SEEN, "replayed", row["seen"]),
             (STRUCTURE, "lower bound", row["structure"]),
-            (PLAIN, "lower bound", row["any_number_active"]),
+            (SEPARATE, "lower bound", row["unit_by_unit"]),
+            (PLAIN, "lower bound", row["any_number_of_tokens"]),
         ]
         if enumerated and row["proved"] != row["structure"]:
             values.append((SEARCHED, "lower bound", row["proved"]))
@@ -228,6 +233,7 @@ def _draw(table: Sequence[Point]) -> Figure:
         SEEN: ("o", style.INK, 4.5),
         SEARCHED: ("_", style.COLOURS[1], 9.0),
         STRUCTURE: ("^", style.COLOURS[0], 4.0),
+        SEPARATE: ("s", style.COLOURS[2], 3.4),
         PLAIN: ("v", style.COLOURS[4], 4.0),
     }
     margins = series_of(table, axis="margin")
@@ -238,7 +244,7 @@ def _draw(table: Sequence[Point]) -> Figure:
         left.plot(
             [p.x for p in points],
             [p.y for p in points],
-            linestyle="-" if series in (STRUCTURE, PLAIN) else "none",
+            linestyle="-" if series in (STRUCTURE, SEPARATE, PLAIN) else "none",
             linewidth=0.8,
             marker=marker,
             markersize=size,
