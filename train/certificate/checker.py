@@ -136,7 +136,7 @@ class Network:
                 unclear = ~(self.bound(*boxes) >= margin)
                 tokens, others, low, high = (x[unclear] for x in boxes)
                 half = np.eye(self.k)[(high - low).argmax(axis=1)] * (high - low) / 2
-                assert len(tokens) < 2**14 and (half.max(axis=1) > 1e-9).all(), "not proved"
+                assert all([len(tokens) < 2**14, *(half.max(axis=1) > 1e-9)]), "not proved"
                 boxes = [np.tile(tokens, (2, 1)), np.tile(others, (2, 1))]
                 boxes += [np.append(low, low + half, 0), np.append(high - half, high, 0)]
         return covered
