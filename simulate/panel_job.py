@@ -79,8 +79,6 @@ class PanelJob:
         return command_line.DONE if verdict["passed"] else command_line.CHECK_FAILED
 
     def _measure(self, started: float) -> dict[str, Any]:
-        from tqdm import tqdm
-
         from simulate import output, style, sweep
         from simulate.engines import open_pool
         from simulate.ledger import Ledger
@@ -105,13 +103,7 @@ class PanelJob:
         configuration["tasks"] = sweep.fingerprint(every_task)
         with Ledger(self.out / "results.jsonl", configuration, self.resume) as ledger:
             self._remove_earlier(panels, style.FORMATS)
-            with tqdm(
-                total=sum(task.cost for task in every_task),
-                initial=sum(task.cost for task in every_task if task.name in ledger.results),
-                bar_format="{percentage:3.0f}%|{bar}| {elapsed}, about {remaining} left",
-                smoothing=0,
-                file=sys.stderr,
-            ) as bar:
+            with sweep.progress_bar(every_task, ledger) as on_progress:
                 results = sweep.run(
                     every_task,
                     self.seed,
@@ -119,7 +111,7 @@ class PanelJob:
                     self.engine,
                     self.jobs,
                     self.scheduler,
-                    on_progress=lambda task: bar.update(min(task.cost, bar.total - bar.n)),
+                    on_progress,
                 )
             rows = {
                 task.name: {**task.arguments, **result}

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import signal
+import sys
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -73,6 +74,21 @@ def _interrupts_into(queue: SimpleQueue[Any]) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, earlier)
+
+
+@contextmanager
+def progress_bar(tasks: Sequence[Task], ledger: Ledger) -> Iterator[Callable[[Task], None]]:
+    """A bar on standard error, by expected cost, for `on_progress` of `run`."""
+    from tqdm import tqdm
+
+    with tqdm(
+        total=sum(task.cost for task in tasks),
+        initial=sum(task.cost for task in tasks if task.name in ledger.results),
+        bar_format="{percentage:3.0f}%|{bar}| {elapsed}, about {remaining} left",
+        smoothing=0,
+        file=sys.stderr,
+    ) as bar:
+        yield lambda task: bar.update(min(task.cost, bar.total - bar.n))
 
 
 def run(

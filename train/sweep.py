@@ -172,8 +172,6 @@ class Sweep:
         return command_line.DONE
 
     def _train(self, recipes: Mapping[str, Recipe]) -> list[dict[str, Any]]:
-        from tqdm import tqdm
-
         from simulate import output, sweep
         from simulate.ledger import Ledger
 
@@ -188,21 +186,10 @@ class Sweep:
         }
         with Ledger(self.out / "results.jsonl", configuration, self.resume) as ledger:
             self._remove_earlier()
-            with tqdm(
-                total=sum(task.cost for task in tasks),
-                initial=sum(task.cost for task in tasks if task.name in ledger.results),
-                bar_format="{percentage:3.0f}%|{bar}| {elapsed}, about {remaining} left",
-                smoothing=0,
-                file=sys.stderr,
-            ) as bar:
+            with sweep.progress_bar(tasks, ledger) as on_progress:
+                # every recipe has its own seed
                 results = sweep.run(
-                    tasks,
-                    0,  # every recipe has its own seed
-                    ledger,
-                    self.engine,
-                    self.jobs,
-                    self.scheduler,
-                    on_progress=lambda task: bar.update(min(task.cost, bar.total - bar.n)),
+                    tasks, 0, ledger, self.engine, self.jobs, self.scheduler, on_progress
                 )
             varying = list(dict.fromkeys(["n", "d", "k", "seed", *self.grid.varying()]))
             rows = [

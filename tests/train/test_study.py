@@ -6,6 +6,7 @@ import copy
 import json
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ pytest.importorskip("torch")
 
 from simulate.panels.panel import QUICK, Row
 from train.panels import PANELS
+from train.presets import PRESETS
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +66,15 @@ def test_planted_faults(rows: dict[str, list[Row]], panel: str, fault: Row) -> N
     assert failed(panel, rows[panel]) == 0
     worse = [copy.deepcopy(row) | fault for row in rows[panel]]
     assert failed(panel, worse) > 0
+
+
+def test_failing_more_often_than_random_hashes(rows: dict[str, list[Row]]) -> None:
+    """The best random hashes fail on 1.585 % here: 700 of 100,000 pass, 1,600 do not."""
+    (row,) = rows["learned_codes"]
+    best = row | asdict(PRESETS["best"])
+    best |= {"total_variation": {"estimate": 0.008, "standard_error": 1e-4}}
+    assert failed("learned_codes", [best | {"failures": 700}]) == 0
+    assert failed("learned_codes", [best | {"failures": 1_600}]) == 1
 
 
 def test_every_effort_has_its_own_names() -> None:

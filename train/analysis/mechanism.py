@@ -25,7 +25,7 @@ INPUTS = 4096
 BATCHES = 32
 # inputs whose logits are looked at as well
 READ_OUT = 256
-# the rule for a verdict
+# a verdict: shares of the live units, and of the entries on which the two masks agree
 LEAST_SHARE, LEAST_AGREEMENT, LEAST_OF_BOTH = 0.9, 0.98, 0.1
 
 
