@@ -1,0 +1,113 @@
+"""`python -m reports`: the claims ledger, all figures and the interactive page.
+
+Built from saved results, nothing computed. Exit code 0 when it is built, whatever results are
+missing; 1 when a saved scientific check had failed, 2 on bad input, 130 when interrupted.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tyro
+
+from theory import command_line
+from theory.domain import DomainError
+
+if TYPE_CHECKING:
+    from reports.results import Results
+
+PAGE, CLAIMS, LEDGER, FIGURES = "page.html", "claims.md", "ledger.json", "figures"
+# the network of the page, and the analysis that knows its exact failure rate
+NETWORK, ANALYSIS = "networks/source/network.safetensors", "analysis/source/analysis.json"
+
+
+@dataclass(frozen=True)
+class Report:
+    """Write page.html, claims.md, ledger.json, figures.md and figures/ into the output folder."""
+
+    results: Path = Path("reports/evidence")
+    """Folder of saved results: those that come with the project, or those of make reproduce."""
+    out: Path = Path("reports/results/report")
+    """Folder for the report. An earlier one in it is replaced; other files are left alone."""
+    json: bool = False
+    """Print the ledger as one JSON object."""
+
+    def run(self) -> int:
+        try:
+            return self._build()
+        except ModuleNotFoundError as missing:
+            raise DomainError(
+                f'{missing.name} must be installed: pip install -e ".[report,train]"'
+            ) from None
+
+    def _build(self) -> int:
+        from reports import render
+        from reports.claims import CLAIMS as ALL
+        from reports.ledger import SCHEMA, failed_checks, ledger
+        from reports.results import Results
+        from simulate import output
+
+        results = Results(self.results)
+        missing, figures = results.missing(), list(results.figures())
+        rows = ledger(ALL, results)
+        failed = failed_checks(results)
+        commands = {figure.job: results.command(figure.job) for figure in figures}
+        record = {
+            "schema": SCHEMA,
+            "summary": render.summary(rows),
+            "claims": [row.record() for row in rows],
+            "failed_checks": failed,
+            "missing": missing,
+        }
+        page = self._page(results, render.section(rows))
+
+        (self.out / FIGURES).mkdir(parents=True, exist_ok=True)
+        for earlier in (self.out / FIGURES).glob("*.*"):
+            earlier.unlink()
+        for figure in figures:
+            for path in (figure.svg, figure.csv):
+                shutil.copyfile(
+                    path, self.out / FIGURES / f"{render.file_name(figure)}{path.suffix}"
+                )
+        output.write_whole(self.out / CLAIMS, render.markdown(rows, missing))
+        output.write_whole(self.out / "figures.md", render.figures_page(figures, commands))
+        output.write_whole(self.out / LEDGER, output.as_json(record))
+        output.write_whole(self.out / PAGE, page)
+        if self.json:
+            command_line.print_json(record)
+        else:
+            print(record["summary"])
+            for row in rows:
+                print(f"{row.key:>3}  {row.verdict:<23} {row.title}")
+        for job, command in missing.items():
+            print(f"missing: {job}; make it with: {command}", file=sys.stderr)
+        for name in failed:
+            print(f"a check had failed: {name}", file=sys.stderr)
+        print(f"report in {self.out}", file=sys.stderr)
+        return command_line.CHECK_FAILED if failed else command_line.DONE
+
+    def _page(self, results: Results, claims: str) -> str:
+        from reports.page import build
+        from reports.results import MissingResult
+        from train import weights
+
+        try:
+            network = weights.load(results.path(NETWORK))
+            rate = results.find(ANALYSIS, ("prediction", "masks", "failure_probability", "value"))
+            source = f"Network: {results.command('networks/source')}"
+        except MissingResult:
+            network, rate, source = None, None, ""
+        return build(network, mask_failure_probability=rate, ledger=claims, source=source)
+
+
+def main() -> int:
+    """Parse the command line and build the report."""
+    return tyro.cli(Report, prog="python -m reports", description=__doc__).run()
+
+
+if __name__ == "__main__":
+    command_line.run(main)

@@ -1,0 +1,524 @@
+"""The claims of the source and its open questions: what is claimed, what decides, what was found.
+
+Each is stated in this project's words and letters. The numbers are read from saved results; see
+`reports.ledger` for how a verdict follows from them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from reports.ledger import Claim, Number, Passed, Range
+from reports.results import Step
+
+SOURCE, COMPLEMENT = "analysis/source/analysis.json", "analysis/complement/analysis.json"
+SCALING, STUDY, SURVEY = "scaling/verdict.json", "study/verdict.json", "survey/verdict.json"
+PROOF, FINISHED = "certificates/source/certify.json", "certificates/finished/certify.json"
+
+
+def _source(label: str, *path: Step, style: str = ".3g") -> Number:
+    return Number(f"{label}, source", SOURCE, path, style)
+
+
+def _complement(label: str, *path: Step, style: str = ".3g") -> Number:
+    return Number(f"{label}, complement", COMPLEMENT, path, style)
+
+
+def _check(file: str, name: str, style: str = ".4g") -> Number:
+    return Number(name, file, ("checks", {"name": name}), style)
+
+
+def _of_source(*names: str) -> Sequence[tuple[str, str]]:
+    return [("analysis/source", name) for name in names]
+
+
+def _level(missing: int, quantity: str, statistic: str) -> tuple[Step, ...]:
+    return ("missing_bit_levels", {"missing": missing}, quantity, statistic)
+
+
+def _is_separate(values: Mapping[str, Any]) -> bool:
+    """Whether the failing inputs' cluster ends below where the passing ones' begins."""
+    return values["failing_top"] < values["passing_bottom"]
+
+
+CLAIMS: Sequence[Claim] = (
+    Claim(
+        key="1",
+        title="What units read has two modes",
+        claim="The entries of W_E W_in, what each token writes into each hidden unit, look random "
+        "and fall into two modes with a gap between them.",
+        numbers={
+            "two": _source(
+                "units with two modes", "mechanism", "modes", "read", "two", style=".2%"
+            ),
+            "gap": _source(
+                "narrowest gap over the distance of the modes",
+                *("mechanism", "modes", "read", "gap", "lowest"),
+                style=".1%",
+            ),
+            "explained": _source(
+                "variance between the modes, median unit",
+                *("mechanism", "modes", "read", "explained", "median"),
+                style=".2%",
+            ),
+            "other_two": _complement(
+                "units with two modes", "mechanism", "modes", "read", "two", style=".2%"
+            ),
+            "loads": _source(
+                "variance of tokens per unit over a random code's",
+                *("mechanism", "code", "tokens_variance_over_random"),
+            ),
+            "other_loads": _complement(
+                "variance of tokens per unit over a random code's",
+                *("mechanism", "code", "tokens_variance_over_random"),
+            ),
+        },
+        finding="Every unit has two modes of its own; the median unit has {explained:.1%} of its "
+        "variance between them, and the narrowest gap is {gap:.0%} of their distance.",
+        holds=lambda values: values["two"] == 1.0 and values["gap"] > 0.0,
+        limit="It is not quite random: the number of tokens per unit varies {loads:.2f} times as "
+        "much as a random code's, in the complement network {other_loads:.1f} times.",
+        limited=lambda values: not 0.8 < values["loads"] < 1.25,
+        figures=_of_source("read_weights"),
+    ),
+    Claim(
+        key="2",
+        title="Units write the transposed mask",
+        claim="The entries of W_out W_U have two modes too, and the mask of their low mode is the "
+        "transpose of the mask of W_E W_in's high mode: what a unit reads it takes from the same "
+        "tokens' logits.",
+        formula="mask(W_out W_U < θ') = mask(W_E W_in > θ)ᵀ",
+        numbers={
+            "agreement": _source("entries on which the masks agree", "mask_agreement", style=".5%"),
+            "differing": _source("entries that differ", "mechanism", "agreement", "disagreements"),
+            "shuffled": _source(
+                "agreement with shuffled tokens",
+                *("mechanism", "agreement", "shuffled"),
+                style=".1%",
+            ),
+            "other": _complement("entries on which the masks agree", "mask_agreement", style=".3%"),
+            "study": Range(
+                "agreement, presets best, wide and source",
+                STUDY,
+                ("checks", {"name": re.compile("^agreement of the two masks")}, "observed"),
+                style=".5%",
+            ),
+        },
+        finding="Of all entries {agreement:.4%} agree ({differing} differ; shuffled tokens "
+        "{shuffled:.0%}). Over the study's {study.count} networks {study.low:.3%} or more do.",
+        holds=lambda values: values["agreement"] > 0.999 and values["study"].low > 0.999,
+        limit="There is a second mechanism, the complement: its high modes are the same tokens, "
+        "not opposite ones. There {other:.2%} of the entries agree.",
+        figures=[*_of_source("write_weights", "mask_agreement"), ("study", "mechanism_map")],
+    ),
+    Claim(
+        key="3",
+        title="Small total variation, and mass in two clusters",
+        claim="Held-out total variation is small. The mass on the k tokens is discrete: a rare "
+        "cluster below a visible gap, the false positives, and the rest near 1.",
+        formula="an input fails where its mass is below (k/(k + 1) + 1)/2",
+        numbers={
+            "tv": _source("total variation", "total_variation", style=".4f"),
+            "failure": _source("failure rate", "failure_rate", style=".4f"),
+            "failing_top": _source(
+                "mass, 99 % quantile of the failing inputs",
+                *("behaviour", "mass_clusters", "failing", 2),
+                style=".3f",
+            ),
+            "passing_bottom": _source(
+                "mass, 1 % quantile of the others",
+                *("behaviour", "mass_clusters", "passing", 0),
+                style=".3f",
+            ),
+            "between": _source(
+                "inputs in the middle half between k/(k + 1) and 1",
+                *("behaviour", "mass_clusters", "between"),
+                style=".2%",
+            ),
+            "best": Range(
+                "total variation, upper ends, presets best and wide",
+                STUDY,
+                (
+                    "checks",
+                    {"name": re.compile("^total variation, upper bound, .*3[02]000 steps")},
+                    "observed",
+                ),
+                style=".4f",
+            ),
+        },
+        finding="Total variation {tv:.4f}, on {failure:.2%} of inputs a failure; trained longer "
+        "from an identity layer it is at most {best.high:.4f}. Failing inputs have a mass of up to "
+        "{failing_top:.2f} (99 %), the others of {passing_bottom:.2f} or more (99 %).",
+        holds=lambda values: values["tv"] < 0.05 and _is_separate(values),
+        limit="The gap is not empty: {between:.2%} of inputs lie in the middle half of it.",
+        limited=lambda values: values["between"] > 0.0,
+        figures=[*_of_source("mass_on_members"), ("study", "learned_codes")],
+    ),
+    Claim(
+        key="4",
+        title="Typical outputs are nearly uniform",
+        claim="A typical input's output is nearly uniform over its k tokens.",
+        formula="TV = (1 − mass) + the members' own non-uniformity",
+        numbers={
+            "uneven": _source(
+                "total variation from non-uniformity",
+                *("behaviour", "non_uniformity", "total_variation"),
+                style=".4f",
+            ),
+            "leak": _source(
+                "total variation from leakage",
+                *("behaviour", "leakage", "total_variation"),
+                style=".4f",
+            ),
+            "sd": _source(
+                "sd of the members' logits, nats",
+                *("behaviour", "non_uniformity", "member_logit_sd"),
+            ),
+            "other_sd": _complement(
+                "sd of the members' logits, nats",
+                *("behaviour", "non_uniformity", "member_logit_sd"),
+            ),
+        },
+        finding="The members' logits differ by {sd:.3f} nats (sd), which costs {uneven:.4f} of "
+        "total variation; leakage to other tokens costs {leak:.4f}. In the complement network "
+        "they differ by {other_sd:.2f} nats.",
+        holds=lambda values: values["uneven"] < 0.05,
+        figures=_of_source("typical_output"),
+    ),
+    Claim(
+        key="5",
+        title="A false positive passes for a member",
+        claim="At a false positive k + 1 tokens share the mass almost equally and the intruder "
+        "cannot be told from the members. Given one, the union is larger than usual, so that "
+        "others miss few bits too.",
+        formula="P(w | false positive) ∝ P(W = w) f(w), f(w) = C(w, m)/C(d, m)",
+        numbers={
+            "logit": _source(
+                "logit of covered non-members less the members' mean, nats",
+                *_level(0, "logit", "mean"),
+                style=".2f",
+            ),
+            "logit_sd": _source("its sd, nats", *_level(0, "logit", "sd"), style=".2f"),
+            "size": _source(
+                "bits of the union, all inputs",
+                *("behaviour", "given_false_positive", "union_size", "all"),
+                style=".2f",
+            ),
+            "size_given": _source(
+                "bits of the union, given a false positive",
+                *("behaviour", "given_false_positive", "union_size", "given"),
+                style=".2f",
+            ),
+            "near": _source(
+                "tokens that miss one bit, all inputs",
+                *("behaviour", "given_false_positive", "near_misses", "all"),
+                style=".3f",
+            ),
+            "near_given": _source(
+                "tokens that miss one bit, given a false positive",
+                *("behaviour", "given_false_positive", "near_misses", "given"),
+                style=".3f",
+            ),
+        },
+        finding="Given a false positive the union has {size_given:.1f} bits where {size:.1f} are "
+        "usual, and {near_given:.2f} other tokens miss one bit where {near:.2f} are usual.",
+        holds=lambda values: (
+            values["size_given"] > values["size"]
+            and values["near_given"] > values["near"]
+            and values["logit"] > -1.0
+        ),
+        limit="The intruder can be told a little: its logit is {logit:+.2f} nats from the members' "
+        "mean, sd {logit_sd:.2f}.",
+        limited=lambda values: values["logit"] < -0.05,
+        figures=_of_source("false_positive_output", "given_false_positive"),
+    ),
+    Claim(
+        key="6",
+        title="Intruders are covered; each missing bit costs the same",
+        claim="The hash of each intruder is covered by the union of the members' hashes. Tokens "
+        "that miss one bit get a small and nearly equal probability, with one level for each "
+        "number of missing bits; a baseline token gets nothing.",
+        formula="logit_j = const − β M_j, M_j = |S_j \\ union|",
+        numbers={
+            "covered": _source("failures by a covered token", "behaviour", "failures", "covered"),
+            "near": _source("failures by a near miss", "behaviour", "failures", "near_miss"),
+            "other": _source("failures by another token", "behaviour", "failures", "other"),
+            "one": _source(
+                "mean probability, one bit missing", *_level(1, "probability", "mean"), style=".4f"
+            ),
+            "one_sd": _source(
+                "sd of that probability", *_level(1, "probability", "sd"), style=".4f"
+            ),
+            "logit_0": _source(
+                "mean logit, none missing", *_level(0, "logit", "mean"), style=".2f"
+            ),
+            "logit_1": _source("mean logit, one missing", *_level(1, "logit", "mean"), style=".2f"),
+            "logit_2": _source("mean logit, two missing", *_level(2, "logit", "mean"), style=".2f"),
+            "clear": _source(
+                "lowest logit with none missing less the highest with one, nats",
+                *("missing_bit_levels", {"missing": 0}, "clear_of_next"),
+                style=".2f",
+            ),
+        },
+        finding="Of the failures {covered:,} are by a covered token, {near} by a near miss, "
+        "{other} by others. Mean logits fall in equal steps, {logit_0:.1f}, {logit_1:.1f}, "
+        "{logit_2:.1f} nats at 0, 1, 2 missing bits; with one missing a token gets {one:.2%} "
+        "± {one_sd:.2%}.",
+        holds=lambda values: (
+            values["covered"] > 99 * (values["near"] + values["other"]) and values["one"] < 0.05
+        ),
+        limit="Bits are worth different amounts, so the levels' extremes overlap: the lowest "
+        "covered logit is {clear:+.1f} nats from the highest that misses a bit.",
+        limited=lambda values: values["clear"] < 0.0,
+        figures=_of_source("hashes_against_union", "missing_bit_levels"),
+    ),
+    Claim(
+        key="7",
+        title="No token above a threshold was uncovered",
+        claim="Over many inputs no token with more than some threshold of the probability was not "
+        "fully covered.",
+        numbers={
+            "largest": _source(
+                "largest probability of an uncovered token",
+                *("behaviour", "largest_uncovered_probability"),
+                style=".3f",
+            ),
+            "inputs": _source("fresh inputs", "behaviour", "inputs"),
+            "below": _source(
+                "inputs with a member below an uncovered token",
+                *("behaviour", "member_below_uncovered"),
+            ),
+            "other_largest": _complement(
+                "largest probability of an uncovered token",
+                *("behaviour", "largest_uncovered_probability"),
+                style=".3f",
+            ),
+        },
+        finding="On {inputs:,} inputs no uncovered token had a probability above {largest:.3f}; a "
+        "member stood below an uncovered token on {below:.2%} of them.",
+        holds=lambda values: values["largest"] < 0.2,
+        limit="The complement network gave an uncovered token up to {other_largest:.2f}.",
+        limited=lambda values: values["other_largest"] > 0.2,
+        figures=_of_source("covered_or_not"),
+    ),
+    Claim(
+        key="8",
+        title="k is a soft limit",
+        claim="Inputs of more than k tokens are still handled.",
+        formula="P_fail at t tokens: that of t members, exact",
+        numbers={
+            f"{name}_{more}": _source(
+                f"{label}, {tokens} tokens",
+                *("behaviour", "more_tokens", {"tokens": tokens}, key),
+                style=".4f",
+            )
+            for more, tokens in (("none", 3), ("one", 4), ("double", 6))
+            for name, key, label in (
+                ("failure", "failure_rate", "failure rate"),
+                ("tv", "total_variation", "total variation"),
+                ("covered", "mechanistic_failure_rate", "inputs with a covered token"),
+            )
+        },
+        finding="Trained on 3 tokens, inputs of 4 fail on {failure_one:.1%} with a total variation "
+        "of {tv_one:.3f} (3: {failure_none:.1%}, {tv_none:.3f}).",
+        holds=lambda values: values["failure_one"] < 0.25,
+        limit="Soft, but the filter fills up: with 6 tokens a non-member is covered on "
+        "{covered_double:.0%} of inputs, and total variation is {tv_double:.2f}.",
+        figures=_of_source("more_tokens"),
+    ),
+    Claim(
+        key="9",
+        title="The layer clamps the union",
+        claim="In the hidden basis, before the layer, states are low exactly on the units outside "
+        "the union, and inside in clusters by the number of hashes that overlap. After the layer "
+        "the union's states lie in a narrow band.",
+        formula="x − ReLU(x − 1) = min(x, 1)",
+        numbers={
+            "narrowed": _source(
+                "width of the union's band after over before",
+                *("mechanism", "bands", "narrowed"),
+                style=".1%",
+            ),
+            "eigenvalue": _source(
+                "median eigenvalue of W_in W_out",
+                *("mechanism", "layer", "eigenvalues", "real", "median"),
+                style=".4f",
+            ),
+            **{
+                f"hits_{hits}": _source(
+                    f"mean state before the layer, {hits} hits",
+                    *("mechanism", "hidden_states", {"hits": hits}, "before", "mean"),
+                    style=".2f",
+                )
+                for hits in (0, 1, 2)
+            },
+            "gap": _source(
+                "lowest state of the union less the highest outside, after",
+                *("mechanism", "bands", "after", "gap"),
+                style=".3f",
+            ),
+        },
+        finding="Before the layer the states' means are {hits_0:.2f}, {hits_1:.2f} and {hits_2:.2f} "
+        "at 0, 1, 2 hits (0 is the unit's threshold, 1 the distance of its modes). The layer narrows "
+        "the union's band to {narrowed:.1%}; the median eigenvalue of W_in W_out is "
+        "{eigenvalue:.4f}.",
+        holds=lambda values: (
+            values["narrowed"] < 0.25
+            and values["hits_0"] < 0.0 < values["hits_1"] < values["hits_2"]
+        ),
+        limit="Not exactly: over 4,096 inputs the lowest state of the union lies {gap:+.3f} from "
+        "the highest outside it.",
+        limited=lambda values: values["gap"] < 0.0,
+        figures=_of_source("hidden_basis", "hidden_states", "layer_eigenvalues"),
+    ),
+    Claim(
+        key="10",
+        title="Every token's hash is worth the same",
+        claim="Per token, the sum of the large entries of its readout row against the union's "
+        "expected values is about the same, and from full overlap to one bit short the logit falls "
+        "by several nats.",
+        formula="Σ_{j ∈ S_i} (bit weight)_ij ≈ const",
+        numbers={
+            "spread": _source(
+                "sd over mean of the sum", "mechanism", "hash_dot", "relative_sd", style=".2%"
+            ),
+            "sum": _source("mean of the sum, nats", "mechanism", "hash_dot", "sum", "mean"),
+            "bit": _source("mean bit, nats", "mechanism", "hash_dot", "per_bit", "mean"),
+            "bit_sd": _source("sd of a bit, nats", "mechanism", "hash_dot", "per_bit", "sd"),
+            "balance": _source(
+                "variance of the sum over that of independent bits",
+                *("mechanism", "hash_dot", "variance_over_independent_bits"),
+            ),
+        },
+        finding="The sum is {sum:.1f} nats ± {spread:.1%}; one bit is worth {bit:.2f} ± "
+        "{bit_sd:.2f} nats. Strong bits make up for weak or missing ones: the sums vary {balance:.2f} times as "
+        "much as independent bits' would.",
+        holds=lambda values: values["spread"] < 0.05 and values["bit"] > 2.0,
+        figures=_of_source("hash_dot", "code"),
+    ),
+    Claim(
+        key="11",
+        title="Hashes that hardly meet are the bad inputs",
+        claim="Tokens whose hashes hardly intersect make a large union and with it many near "
+        "misses; within one input overlap is good.",
+        formula="f(w) = C(w, m)/C(d, m) grows with the union's size w",
+        numbers={
+            "largest": _source(
+                "largest union found, bits", "behaviour", "extreme_unions", "largest", "union_size"
+            ),
+            "largest_near": _source(
+                "its tokens that miss one bit",
+                *("behaviour", "extreme_unions", "largest", "near_misses"),
+            ),
+            "smallest": _source(
+                "smallest union found, bits",
+                *("behaviour", "extreme_unions", "smallest", "union_size"),
+            ),
+            "smallest_near": _source(
+                "its tokens that miss one bit",
+                *("behaviour", "extreme_unions", "smallest", "near_misses"),
+            ),
+            "usual_near": _source(
+                "tokens that miss one bit, all inputs",
+                *("behaviour", "given_false_positive", "near_misses", "all"),
+            ),
+        },
+        finding="The largest union found, {largest} bits, has {largest_near:g} tokens that miss "
+        "one bit where {usual_near:.2f} are usual; the smallest, {smallest} bits, has "
+        "{smallest_near:g}.",
+        holds=lambda values: (
+            values["largest_near"] > 3.0 * values["usual_near"] > values["smallest_near"]
+        ),
+        figures=_of_source(
+            "largest_union_output", "smallest_union_output", "failure_by_union_size"
+        ),
+    ),
+    Claim(
+        key="12",
+        title="Width k log(n/ε), where dense codes pay a power of 1/ε",
+        claim="Error ε costs a Bloom filter width O(k log(n/ε)), while superposition by "
+        "Johnson–Lindenstrauss codes costs width polynomial in 1/ε.",
+        formula="d ≈ k log₂((n − k)/ε)/(ln 2 · κ(k)), κ(k) ≈ 1 + 0.19/k²",
+        numbers={
+            "checks": Passed("checks of theory against experiment that pass", SCALING),
+            "bloom": _check(SCALING, "slope d ln P_fail / dd, nats per bit, n=4096, k=8"),
+            "error": _check(SCALING, "slope d ln(error) / dd of the Bloom filter, nats per bit"),
+            "linear": _check(SCALING, "slope d ln(error) / d ln d of the linear readout"),
+            "kl": _check(SCALING, "slope d ln(kl) / d ln d over the members"),
+            "threshold": Passed(
+                "checks of dense codes with a threshold a token", SCALING, "dense_threshold"
+            ),
+            "width": _check(SCALING, "smallest width at the best m, n=4096, k=8, epsilon=1e-12"),
+        },
+        finding="ln P_fail falls by {bloom:.5f} nats per unit of width (n = 4096, k = 8), so that "
+        "{width} coordinates hold it below 10⁻¹²; the squared error of a dense code with linear "
+        "readout falls as d^({linear:.4f}), its KL as d^({kl:.3f}).",
+        holds=lambda values: bool(values["checks"]) and values["linear"] > -1.1,
+        limit="Polynomial in 1/ε is true of squared error, largest error, KL and TV of linear "
+        "readouts. Where a set is right or wrong and every token has a threshold of its own, dense "
+        "codes need 8 k ln(n/ε): logarithmic too, at 2.5 to 2.9 times the width and a hidden layer "
+        "of n units.",
+        figures=[
+            ("scaling", "failure_against_width"),
+            ("scaling", "width_against_error"),
+            ("scaling", "linear_readout"),
+            ("scaling", "dense_threshold"),
+            ("scaling", "width_of_rivals"),
+        ],
+    ),
+    Claim(
+        key="13",
+        title="Any distribution over the k tokens, for width without n",
+        claim="The harder task, an arbitrary distribution over the k tokens, reduces to this one "
+        "with further width that does not depend on n; a network trained on it has the same hidden "
+        "layer.",
+        formula="Var η_i = (‖l‖² − l_i²)/d', d' = 2 ‖l‖² ln(2k/ε)/η²",
+        numbers={
+            "checks": Passed("checks of the harder task that pass", SCALING, "harder_task"),
+            "small": _check(SCALING, "E eta^2 over its exact value, all d', n=1000"),
+            "large": _check(SCALING, "E eta^2 over its exact value, all d', n=1000000"),
+        },
+        finding="The error of a member's logit has the exact variance at every n from 10³ to 10⁶ "
+        "({small:.3f} and {large:.3f} times it).",
+        holds=lambda values: bool(values["checks"]),
+        figures=[("scaling", "harder_task")],
+    ),
+    Claim(
+        key="14",
+        title="The pseudo-inverse concentrates too",
+        claim="The closed form of the softmax-bottleneck paper, the pseudo-inverse of the members' "
+        "readout columns, also concentrates the mass on the k tokens; a network is unlikely to "
+        "compute it.",
+        formula="E#FP = (n − k) P(t_ν > √(ν/k)), ν = d − k + 1, Student t",
+        numbers={
+            "checks": Passed("checks of its exact law that pass", SCALING, "pseudo_inverse"),
+            "clamp": _source("units that are clamp", "units", "clamp"),
+            "complement": _complement("units that are complement", "units", "complement"),
+        },
+        finding="Its failure law is exact and holds ({checks.passed} of {checks.total} checks). It "
+        "inverts a k × k matrix of every input, which no network here was found to do: all "
+        "{clamp} units of one trained network clamp, {complement} of 64 of another complement.",
+        holds=lambda values: bool(values["checks"]) and values["clamp"] > 0,
+        limit="That a network is unlikely to compute it is what training shows here, no theorem.",
+        figures=[("scaling", "pseudo_inverse")],
+    ),
+    Claim(
+        key="15",
+        title="768 coordinates for 50,257 tokens",
+        claim="It makes GPT-2's residual width of d = 768 for n = 50,257 tokens less mysterious.",
+        formula="largest k with P_fail(n, k, d, best m) ≤ ε",
+        numbers={
+            "checks": Passed("checks at those sizes that pass", SCALING, "language_models"),
+            "small": _check(SCALING, "P_fail at the capacity, Bloom filter, n=50257, k=14, d=768"),
+            "large": _check(SCALING, "P_fail at the capacity, Bloom filter, n=50257, k=31, d=1600"),
+        },
+        finding="At GPT-2's sizes one Bloom filter holds any 14 of 50,257 tokens in 768 "
+        "coordinates with P_fail {small:.1e}, and 31 in GPT-2 XL's 1,600.",
+        holds=lambda values: bool(values["checks"]),
+        limit="That is what the width allows, not what GPT-2 does: no language model was looked "
+        "at here.",
+        figures=[("scaling", "language_models")],
+    ),
+)
