@@ -8,7 +8,12 @@ RESULTS := reports/results
 # what to install: CI's newer Python goes without PyTorch
 EXTRAS ?= all
 
-.PHONY: install scaling derive train test test-slow bench check format browser evidence clean
+# make reproduce QUICK=1: everything once, in small, into a folder of its own
+ALL := $(RESULTS)/$(if $(QUICK),quick,all)
+EFFORT := $(if $(QUICK),--quick)
+NETWORKS := source complement
+
+.PHONY: install scaling derive train test test-slow bench check format browser report reproduce evidence clean
 
 install: $(VENV)/.installed
 
@@ -28,6 +33,44 @@ derive: install
 # the networks of the report, about half an hour on two cores
 train: install
 	$(RUN) -m train.study $(ARGS)
+
+# the ledger, the figures and the page, from the results that come with the project
+report: install
+	$(RUN) -m reports $(ARGS)
+
+# everything that the report rests on, from nothing: about two hours on two cores, with QUICK=1 about
+# eight minutes. Finished jobs are kept and interrupted ones resumed when it is called again.
+reproduce: $(ALL)/scaling/run.json $(ALL)/study/run.json $(ALL)/survey/run.json \
+		$(NETWORKS:%=$(ALL)/analysis/%/run.json) $(ALL)/certificates/source/run.json \
+		$(ALL)/certificates/finished/run.json $(ALL)/organisms/run.json
+	$(RUN) -m theory derive
+	$(RUN) -m reports --results $(ALL) --out $(ALL)/report
+
+$(ALL)/scaling/run.json: | install
+	$(RUN) -m simulate.scaling $(EFFORT) --resume --out $(@D)
+
+$(ALL)/study/run.json: | install
+	$(RUN) -m train.study $(EFFORT) --resume --out $(@D)
+
+$(ALL)/survey/run.json: | install
+	$(RUN) -m train.survey $(EFFORT) --resume --out $(@D)
+
+$(ALL)/networks/%/run.json: | install
+	$(RUN) -m train.run --preset $* --resume --out $(@D)
+
+$(ALL)/analysis/%/run.json: $(ALL)/networks/%/run.json
+	$(RUN) -m train.analyse $(<D) --out $(@D)
+
+$(ALL)/certificates/source/run.json: $(ALL)/networks/source/run.json
+	$(RUN) -m train.certify $(<D) $(if $(QUICK),--most-inputs 0) --out $(@D)
+
+$(ALL)/certificates/finished/run.json: $(ALL)/networks/source/run.json
+	$(RUN) -m train.certify $(<D) --finish sharp --most-inputs 0 --out $(@D)
+
+$(ALL)/organisms/run.json: | install
+	$(RUN) -m train.organisms --out $(@D)
+
+.PRECIOUS: $(ALL)/networks/%/run.json
 
 test: install
 	$(RUN) -m pytest -m "not slow" -n auto $(ARGS)
@@ -56,15 +99,15 @@ format: install
 browser:
 	command -v chromium || command -v google-chrome || (apt-get update && apt-get install -y --no-install-recommends chromium)
 
-# the small results that the README rests on, refreshed on purpose
-evidence: install bench
-	$(RUN) -m simulate.scaling --seed 0 --out $(RESULTS)/scaling
-	mkdir -p reports/evidence/scaling reports/evidence/bench
-	cp $(addprefix $(RESULTS)/scaling/,failure_against_width.svg failure_against_width.csv verdict.json run.json) reports/evidence/scaling
+# the small results that the report and the README rest on, refreshed on purpose
+evidence: reproduce bench
+	rm -rf reports/evidence
+	mkdir reports/evidence
+	tar -C $(ALL) -cf - --exclude=report --exclude='*.png' --exclude=results.jsonl --exclude=snapshots \
+		--exclude='checkpoint.*' --exclude='weights.*' --exclude='organisms/*.safetensors' \
+		--exclude='*.lock' . | tar -C reports/evidence -xf -
+	mkdir reports/evidence/bench
 	cp $(addprefix $(RESULTS)/bench/,bench.md training.md) reports/evidence/bench
-	$(RUN) -m train.study --seed 0 --out $(RESULTS)/study
-	mkdir -p reports/evidence/study
-	cp $(RESULTS)/study/*.svg $(RESULTS)/study/*.csv $(addprefix $(RESULTS)/study/,verdict.json run.json figures.md) reports/evidence/study
 
 clean:
 	rm -rf $(VENV)

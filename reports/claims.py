@@ -30,6 +30,19 @@ def _check(file: str, name: str, style: str = ".4g") -> Number:
     return Number(name, file, ("checks", {"name": name}), style)
 
 
+def _width(series: str, kind: str) -> Number:
+    row = {"axis": "1/epsilon", "series": series, "kind": kind, "x": 1e12}
+    label = f"width at n = 1024, k = 4, ε = 10⁻¹², {series}, {kind}"
+    return Number(label, "scaling/width_of_rivals.csv", (row, "y"), ",.0f")
+
+
+def _capacity(row: int) -> Number:
+    where = {"axis": "capacity", "series": "Bloom filter", "x": float(row)}
+    model = ("small", "medium", "large", "XL")[row]
+    label = f"largest k in GPT-2 {model}, ε = 10⁻⁶"
+    return Number(label, "scaling/language_models.csv", (where, "y"), ".0f")
+
+
 def _of_source(*names: str) -> Sequence[tuple[str, str]]:
     return [("analysis/source", name) for name in names]
 
@@ -148,9 +161,10 @@ CLAIMS: Sequence[Claim] = (
                 style=".4f",
             ),
         },
-        finding="Total variation {tv:.4f}, on {failure:.2%} of inputs a failure; trained longer "
-        "from an identity layer it is at most {best.high:.4f}. Failing inputs have a mass of up to "
-        "{failing_top:.2f} (99 %), the others of {passing_bottom:.2f} or more (99 %).",
+        finding="Total variation is {tv:.4f} and {failure:.2%} of inputs fail; trained longer, "
+        "from a layer that starts as the identity, total variation is at most {best.high:.4f}. "
+        "Nearly all failing inputs have a mass below {failing_top:.2f}, nearly all others one above "
+        "{passing_bottom:.2f}.",
         holds=lambda values: values["tv"] < 0.05 and _is_separate(values),
         limit="The gap is not empty: {between:.2%} of inputs lie in the middle half of it.",
         limited=lambda values: values["between"] > 0.0,
@@ -360,9 +374,9 @@ CLAIMS: Sequence[Claim] = (
                 style=".3f",
             ),
         },
-        finding="Before the layer the states' means are {hits_0:.2f}, {hits_1:.2f} and {hits_2:.2f} "
-        "at 0, 1, 2 hits (0 is the unit's threshold, 1 the distance of its modes). The layer narrows "
-        "the union's band to {narrowed:.1%}; the median eigenvalue of W_in W_out is "
+        finding="Before the layer the states' means are {hits_0:.2f}, {hits_1:.2f} and "
+        "{hits_2:.2f} at 0, 1, 2 hits (0 is the unit's threshold, 1 the distance of its modes). "
+        "The layer narrows the union's band to {narrowed:.1%}; the median eigenvalue of W_in W_out is "
         "{eigenvalue:.4f}.",
         holds=lambda values: (
             values["narrowed"] < 0.25
@@ -393,8 +407,8 @@ CLAIMS: Sequence[Claim] = (
             ),
         },
         finding="The sum is {sum:.1f} nats ± {spread:.1%}; one bit is worth {bit:.2f} ± "
-        "{bit_sd:.2f} nats. Strong bits make up for weak or missing ones: the sums vary {balance:.2f} times as "
-        "much as independent bits' would.",
+        "{bit_sd:.2f} nats. Strong bits make up for weak or missing ones: the sums vary "
+        "{balance:.2f} times as much as independent bits' would.",
         holds=lambda values: values["spread"] < 0.05 and values["bit"] > 2.0,
         figures=_of_source("hash_dot", "code"),
     ),
@@ -451,15 +465,18 @@ CLAIMS: Sequence[Claim] = (
                 "checks of dense codes with a threshold a token", SCALING, "dense_threshold"
             ),
             "width": _check(SCALING, "smallest width at the best m, n=4096, k=8, epsilon=1e-12"),
+            "bloom_width": _width("Bloom filter, m bits a token", "exact"),
+            "sign_width": _width("random signs, each token thresholded", "upper bound"),
         },
-        finding="ln P_fail falls by {bloom:.5f} nats per unit of width (n = 4096, k = 8), so that "
-        "{width} coordinates hold it below 10⁻¹²; the squared error of a dense code with linear "
+        finding="ln P_fail changes by {bloom:.5f} nats per unit of width (n = 4096, k = 8), so "
+        "that {width} coordinates hold it below 10⁻¹²; the squared error of a dense code with linear "
         "readout falls as d^({linear:.4f}), its KL as d^({kl:.3f}).",
         holds=lambda values: bool(values["checks"]) and values["linear"] > -1.1,
         limit="Polynomial in 1/ε is true of squared error, largest error, KL and TV of linear "
         "readouts. Where a set is right or wrong and every token has a threshold of its own, dense "
-        "codes need 8 k ln(n/ε): logarithmic too, at 2.5 to 2.9 times the width and a hidden layer "
-        "of n units.",
+        "codes need 8 k ln(n/ε), logarithmic too: at most {sign_width:,.0f} coordinates for n = "
+        "1024, k = 4 and ε = 10⁻¹², where a Bloom filter needs {bloom_width:.0f}, and a hidden "
+        "layer of n units.",
         figures=[
             ("scaling", "failure_against_width"),
             ("scaling", "width_against_error"),
@@ -512,10 +529,11 @@ CLAIMS: Sequence[Claim] = (
         numbers={
             "checks": Passed("checks at those sizes that pass", SCALING, "language_models"),
             "small": _check(SCALING, "P_fail at the capacity, Bloom filter, n=50257, k=14, d=768"),
-            "large": _check(SCALING, "P_fail at the capacity, Bloom filter, n=50257, k=31, d=1600"),
+            "capacity": _capacity(0),
+            "capacity_xl": _capacity(3),
         },
-        finding="At GPT-2's sizes one Bloom filter holds any 14 of 50,257 tokens in 768 "
-        "coordinates with P_fail {small:.1e}, and 31 in GPT-2 XL's 1,600.",
+        finding="In GPT-2's 768 coordinates one Bloom filter holds random sets of {capacity:.0f} "
+        "of 50,257 tokens, failing on {small:.1e} of them; in GPT-2 XL's 1,600, {capacity_xl:.0f}.",
         holds=lambda values: bool(values["checks"]),
         limit="That is what the width allows, not what GPT-2 does: no language model was looked "
         "at here.",

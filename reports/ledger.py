@@ -6,6 +6,7 @@ numbers by the claim's own rule, and prose takes its figures from them, so that 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
@@ -190,8 +191,8 @@ def judge(claim: Claim, results: Results) -> Row:
         claim=claim.claim,
         formula=claim.formula,
         verdict=verdict,
-        finding=claim.finding.format(**values) if complete else "",
-        limit=claim.limit.format(**values) if limited else "",
+        finding=_prose(claim.finding, values) if complete else "",
+        limit=_prose(claim.limit, values) if limited else "",
         numbers=list(found.values()),
         figures=figures,
         commands=[results.command(job) for job in jobs],
@@ -208,10 +209,17 @@ def failed_checks(results: Results) -> list[str]:
     """Names of the scientific checks that failed, in any verdict there is."""
     found = []
     for job in ("scaling", "study", "survey"):
-        if job not in results.missing():
+        try:
             checks = results.read(f"{job}/verdict.json")["checks"]
-            found += [f"{job}: {check['name']}" for check in checks if not check["passed"]]
+        except MissingResult:
+            continue
+        found += [f"{job}: {check['name']}" for check in checks if not check["passed"]]
     return found
+
+
+def _prose(text: str, values: Values) -> str:
+    """With the numbers in it, and a minus where a number begins with a hyphen."""
+    return re.sub(r"(?<![\w.])-(?=\d)|(?<=\d[eE])-(?=\d)", "−", text.format(**values))
 
 
 def _job(file: str) -> str:
@@ -251,7 +259,7 @@ def _interval(ends: Sequence[float | None], style: str) -> str:
 
 def _written(value: Any, style: str) -> str:
     if isinstance(value, float):
-        return f"{value:{style}}"
+        return f"{value:{style}}".replace("-", "−")
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     return str(value)
