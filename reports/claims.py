@@ -163,8 +163,8 @@ CLAIMS: Sequence[Claim] = (
         },
         finding="Total variation is {tv:.4f} and {failure:.2%} of inputs fail; trained longer, "
         "from a layer that starts as the identity, total variation is at most {best.high:.4f}. "
-        "Nearly all failing inputs have a mass below {failing_top:.2f}, nearly all others one above "
-        "{passing_bottom:.2f}.",
+        "Nearly all failing inputs have a mass below {failing_top:.2f}, nearly all others one "
+        "above {passing_bottom:.2f}.",
         holds=lambda values: values["tv"] < 0.05 and _is_separate(values),
         limit="The gap is not empty: {between:.2%} of inputs lie in the middle half of it.",
         limited=lambda values: values["between"] > 0.0,
@@ -376,8 +376,8 @@ CLAIMS: Sequence[Claim] = (
         },
         finding="Before the layer the states' means are {hits_0:.2f}, {hits_1:.2f} and "
         "{hits_2:.2f} at 0, 1, 2 hits (0 is the unit's threshold, 1 the distance of its modes). "
-        "The layer narrows the union's band to {narrowed:.1%}; the median eigenvalue of W_in W_out is "
-        "{eigenvalue:.4f}.",
+        "The layer narrows the union's band to {narrowed:.1%}; the median eigenvalue of "
+        "W_in W_out is {eigenvalue:.4f}.",
         holds=lambda values: (
             values["narrowed"] < 0.25
             and values["hits_0"] < 0.0 < values["hits_1"] < values["hits_2"]
@@ -469,8 +469,8 @@ CLAIMS: Sequence[Claim] = (
             "sign_width": _width("random signs, each token thresholded", "upper bound"),
         },
         finding="ln P_fail changes by {bloom:.5f} nats per unit of width (n = 4096, k = 8), so "
-        "that {width} coordinates hold it below 10⁻¹²; the squared error of a dense code with linear "
-        "readout falls as d^({linear:.4f}), its KL as d^({kl:.3f}).",
+        "that {width} coordinates hold it below 10⁻¹²; the squared error of a dense code with "
+        "linear readout falls as d^({linear:.4f}), its KL as d^({kl:.3f}).",
         holds=lambda values: bool(values["checks"]) and values["linear"] > -1.1,
         limit="Polynomial in 1/ε is true of squared error, largest error, KL and TV of linear "
         "readouts. Where a set is right or wrong and every token has a threshold of its own, dense "
