@@ -321,25 +321,26 @@ CLAIMS: Sequence[Claim] = (
         key="8",
         title="k is a soft limit",
         claim="Inputs of more than k tokens are still handled.",
-        formula="P_fail at t tokens: that of t members, exact",
+        formula="an input of t tokens fails where its mass is below (t/(t + 1) + 1)/2",
         numbers={
-            f"{name}_{more}": _source(
+            f"{name}_{tokens}": _source(
                 f"{label}, {tokens} tokens",
                 *("behaviour", "more_tokens", {"tokens": tokens}, key),
                 style=".4f",
             )
-            for more, tokens in (("none", 3), ("one", 4), ("double", 6))
+            for tokens in (3, 4, 5)
             for name, key, label in (
                 ("failure", "failure_rate", "failure rate"),
                 ("tv", "total_variation", "total variation"),
+                ("lowest", "lowest_member", "probability of the least likely member"),
                 ("covered", "mechanistic_failure_rate", "inputs with a covered token"),
             )
         },
-        finding="Trained on 3 tokens, inputs of 4 fail on {failure_one:.1%} with a total variation "
-        "of {tv_one:.3f} (3: {failure_none:.1%}, {tv_none:.3f}).",
-        holds=lambda values: values["failure_one"] < 0.25,
-        limit="Soft, but the filter fills up: with 6 tokens a non-member is covered on "
-        "{covered_double:.0%} of inputs, and total variation is {tv_double:.2f}.",
+        finding="Trained on 3 tokens, it fails on {failure_4:.1%} of inputs of 4 (of 3: "
+        "{failure_3:.1%}); total variation is {tv_4:.3f} (of 3: {tv_3:.3f}).",
+        holds=lambda values: values["failure_4"] < 0.25 and values["lowest_4"] > 0.125,
+        limit="Soft, but near: of 4 members the least likely has {lowest_4:.3f} where 1/4 is due, of "
+        "5 {lowest_5:.3f}, and with 5 tokens a non-member is covered on {covered_5:.0%} of inputs.",
         figures=_of_source("more_tokens"),
     ),
     Claim(
