@@ -339,8 +339,9 @@ CLAIMS: Sequence[Claim] = (
         finding="Trained on 3 tokens, it fails on {failure_4:.1%} of inputs of 4 (of 3: "
         "{failure_3:.1%}); total variation is {tv_4:.3f} (of 3: {tv_3:.3f}).",
         holds=lambda values: values["failure_4"] < 0.25 and values["lowest_4"] > 0.125,
-        limit="Soft, but near: of 4 members the least likely has {lowest_4:.3f} where 1/4 is due, of "
-        "5 {lowest_5:.3f}, and with 5 tokens a non-member is covered on {covered_5:.0%} of inputs.",
+        limit="Soft, but near: of 4 members the least likely has {lowest_4:.3f} where 1/4 is due, "
+        "of 5 {lowest_5:.3f}, and with 5 tokens a non-member is covered on {covered_5:.0%} of "
+        "inputs.",
         figures=_of_source("more_tokens"),
     ),
     Claim(
@@ -539,5 +540,81 @@ CLAIMS: Sequence[Claim] = (
         limit="That is what the width allows, not what GPT-2 does: no language model was looked "
         "at here.",
         figures=[("scaling", "language_models")],
+    ),
+    Claim(
+        key="A",
+        title="Can it be proved that the network is a Bloom filter?",
+        claim="For every input and all α ∈ [1, c]: does every member outrank every token that "
+        "misses a bit, and how often does the network fail?",
+        formula="inf over inputs, α, members a, tokens t that miss s bits of l_a − l_t > 0",
+        question=True,
+        numbers={
+            "inputs": Number("inputs searched, source", PROOF, ("searched", "inputs")),
+            "seen": Number(
+                "smallest lead over a token that misses a bit, seen and replayed, source",
+                PROOF,
+                ("margins", {"missing_bits": 1}, "seen"),
+                ".3f",
+            ),
+            "level": Number(
+                "missing bits from which it is proved, source", PROOF, ("smallest_level",)
+            ),
+            "lead": Number(
+                "smallest proved lead over a token that misses two bits, source",
+                PROOF,
+                ("margins", {"missing_bits": 2}, "proved"),
+                ".4f",
+            ),
+            "failure": Number(
+                "proved bounds on the failure rate, source", PROOF, ("failure",), ".4f"
+            ),
+            "gates": Number("gates proved for every input, source", PROOF, ("gates", "proved")),
+            "units": Number("units, source", PROOF, ("gates", "units")),
+            "structural": Number(
+                "all proved from the weights alone, finished", FINISHED, ("structural",)
+            ),
+            "margin": Number(
+                "proved lead over a token that misses a bit, finished",
+                FINISHED,
+                ("margins", {"missing_bits": 1}, "proved"),
+                ".3f",
+            ),
+            "margin_seen": Number(
+                "smallest lead seen, finished",
+                FINISHED,
+                ("margins", {"missing_bits": 1}, "seen"),
+                ".3f",
+            ),
+            "plain": Number(
+                "the same by interval bounds without exactly k tokens, finished",
+                FINISHED,
+                ("margins", {"missing_bits": 1}, "any_number_of_tokens"),
+                ",.0f",
+            ),
+            "tv": Number(
+                "total variation, finished", FINISHED, ("finished", "total_variation"), ".4f"
+            ),
+            "trained_tv": Number(
+                "total variation before, source",
+                FINISHED,
+                ("finished", "trained_total_variation"),
+                ".4f",
+            ),
+            "rate": Number(
+                "proved bounds on the failure rate, finished", FINISHED, ("failure",), ".5f"
+            ),
+        },
+        finding="Of the plainly trained network it is proved, over all {inputs:,} inputs and all "
+        "α, that every member outranks every token that misses {level} bits or more, and that it "
+        "fails on between {failure[0]:.2%} and {failure[1]:.2%} of inputs. The same network rounded "
+        "to its own masks has everything proved from its weights alone: a lead of {margin:.2f} "
+        "nats ({margin_seen:.2f} was seen), a failure rate of {rate[0]:.4%}, and a total variation "
+        "of {tv:.4f} where {trained_tv:.4f} was trained.",
+        holds=lambda values: bool(values["level"] and values["structural"]),
+        limit="With one bit missing it is false of the trained network: at one input a member lies "
+        "{seen:.2f} nats from such a token, harmlessly rare. And no unit-by-unit proof exists: "
+        "{gates} of its {units} gates hold for every input.",
+        limited=lambda values: values["seen"] < 0.0,
+        figures=[("certificates/source", "certificate"), ("certificates/finished", "certificate")],
     ),
 )

@@ -15,10 +15,12 @@ from typing import Any
 from reports.results import Figure, MissingResult, Results, Step, shown
 
 SCHEMA = 1
-CONFIRMED, LIMITED, REFUTED, OPEN, MISSING = (
+CONFIRMED, LIMITED, REFUTED, ANSWERED, PARTLY, OPEN, MISSING = (
     "confirmed",
     "confirmed with a limit",
     "refuted",
+    "answered",
+    "answered with a limit",
     "open",
     "no result yet",
 )
@@ -115,8 +117,9 @@ class Claim:
     """A claim, what bears on it, and the rule by which that decides.
 
     claim, formula: in our words and letters. numbers: by the names that rules and prose use.
-    finding, limit: prose with numbers in braces. holds: whether the numbers confirm the claim; None
-    for a question that is open whatever they are. limited: whether the limit is to be stated.
+    finding, limit: prose with numbers in braces. holds: whether the numbers confirm the claim, or
+    settle the question; None for a question that is open whatever they are. question: a question
+    whose numbers do not settle it is open, not refuted. limited: whether the limit is to be stated.
     figures: job and name.
     """
 
@@ -130,6 +133,7 @@ class Claim:
     limit: str = ""
     limited: Callable[[Values], bool] = lambda values: True
     figures: Sequence[tuple[str, str]] = ()
+    question: bool = False
 
 
 @dataclass(frozen=True)
@@ -176,10 +180,12 @@ def judge(claim: Claim, results: Results) -> Row:
     limited = complete and bool(claim.limit) and claim.limited(values)
     if not complete:
         verdict = MISSING
-    elif claim.holds is None:
+    elif claim.holds is None or (claim.question and not claim.holds(values)):
         verdict = OPEN
     elif not claim.holds(values):
         verdict = REFUTED
+    elif claim.question:
+        verdict = PARTLY if limited else ANSWERED
     else:
         verdict = LIMITED if limited else CONFIRMED
     jobs = dict.fromkeys(
@@ -232,6 +238,8 @@ def _plain(value: Any) -> Any:
 
 def _worded(saved: Any, style: str) -> tuple[Any, str]:
     """The number and its words, from a number, an estimate, a check or a point of a figure."""
+    if isinstance(saved, list):
+        return saved, _interval(saved, style)
     if not isinstance(saved, Mapping):
         return saved, _written(saved, style)
     if "observed" in saved:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from reports.ledger import CONFIRMED, LIMITED, MISSING, OPEN, REFUTED, Row
+from reports.ledger import ANSWERED, CONFIRMED, LIMITED, MISSING, OPEN, PARTLY, REFUTED, Row
 from reports.results import Figure
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -17,6 +17,8 @@ _MARKS = {
     CONFIRMED: "confirmed",
     LIMITED: "limited",
     REFUTED: "refuted",
+    ANSWERED: "confirmed",
+    PARTLY: "limited",
     OPEN: "open",
     MISSING: "missing",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +42,8 @@ class Subject:
     network: ReluNetwork
     k: int
     c: float
-    name: str
-    source: dict[str, Any]
+    name: str = "network"
+    source: dict[str, Any] = field(default_factory=dict)
     c_assumed: bool = False
     hashes: constructions.Hashes | None = None
 
