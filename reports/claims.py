@@ -472,7 +472,7 @@ CLAIMS: Sequence[Claim] = (
         },
         finding="ln P_fail changes by {bloom:.5f} nats per unit of width (n = 4096, k = 8), so "
         "that {width} coordinates hold it below 10⁻¹²; the squared error of a dense code with "
-        "linear readout falls as d^({linear:.4f}), its KL as d^({kl:.3f}).",
+        "linear readout falls as d to the power {linear:.4f}, its KL with power {kl:.3f}.",
         holds=lambda values: bool(values["checks"]) and values["linear"] > -1.1,
         limit="Polynomial in 1/ε is true of squared error, largest error, KL and TV of linear "
         "readouts. Where a set is right or wrong and every token has a threshold of its own, dense "
@@ -606,10 +606,10 @@ CLAIMS: Sequence[Claim] = (
         },
         finding="Of the plainly trained network it is proved, over all {inputs:,} inputs and all "
         "α, that every member outranks every token that misses {level} bits or more, and that it "
-        "fails on between {failure[0]:.2%} and {failure[1]:.2%} of inputs. The same network rounded "
-        "to its own masks has everything proved from its weights alone: a lead of {margin:.2f} "
-        "nats ({margin_seen:.2f} was seen), a failure rate of {rate[0]:.4%}, and a total variation "
-        "of {tv:.4f} where {trained_tv:.4f} was trained.",
+        "fails on between {failure[0]:.2%} and {failure[1]:.2%} of inputs. The same network, "
+        "rounded to its own masks, has everything proved from its weights alone: a lead of "
+        "{margin:.2f} nats ({margin_seen:.2f} was seen), a failure rate of {rate[0]:.4%}, and a "
+        "total variation of {tv:.4f} where {trained_tv:.4f} was trained.",
         holds=lambda values: bool(values["level"] and values["structural"]),
         limit="With one bit missing it is false of the trained network: at one input a member lies "
         "{seen:.2f} nats from such a token, harmlessly rare. And no unit-by-unit proof exists: "

@@ -8,6 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
 from reports.ledger import ANSWERED, CONFIRMED, LIMITED, MISSING, OPEN, PARTLY, REFUTED, Row
 from reports.results import Figure
 
@@ -81,17 +84,20 @@ def _plain(row: Row) -> dict[str, Any]:
     return {**vars(row), "figures": figures, "mark": _MARKS[row.verdict], "anchor": anchor}
 
 
-def _render(template: str, html: bool, **values: Any) -> str:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    return (
-        Environment(
-            loader=FileSystemLoader(_TEMPLATES),
-            undefined=StrictUndefined,
-            autoescape=html,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        .get_template(template)
-        .render(**values)
+def _with_subscripts(text: str) -> Markup:
+    """HTML of a plain text in which W_E, P_fail and the like are letters with subscripts."""
+    return Markup(
+        re.sub(r"\b([A-Za-zκ])_([A-Za-z]+)\b", r"<var>\1</var><sub>\2</sub>", str(escape(text)))
     )
+
+
+def _render(template: str, html: bool, **values: Any) -> str:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        undefined=StrictUndefined,
+        autoescape=html,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["with_subscripts"] = _with_subscripts
+    return environment.get_template(template).render(**values)
