@@ -87,10 +87,12 @@ class Organisms:
                     files |= its_files
                     show(report.line(record))
                 curve = noise_curve(sizes, self.seed)
+                show(report.footing(curve))
         finally:
             torch.set_num_threads(threads)
-        found = report.recovery_record(organisms, curve, sizes, self.seed)
-        files |= noise_figure(curve, sizes).files(self.formats)
+        drawn = noise_figure(curve, sizes)
+        found = report.recovery_record(organisms, curve, sizes, self.seed, drawn.caption)
+        files |= drawn.files(self.formats)
         files |= {TABLE: report.as_table(organisms).encode()}
         files |= {RECOVERY: output.as_json(found).encode()}
         remove_earlier(self.out)

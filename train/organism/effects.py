@@ -26,7 +26,8 @@ class Effects:
     """Causal masks. switches: mean effect of adding the token on the unit's firing, in [-1, 1].
 
     orientation: +1 where the tokens that switch the unit switch it on, -1 where they switch it off,
-    0 where there are none, or it is not live. live: it fires on some sampled inputs, not on all.
+    0 where there are none, or it is not live. live: it fires on some sampled inputs, not on all,
+    and silencing it there moves some logits against others.
     read: the token switches the unit on most inputs that allow it to. write: silencing the unit
     where it fires raises the token's logit against the others' by more than half of the range.
     """
@@ -47,15 +48,15 @@ def causal_masks(network: ReluNetwork, k: int, c: float, rng: np.random.Generato
     alpha = random_coefficients(rng, _SEARCHED_INPUTS, k, c)
     fires = _fires(network, network.residual(tokens, alpha))
     live = np.asarray(fires.any(axis=0) & ~fires.all(axis=0))
-    net = (switches * read).sum(axis=0)
-    side = np.where(net > 0.0, CLAMP, np.where(net < 0.0, COMPLEMENT, NEITHER))
-    orientation = np.where(live, side, NEITHER)
     write = np.zeros_like(read)
-    for unit in np.flatnonzero(orientation != NEITHER):
+    for unit in np.flatnonzero(live):
         where = np.flatnonzero(fires[:, unit])[:FIRING_INPUTS]
         raised = _raised_by_silencing(network, int(unit), tokens[where], alpha[where])
-        write[:, unit] = raised > (raised.max() + raised.min()) / 2.0
-    return Effects(orientation, live, read & (orientation != NEITHER), write, switches)
+        live[unit] = np.ptp(raised) > 0.0
+        write[:, unit] = live[unit] & (raised > (raised.max() + raised.min()) / 2.0)
+    net = (switches * read).sum(axis=0)
+    side = np.where(net > 0.0, CLAMP, np.where(net < 0.0, COMPLEMENT, NEITHER))
+    return Effects(np.where(live, side, NEITHER), live, read & live, write, switches)
 
 
 def switching_effects(

@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SERIES = {
-    "analysis": "read off the weights, blindly",
+    "analysis": "the analysis, blind",
     "oracle": "bit by bit, basis known",
-    "baseline": "baseline: other hashes",
+    "baseline": "the analysis, shuffled",
 }
 
 
 def noise_curve(sizes: Sizes, seed: int) -> list[dict[str, Any]]:
     """For each level the means over independent networks, each {"value", "interval", "inputs"}.
 
-    score, baseline: of the analysis in another basis, see `recovery`. oracle: the score of
+    analysis, baseline: of what is found in another basis, see `recovery`. oracle: the score of
     `oracle_masks`. inputs: the networks, each with hashes and noise of its own.
     """
     scores = np.array(
@@ -76,7 +76,8 @@ def noise_figure(curve: Sequence[dict[str, Any]], sizes: Sizes) -> AnalysisFigur
         "mean square. The score is 1 where every unit's kind and masks are found; means over "
         f"{networks} clamp networks in a random basis with 95 % intervals. Bit by bit, basis "
         "known: the likelier value of each entry of W_E and W_U by itself, for one who knows the "
-        "basis, the noise and the density. Baseline: the same findings, tokens and units shuffled.",
+        "basis, the noise and the density. Shuffled: the baseline, the same findings with tokens "
+        "and units in random order.",
         [
             Point(
                 "score",
@@ -102,14 +103,11 @@ def _draw(points: Sequence[Point]) -> Figure:
     for (name, of), colour, marker in zip(drawn.items(), style.COLOURS, "osD", strict=False):
         axes.plot([p.x for p in of], [p.y for p in of], color=colour, linewidth=0.8)
         style.error_bars(axes, of, colour, marker, label=SERIES[name])
-    axes.set_xscale("log")
-    levels = sorted({p.x for p in points})
-    axes.set_xticks(levels, [f"{level:g}" for level in levels])
-    axes.minorticks_off()
+    axes.set_xlim(left=0.0)
     axes.set_ylim(-0.05, 1.05)
     axes.set_xlabel("noise / root mean square of the weights")
     axes.set_ylabel("recovery score")
     first = points[0]
     axes.set_title(style.as_math(f"n={first.n}, d={first.d}, k={first.k}, m={first.m}"))
-    axes.legend(loc="lower left")
+    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 0.1))
     return fig
