@@ -13,18 +13,18 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool
 
 from simulate.constructions import Hashes, clamp, complement, complement_limit, mixed
 from simulate.network import ReluNetwork
-from simulate.sampling import telling_hashes
+from simulate.sampling import random_coefficients, random_sets, telling_hashes
 from simulate.symmetries import in_another_basis
 from theory.domain import check_integer
-from train.analysis.behaviour import draw_sample
 from train.analysis.departures import in_float32
 from train.analysis.enumeration import subsets
 from train.analysis.masks import CLAMP, COMPLEMENT
 from train.analysis.measured import share
-from train.analysis.outcomes import fails
+from train.analysis.outcomes import Alpha, Tokens, fails
 from train.analysis.prediction import rates_of_masks
 from train.organism.effects import causal_masks
 from train.organism.truth import Flip, Truth
@@ -227,17 +227,30 @@ def faulty_organism(sizes: Sizes, rng: np.random.Generator) -> Organism:
 
 def failure_rate_of_all_inputs(network: ReluNetwork, k: int) -> dict[str, Any]:
     """The share of all C(n, k) inputs that fail, exact where outputs do not depend on alpha."""
-    from scipy.special import softmax
-
-    n, failures = network.n, 0
-    inputs = math.comb(n, k)
+    inputs, failures = math.comb(network.n, k), 0
     for start in range(0, inputs, _BLOCK_INPUTS):
-        tokens = subsets(n, k, start, min(start + _BLOCK_INPUTS, inputs))
-        output = softmax(network.logits(tokens, np.ones(tokens.shape)), axis=1)
-        mass = np.take_along_axis(output, tokens, axis=1).sum(axis=1)
-        failures += int(np.count_nonzero(fails(mass, k)))
+        tokens = subsets(network.n, k, start, min(start + _BLOCK_INPUTS, inputs))
+        failures += int(np.count_nonzero(_failing(network, tokens, np.ones(tokens.shape))))
     how = "exact: all inputs were run"
     return {"value": failures / inputs, "interval": None, "inputs": inputs, "how": how}
+
+
+def sampled_failure_rate(
+    network: ReluNetwork, sizes: Sizes, rng: np.random.Generator
+) -> dict[str, Any]:
+    """The share of fresh inputs that fail, with its interval."""
+    tokens = random_sets(rng, sizes.sampled, network.n, sizes.k)
+    alpha = random_coefficients(rng, sizes.sampled, sizes.k, sizes.c)
+    blocks = [slice(at, at + _BLOCK_INPUTS) for at in range(0, sizes.sampled, _BLOCK_INPUTS)]
+    failing = [_failing(network, tokens[block], alpha[block]) for block in blocks]
+    return {**share(np.concatenate(failing)), "how": "sampled, 95 %"}
+
+
+def _failing(network: ReluNetwork, tokens: Tokens, alpha: Alpha) -> Bool[np.ndarray, " inputs"]:
+    from scipy.special import softmax
+
+    output = softmax(network.logits(tokens, alpha), axis=1)
+    return fails(np.take_along_axis(output, tokens, axis=1).sum(axis=1), tokens.shape[1])
 
 
 def noisy(network: ReluNetwork, level: float, rng: np.random.Generator) -> ReluNetwork:
@@ -258,7 +271,7 @@ def noise_organism(sizes: Sizes, level: float, rng: np.random.Generator) -> Orga
     hashes = _hashes(sizes, rng)
     network = noisy(clamp(hashes, BETA), level, rng)
     truth = exact_truth(hashes, CLAMP, sizes, noise=level)
-    behaviour = _sampled(network, hashes, sizes, rng)
+    behaviour = sampled_failure_rate(in_float32(network), sizes, rng)
     truth = replace(
         truth,
         basis="planted, under noise",
@@ -279,13 +292,6 @@ def oracle_masks(network: ReluNetwork, hashes: Hashes, level: float) -> tuple[Ha
     variance = level**2 * density
     cut = 0.5 + variance * math.log(1.0 / density - 1.0)
     return cut < network.W_E, cut < network.W_U.T / BETA
-
-
-def _sampled(
-    network: ReluNetwork, hashes: Hashes, sizes: Sizes, rng: np.random.Generator
-) -> dict[str, Any]:
-    sample = draw_sample(network, hashes, sizes.k, sizes.c, rng, sizes.sampled)
-    return {**share(fails(sample.outcomes.mass, sizes.k)), "how": "sampled, 95 %"}
 
 
 def trained_organism(sizes: Sizes, rng: np.random.Generator) -> Organism:
@@ -333,7 +339,7 @@ def _trained(
         failures={
             "of_masks": rates_of["read"],
             "of_masks_written": rates_of["write"],
-            "behaviour": _sampled(network, masks.read, sizes, rng),
+            "behaviour": sampled_failure_rate(network, sizes, rng),
         },
         start=start,
         more={
