@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from simulate.network import ReluNetwork
-from theory.domain import check_real
+from theory.domain import check_integer, check_real
 
 Hashes = Bool[np.ndarray, "n d"]
 
@@ -115,3 +115,31 @@ def complement_limit_error(hashes: Hashes, k: int, c: float, beta: float, eta: f
     Attained by a token whose every bit is owned by all k active tokens at alpha = c.
     """
     return beta * eta * c * k * float(hashes.sum(axis=1).max(initial=0))
+
+
+def mixed(
+    hashes: Hashes, clamped: int, beta: float = 1.0, dtype: type[np.floating] = np.float64
+) -> ReluNetwork:
+    """Units of both kinds: the first `clamped` bits by the clamp, the others by the complement.
+
+    logit_i = beta (|S_i ∩ union| - |S_i's complement bits|), exact for every alpha in [1, inf)^k:
+    each part is that of `clamp` or `complement`, and they share no coordinate. Residual width
+    clamped + 2 (d - clamped), hidden width d. A member's logit is beta times the number of its
+    clamp bits, so that members are equal where every token has equally many of those.
+
+    Raises DomainError for beta outside (0, inf) and clamped outside 0..d.
+    """
+    from scipy.linalg import block_diag
+
+    check_integer("clamped", clamped, 0, hashes.shape[1], "d")
+    first = clamp(hashes[:, :clamped], beta, dtype=dtype)
+    second = complement(hashes[:, clamped:], beta, dtype=dtype)
+
+    return ReluNetwork(
+        W_E=np.hstack([first.W_E, second.W_E]),
+        W_in=block_diag(first.W_in, second.W_in),
+        b_in=np.concatenate([first.b_in, second.b_in]),
+        W_out=block_diag(first.W_out, second.W_out),
+        W_U=np.vstack([first.W_U, second.W_U]),
+        alpha_min=1.0,
+    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from theory.domain import check_code, check_integer, check_real, check_task
+from theory.domain import DomainError, check_code, check_integer, check_real, check_task
 
 
 def random_sets(rng: np.random.Generator, sets: int, n: int, k: int) -> Int[np.ndarray, "sets k"]:
@@ -40,6 +40,21 @@ def random_hashes(rng: np.random.Generator, n: int, d: int, m: int) -> Bool[np.n
         draw = rng.integers(0, j + 1, size=n)
         hashes[token, np.where(hashes[token, draw], j, draw)] = True
     return hashes
+
+
+def telling_hashes(rng: np.random.Generator, n: int, d: int, m: int) -> Bool[np.ndarray, "n d"]:
+    """Random hashes, drawn again until every bit is some tokens' and not all tokens'.
+
+    Then each bit can be read off a network. Raises DomainError where none of 1,000 draws will do.
+    """
+    for _ in range(1000):
+        hashes = random_hashes(rng, n, d, m)
+        owners = hashes.sum(axis=0)
+        if ((owners > 0) & (owners < n)).all():
+            return hashes
+    raise DomainError(
+        f"n must be so large that every bit tells tokens apart; got n = {n}, d = {d}, m = {m}"
+    )
 
 
 def random_coefficients(

@@ -17,6 +17,7 @@ from simulate.constructions import (
     complement,
     complement_limit,
     complement_limit_error,
+    mixed,
 )
 from simulate.kernels import PackedHashes
 from simulate.network import ReluNetwork, divergence
@@ -96,6 +97,25 @@ def test_complement(dtype, case, beta, gain) -> None:
     logits = network.logits(tokens, alpha)
     assert (logits == -beta * PackedHashes.of(hashes).missing_bits(tokens)).all()
     assert no_false_negative(logits, tokens)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@given(filters(), st.sampled_from(DYADIC), st.data())
+def test_mixed(dtype, case, beta, data) -> None:
+    """Both parts at once: beta times the bits in the union, less the token's complement bits."""
+    hashes, tokens, alpha, _ = case
+    clamped = data.draw(st.integers(0, hashes.shape[1]))
+    network = mixed(hashes, clamped, beta, dtype)
+    assert (network.d, network.h) == (2 * hashes.shape[1] - clamped, hashes.shape[1])
+    covered = (hashes & union_of(hashes, tokens)).sum(axis=1)
+    logits = network.logits(tokens, alpha)
+    assert (logits == beta * (covered - hashes[:, clamped:].sum(axis=1))).all()
+
+
+@pytest.mark.parametrize("clamped", [-1, 9])
+def test_mixed_parts_are_within_the_bits(clamped: int) -> None:
+    with pytest.raises(DomainError, match="clamped must be at least 0 and at most d = 8"):
+        mixed(random_hashes(np.random.default_rng(0), 10, 8, 2), clamped)
 
 
 @given(filters(), st.sampled_from(DYADIC), st.sampled_from([1.0, 3.0]), st.floats(1e-4, 0.5))

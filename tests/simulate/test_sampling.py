@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from simulate.sampling import random_coefficients, random_hashes, random_sets
+from simulate.sampling import random_coefficients, random_hashes, random_sets, telling_hashes
 from theory.domain import DomainError
 
 LEVEL = 1e-6
@@ -64,6 +64,14 @@ def test_hashes_have_constant_weight(d: int, data: st.DataObject) -> None:
     assert (random_hashes(np.random.default_rng(d), 50, d, m).sum(axis=1) == m).all()
 
 
+@given(st.integers(0, 1000))
+def test_every_bit_of_telling_hashes_tells_tokens_apart(seed: int) -> None:
+    hashes = telling_hashes(np.random.default_rng(seed), 6, 5, 2)
+    owners = hashes.sum(axis=0)
+    assert ((owners > 0) & (owners < 6)).all()
+    assert (hashes.sum(axis=1) == 2).all()
+
+
 def test_coefficients() -> None:
     alpha = random_coefficients(np.random.default_rng(3), 10_000, 3, 2.0)
     assert alpha.shape == (10_000, 3)
@@ -86,6 +94,7 @@ def test_a_seed_fixes_every_draw() -> None:
         (lambda rng: random_sets(rng, 5, 3, 4), "k"),
         (lambda rng: random_sets(rng, 0, 3, 2), "sets"),
         (lambda rng: random_hashes(rng, 5, 3, 4), "m"),
+        (lambda rng: telling_hashes(rng, 2, 40, 1), "n"),
         (lambda rng: random_coefficients(rng, 5, 3, 0.5), "c"),
         (lambda rng: random_coefficients(rng, 5, 3, float("nan")), "c"),
     ],

@@ -1,16 +1,15 @@
-"""Networks for the tests of the analysis: exact ones, their symmetries, and small trained ones."""
+"""Networks for the tests of the analysis: exact ones, untrained and small trained ones."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 
 from simulate.constructions import Hashes, clamp, complement, complement_limit
 from simulate.network import ReluNetwork
-from simulate.sampling import random_hashes
+from simulate.sampling import telling_hashes
 
 CONSTRUCTIONS: dict[str, Callable[..., ReluNetwork]] = {
     "clamp": clamp,
@@ -21,34 +20,8 @@ KIND = {"clamp": "clamp", "complement": "complement", "complement_limit": "compl
 
 
 def hashes_for(n: int, d: int, m: int, seed: int = 0) -> Hashes:
-    """Random hashes in which every bit tells some tokens from others."""
-    for attempt in range(1000):
-        hashes = random_hashes(np.random.default_rng([seed, attempt]), n, d, m)
-        owners = hashes.sum(axis=0)
-        if ((owners > 0) & (owners < n)).all():
-            return hashes
-    raise ValueError("no such hashes")
-
-
-def mixed(hashes: Hashes, clamped: int, beta: float = 1.0) -> ReluNetwork:
-    """The first `clamped` bits by the clamp, the others by the complement, exact for alpha >= 1."""
-    n, d = hashes.shape
-    rest = d - clamped
-    ones, others = hashes[:, :clamped].astype(float), hashes[:, clamped:].astype(float)
-    nothing = np.zeros((n, rest))
-    W_in = np.zeros((clamped + 2 * rest, d))
-    W_in[:clamped, :clamped] = np.eye(clamped)
-    W_in[clamped : clamped + rest, clamped:] = -np.eye(rest)
-    W_out = np.zeros((d, clamped + 2 * rest))
-    W_out[:clamped, :clamped] = -np.eye(clamped)
-    W_out[clamped:, clamped + rest :] = -np.eye(rest)
-    return ReluNetwork(
-        W_E=np.hstack([ones, others, nothing]),
-        W_in=W_in,
-        b_in=np.concatenate([-np.ones(clamped), np.ones(rest)]),
-        W_out=W_out,
-        W_U=beta * np.hstack([ones, nothing, others]).T,
-    )
+    """Random hashes in which every bit tells some tokens from others, by their seed."""
+    return telling_hashes(np.random.default_rng([seed, 0]), n, d, m)
 
 
 def untrained(rng: np.random.Generator, n: int, d: int, h: int) -> ReluNetwork:
@@ -59,30 +32,6 @@ def untrained(rng: np.random.Generator, n: int, d: int, h: int) -> ReluNetwork:
         b_in=np.zeros(h),
         W_out=rng.standard_normal((h, d)) / np.sqrt(h),
         W_U=rng.standard_normal((d, n)) / np.sqrt(d),
-    )
-
-
-def in_another_basis(
-    network: ReluNetwork, rng: np.random.Generator, shift: float = 1.0
-) -> tuple[ReluNetwork, np.ndarray]:
-    """The same function, and the order of its units: rotated, permuted, rescaled, W_U shifted.
-
-    Unit j of the result is unit order[j] of the network.
-    """
-    rotation = np.linalg.qr(rng.standard_normal((network.d, network.d)))[0]
-    order = rng.permutation(network.h)
-    scale = np.exp(rng.uniform(-2.0, 2.0, network.h))
-    vector = shift * rng.standard_normal(network.d)
-    return (
-        replace(
-            network,
-            W_E=network.W_E @ rotation,
-            W_in=rotation.T @ network.W_in[:, order] * scale,
-            b_in=network.b_in[order] * scale,
-            W_out=network.W_out[order] @ rotation / scale[:, None],
-            W_U=rotation.T @ (network.W_U + vector[:, None]),
-        ),
-        order,
     )
 
 

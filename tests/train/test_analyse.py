@@ -19,12 +19,12 @@ pytest.importorskip("safetensors")
 
 from safetensors.numpy import save_file
 
-from simulate.constructions import clamp, complement
+from simulate.constructions import clamp, complement, mixed
 from simulate.kernels import PackedHashes
 from simulate.network import ReluNetwork
 from simulate.sampling import random_coefficients, random_sets
 from simulate.style import rendered
-from tests.train.subjects import hashes_for, mixed, untrained
+from tests.train.subjects import hashes_for, untrained
 from theory import quenched
 from theory.domain import DomainError
 from train.analyse import main

@@ -7,11 +7,10 @@ import pytest
 
 pytest.importorskip("torch")
 
-from simulate.constructions import clamp, complement
+from simulate.constructions import clamp, complement, mixed
 from simulate.network import ReluNetwork
 from simulate.sampling import random_hashes
 from tests.train.certified_networks import noisy
-from tests.train.subjects import mixed
 from theory.domain import DomainError
 from train.certificate.finish import certifiable, finish
 from train.certificate.gates import gates

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulate.constructions import clamp, complement
+from simulate.constructions import clamp, complement, mixed
 from simulate.network import ReluNetwork
-from tests.train.subjects import CONSTRUCTIONS, KIND, hashes_for, mixed, untrained
+from tests.train.subjects import CONSTRUCTIONS, KIND, hashes_for, untrained
 from theory.domain import DomainError
 from train.analysis.masks import (
     CLAMP,

@@ -10,18 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulate import intervals
-from simulate.constructions import Hashes, clamp, complement, complement_limit_error
+from simulate.constructions import Hashes, clamp, complement, complement_limit_error, mixed
 from simulate.network import ReluNetwork
+from simulate.symmetries import in_another_basis
 from simulate.verdict import CONFIDENCE
-from tests.train.subjects import (
-    CONSTRUCTIONS,
-    KIND,
-    hashes_for,
-    in_another_basis,
-    mixed,
-    trained,
-    untrained,
-)
+from tests.train.subjects import CONSTRUCTIONS, KIND, hashes_for, trained, untrained
 from theory.domain import DomainError
 from train.analysis import mechanism
 from train.analysis.exceptions import outlying

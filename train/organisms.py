@@ -1,0 +1,161 @@
+"""`python -m train.organisms`: small networks with a known hidden truth, and its blind recovery.
+
+Exit code 0 whatever is recovered, 2 on bad input, 130 when interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+
+from theory import command_line
+from theory.domain import DomainError, check_integer
+
+if TYPE_CHECKING:
+    from train.hooked import HookedNetwork
+    from train.organism.truth import Truth
+
+Format = Literal["png", "svg", "pdf"]
+RECOVERY, TABLE, RUN, FIGURE = (
+    "recovery.json",
+    "organisms.csv",
+    "run.json",
+    "recovery_against_noise",
+)
+
+
+@dataclass(frozen=True)
+class Organisms:
+    """Write a graded family of networks with their truth, and recover it from the weights alone.
+
+    For each organism NAME.safetensors (W_E, W_in, b_in, W_out, W_U; k, c and seed as metadata) and
+    NAME.truth.json; then recovery.json, organisms.csv, run.json and the figure
+    recovery_against_noise (PNG, SVG) with its CSV. The grades: 1 exact, 2 in another basis, 3 two
+    mechanisms in one network, 4 dead units and flipped bits, 5 trained, 6 noise.
+    """
+
+    out: Path = Path("reports/results/organisms")
+    """Folder for the results. An earlier family in it is replaced; other files are left alone."""
+    seed: int = 0
+    """Seed of all hashes, bases, noise and training, at least 0."""
+    quick: bool = False
+    """Smaller networks, of 96 tokens instead of 256, and fewer of them."""
+    formats: tuple[Format, ...] = ("png", "svg")
+    """File formats of the figure."""
+    json: bool = False
+    """Print recovery.json instead of the summary."""
+
+    def run(self) -> int:
+        check_integer("seed", self.seed, 0)
+        if not self.formats:
+            raise DomainError("formats must name at least one of png, svg, pdf")
+        from train import check_installed
+
+        check_installed()
+        import torch
+        from threadpoolctl import threadpool_limits
+
+        from simulate import output
+        from train.organism import report
+        from train.organism.family import FULL, QUICK
+        from train.organism.noise_curve import noise_curve, noise_figure
+
+        started = time.monotonic()
+        sizes = QUICK if self.quick else FULL
+        self.out.mkdir(parents=True, exist_ok=True)
+
+        def show(text: str) -> None:
+            print(text, file=sys.stderr if self.json else sys.stdout, flush=True)
+
+        threads = torch.get_num_threads()
+        # the last bits of trained weights depend on the number of threads
+        torch.set_num_threads(1)
+        try:
+            with threadpool_limits(1):
+                show(report.heading())
+                organisms: list[dict[str, Any]] = []
+                files: dict[str, bytes] = {}
+                for record, its_files in report.organisms(sizes, self.seed):
+                    organisms.append(record)
+                    files |= its_files
+                    show(report.line(record))
+                curve = noise_curve(sizes, self.seed)
+                show(report.footing(curve))
+        finally:
+            torch.set_num_threads(threads)
+        drawn = noise_figure(curve, sizes)
+        found = report.recovery_record(organisms, curve, sizes, self.seed, drawn.caption)
+        files |= drawn.files(self.formats)
+        files |= {TABLE: report.as_table(organisms).encode()}
+        files |= {RECOVERY: output.as_json(found).encode()}
+        remove_earlier(self.out)
+        for name, content in files.items():
+            output.write_whole(self.out / name, content)
+        seconds = time.monotonic() - started
+        configuration = {"job": "train.organisms", **asdict(self), "out": str(self.out)}
+        run = output.run_record(
+            output.command_of("train.organisms"),
+            configuration,
+            seconds,
+            packages=("torch", "safetensors"),
+        )
+        output.write_whole(self.out / RUN, output.as_json(run))
+        if self.json:
+            command_line.print_json(found)
+        print(f"{seconds:.0f} s, results in {self.out}", file=sys.stderr)
+        return command_line.DONE
+
+
+def remove_earlier(out: Path) -> None:
+    """An earlier family must not stand beside a new one; its record names its organisms."""
+    try:
+        earlier = [each["name"] for each in json.loads((out / RECOVERY).read_text())["organisms"]]
+        of_organisms = [
+            f"{name}.{end}" for name in earlier for end in ("safetensors", "truth.json")
+        ]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        of_organisms = []
+    pictures = [f"{FIGURE}.{kind}" for kind in ("csv", "png", "svg", "pdf")]
+    for name in (RECOVERY, TABLE, RUN, *pictures, *of_organisms):
+        if Path(name).name == name:
+            (out / name).unlink(missing_ok=True)
+
+
+def load_module(path: Path | str) -> HookedNetwork:
+    """The network of a safetensors file as a torch module with hookable submodules.
+
+    Its forward(tokens, alpha) gives `ReluNetwork.logits`. Raises DomainError as `weights.load`.
+    """
+    from train.hooked import HookedNetwork
+    from train.weights import load
+
+    return HookedNetwork(load(Path(path)).relu_network)
+
+
+def load_truth(path: Path | str) -> Truth:
+    """The truth of an organism from its NAME.truth.json. Raises DomainError for what is none."""
+    from train.organism.truth import load_truth
+
+    return load_truth(path)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse the command line and make the organisms."""
+    command = tyro.cli(
+        Annotated[Organisms, tyro.conf.arg(name="")],
+        prog="python -m train.organisms",
+        description=__doc__,
+        args=arguments,
+    )
+    return command.run()
+
+
+if __name__ == "__main__":
+    command_line.run(main)
