@@ -28,16 +28,12 @@ from train.analysis.mechanism import hidden_states
 from train.analysis.outcomes import fails, hashes_of
 from train.analysis.prediction import MOST_BITS, rates_of_masks
 
-# inputs of the hidden states that say what bits are worth
-STATE_INPUTS = 2048
+# of the ablations; others have more or fewer in proportion
+INPUTS = 2**13
 # of each kind; half take a bit away
 EDITS, UNITS, PAIRS = 64, 12, 32
-# of all written edits together; of one read edit; of one pair; of the ablations; of a
-# step, or a replacement
-WRITTEN_INPUTS, READ_INPUTS, SWAP_INPUTS = 2**16, 64, 64
-ABLATION_INPUTS, PATH_INPUTS = 2**13, 2**12
-# of the masks alone
-SAMPLED_INPUTS = 2**18
+# of one read edit; of one pair
+READ_INPUTS, SWAP_INPUTS = 64, 64
 PARTS = 2
 _BLOCK = 2048
 # two numbers that agree so far are equal, but for rounding
@@ -92,22 +88,27 @@ def analyse(
     c: float,
     rng: np.random.Generator,
     failure: Measured | None = None,
+    inputs: int = INPUTS,
 ) -> Causal:
     """Every intervention that the network's units allow; an empty record without any such unit.
 
     failure: the failure probability of the masks where it is known, `prediction.rates_of_masks`.
+    inputs: of the ablations, and by it the effort of all. At width d = h a bit's direction is not
+    free of other bits: what a flip moves besides is in spill and in the scatter of the others.
     The record: effects (`Effect`), spill (see `edits.Handles`), ablations (of each sampled unit)
-    and path (see `construction_path`). Raises DomainError outside 1 <= k < n, c >= 1.
+    and path (see `construction_path`). Raises DomainError outside 1 <= k < n, c >= 1,
+    inputs >= 64.
     """
+    check_integer("inputs", inputs, 64)
     check_integer("k", k, 1, network.n - 1, "n - 1")
     check_real("c", c, 1.0, closed=True)
     network = in_double(network)
-    states = hidden_states(network, masks, k, c, rng, STATE_INPUTS)
+    states = hidden_states(network, masks, k, c, rng, inputs // 4)
     bits = bits_of(network, masks, states)
     if not bits.unit.size or not bits.queried.any():
         return Causal({"effects": [], "spill": None, "ablations": [], "path": []}, [])
     failure = failure or rates_of_masks(rng, hashes_of(masks), k)["failure_probability"]
-    task = _Task(network, bits, handles(network, masks, states, bits), k, c)
+    task = _Task(network, bits, handles(network, masks, states, bits), k, c, inputs)
     written, of_writes = write_flips(task, rng)
     read, of_reads = read_flips(task, rng)
     ablated, of_units = ablations(task, rng)
@@ -131,13 +132,14 @@ def analyse(
 
 @dataclass(frozen=True)
 class _Task:
-    """A float64 network, its bits and their handles, and its inputs."""
+    """A float64 network, its bits and their handles, its inputs, and how many of them."""
 
     network: ReluNetwork
     bits: Bits
     handles: Handles
     k: int
     c: float
+    effort: int
 
     def inputs(self, rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Fresh inputs: tokens and coefficients."""
@@ -246,7 +248,7 @@ def write_flips(
     others_needed = others.astype(np.float32).T
     constants = np.zeros(network.n) if network.b_U is None else network.b_U
 
-    tokens, alpha = task.inputs(rng, WRITTEN_INPUTS)
+    tokens, alpha = task.inputs(rng, 8 * task.effort)
     sums, counts = np.zeros((2, len(token))), np.zeros((2, len(token)))
     decided, decided_changed, rest, rest_changed, net = np.zeros((5, len(token)))
     for at in _blocks(len(tokens)):
@@ -415,7 +417,7 @@ def ablations(task: _Task, rng: np.random.Generator) -> tuple[list[Effect], list
     network, bits = task.network, task.bits
     chosen = rng.choice(len(bits.unit), min(UNITS, len(bits.unit)), replace=False)
     unit = bits.unit[chosen]
-    tokens, alpha = task.inputs(rng, ABLATION_INPUTS)
+    tokens, alpha = task.inputs(rng, task.effort)
     x = network.residual(tokens, alpha)
     z = x @ network.W_in[:, unit] + network.b_in[unit]
     held = np.where(bits.clamp[chosen], -np.maximum(-z, 0.0), -np.maximum(z, 0.0))
@@ -428,7 +430,7 @@ def ablations(task: _Task, rng: np.random.Generator) -> tuple[list[Effect], list
             changed = logits + held[at, place, None] * write[place]
             failed[1 + place, at] = fails(_mass(changed, tokens[at]), task.k)
     change = failed[1:].astype(np.int8) - failed[0]
-    by_masks = _failures_without(rng, bits, chosen, task.k)
+    by_masks = _failures_without(rng, task, chosen)
 
     union = task.union(tokens)[:, chosen]
     rows, logit, zero = [], [], []
@@ -487,15 +489,14 @@ def _mass(logits: np.ndarray, tokens: np.ndarray) -> np.ndarray:
     return np.take_along_axis(weight, tokens, axis=1).sum(axis=1) / weight.sum(axis=1)
 
 
-def _failures_without(
-    rng: np.random.Generator, bits: Bits, chosen: np.ndarray, k: int
-) -> np.ndarray:
+def _failures_without(rng: np.random.Generator, task: _Task, chosen: np.ndarray) -> np.ndarray:
     """For each bit and sampled input: 1 if it is covered only without the bit, else 0."""
-    tokens = random_sets(rng, SAMPLED_INPUTS, len(bits.owners), k)
-    failed = PackedHashes.of(bits.owners).count_false_positives(tokens) > 0
+    owners = task.bits.owners
+    tokens = random_sets(rng, 32 * task.effort, len(owners), task.k)
+    failed = PackedHashes.of(owners).count_false_positives(tokens) > 0
     found = np.zeros((len(chosen), len(tokens)), dtype=np.int8)
     for place, bit in enumerate(chosen):
-        without = bits.owners.copy()
+        without = owners.copy()
         without[:, bit] = False
         changed = PackedHashes.of(without).count_false_positives(tokens) > 0
         found[place] = changed & ~failed
@@ -589,7 +590,7 @@ def replacement(
     }
     if bits.clamp.all():
         variants["both, W_out W_U kept"] = replace(variants["both"], W_U=kept)
-    tokens, alpha = task.inputs(rng, PATH_INPUTS)
+    tokens, alpha = task.inputs(rng, task.effort // 2)
     weights = (bits.weights * bits.queried).T
     modelled = (task.union(tokens[at]) @ weights for at in _blocks(len(tokens)))
     distance, _ = _judged(modelled, tokens, task.k)
@@ -636,7 +637,7 @@ def walk(
     beta.
     """
     found, beta = construction_path.path(task.network, masks, task.k, task.c, PARTS)
-    tokens, alpha = task.inputs(rng, PATH_INPUTS)
+    tokens, alpha = task.inputs(rng, task.effort // 2)
     rows: list[dict[str, Any]] = []
     first = None
     for place, tables in found:
@@ -662,7 +663,7 @@ def _at_the_end(
     task: _Task, rng: np.random.Generator, last: dict[str, Any], beta: float, failure: Measured
 ) -> list[Effect]:
     """The exact filter of the masks against its theory."""
-    tokens = random_sets(rng, SAMPLED_INPUTS // 4, task.network.n, task.k)
+    tokens = random_sets(rng, 8 * task.effort, task.network.n, task.k)
     missing = PackedHashes.of(task.bits.owners).missing_bits_histogram(tokens)
     leakage = missing @ np.exp(-beta * np.arange(missing.shape[1])) - task.k
     variation = measured.mean(
