@@ -36,6 +36,8 @@ EDITS, UNITS, PAIRS = 64, 12, 32
 READ_INPUTS, SWAP_INPUTS = 64, 64
 PARTS = 2
 _BLOCK = 2048
+# of a bit: not a half, at which logits of equal bits may tie
+_WITHIN = 0.45
 # two numbers that agree so far are equal, but for rounding
 _ROUNDING = 1e-7
 
@@ -233,8 +235,8 @@ def write_flips(
     that its logit stays where the unit's bit is in the union. Predicted: where it is outside, the
     logit falls by the bit's worth if the bit is added, and rises by it if taken away; the
     token becomes, or is no longer, one that the union covers on exactly those inputs on which that
-    bit decides. A token counts as covered by the network if its logit is no more than half a
-    bit below the members' mean. covering_rate: inputs that cover the token, over all inputs without
+    bit decides. A token counts as covered by the network if its logit is no more than 0.45 of
+    a bit below the members' mean. covering_rate: inputs that cover the token, over all inputs without
     it; its change is exact by inclusion and exclusion, up to 18 bits a token.
     """
     network, bits = task.network, task.bits
@@ -264,7 +266,7 @@ def write_flips(
             sums[place] += np.where(side & valid, logit, 0.0).sum(axis=0)
             counts[place] += (side & valid).sum(axis=0)
         decides = outside & valid & ((~union).astype(np.float32) @ others_needed < 0.5)
-        before, after = (values > -0.5 * bits.height for values in (gap, gap + logit))
+        before, after = (values > -_WITHIN * bits.height for values in (gap, gap + logit))
         changed = (before != after) & valid
         decided += decides.sum(axis=0)
         decided_changed += (changed & decides).sum(axis=0)
@@ -335,7 +337,7 @@ def read_flips(
     Inputs without the token cannot change. Predicted: of those with it, the ones change whose other
     tokens do not own the unit; there all who own it gain, or lose, its bit against all others, the
     token itself among them; and the tokens that the union covers change as the masks say
-    (for k > 1: those within half a bit of the mean of the other members).
+    (for k > 1: those within 0.45 of a bit of the mean of the other members).
     """
     network, bits = task.network, task.bits
     token, bit, owned = task.entries(rng)
@@ -370,7 +372,7 @@ def read_flips(
                 np.take_along_axis(logits, others, axis=1).mean(axis=1, keepdims=True)
                 for logits in (before, after)
             ]
-            level = -0.5 * bits.height
+            level = -_WITHIN * bits.height
             difference = (after - height[1] > level).sum() - (before - height[0] > level).sum()
             missing = task.missing(task.union(members))
             turned = missing + np.outer(decides, -sign[edit] * owners)
@@ -508,7 +510,7 @@ def swaps(task: _Task, rng: np.random.Generator) -> list[Effect]:
 
     swap_rows: the rows of W_E are exchanged. swap_bits: only the read entries at which the two
     masks differ are moved, to the means of their other modes. j_for_i: the share of inputs on which
-    j's logit lies within half a bit of the mean of the k largest and i's does not; predicted by
+    j's logit lies within 0.45 of a bit of the mean of the k largest and i's does not; predicted by
     the masks, since i may be covered. probability: j's, predicted for a filter whose bits are all
     worth the median bit.
     """
@@ -536,7 +538,7 @@ def swaps(task: _Task, rng: np.random.Generator) -> list[Effect]:
             x = network.residual(tokens[at], alpha[at])
             x = x + alpha[at][:, :1] * np.repeat(move, SWAP_INPUTS, axis=0)[at]
             logits = network.read_out(network.after_layer(x))
-            level = np.partition(logits, -k, axis=1)[:, -k:].mean(axis=1) - 0.5 * bits.height
+            level = np.partition(logits, -k, axis=1)[:, -k:].mean(axis=1) - _WITHIN * bits.height
             own, other = (
                 np.take_along_axis(logits, of[at, :1], axis=1)[:, 0] for of in (tokens, named)
             )

@@ -108,17 +108,12 @@ def targets(masks: Masks, k: int, c: float, tables: Tables, form: NormalForm) ->
     lowest, highest = cost.min(axis=1), cost.max(axis=1)
     worth = np.where(owners.any(axis=0), bias * (highest - lowest), 0.0)[ours]
     beta = float(worth.mean())
-    uniform = np.where(ours, 1.0, 0.0)
-    equal = np.where(owners.T, beta, 0.0)
-    signed = np.where(owners, np.minimum(tables.read, -2.0), tables.read)
-    constant = tables.constant + (equal[clamp].sum(axis=0) - form.bias.mid[clamp] @ cost[clamp])
-    tables = replace(
-        tables,
-        bias=np.where(ours, uniform, tables.bias),
-        read=np.where(ours, signed, tables.read),
-        cost=equal,
-        constant=constant,
-    )
+    # the unit's own scale stays, so that the way there does not depend on it
+    each = np.divide(beta, bias, out=np.zeros_like(bias), where=(bias > 0.0) & ours)
+    equal = np.where(owners.T, each[:, None], 0.0)
+    height = (bias[:, None] * equal)[clamp].sum(axis=0)
+    constant = tables.constant + (height - form.bias.mid[clamp] @ cost[clamp])
+    tables = replace(tables, cost=equal, constant=constant)
     yield tables
 
     yield replace(tables, constant=np.zeros_like(constant))
@@ -126,7 +121,7 @@ def targets(masks: Masks, k: int, c: float, tables: Tables, form: NormalForm) ->
 
 def beta_of(end: Tables) -> float:
     """What a bit is worth at the end of the path, nats."""
-    return float(end.cost.max(initial=0.0))
+    return float((end.bias[:, None] * end.cost).max(initial=0.0))
 
 
 def path(
