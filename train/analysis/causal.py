@@ -236,8 +236,8 @@ def write_flips(
     logit falls by the bit's worth if the bit is added, and rises by it if taken away; the
     token becomes, or is no longer, one that the union covers on exactly those inputs on which that
     bit decides. A token counts as covered by the network if its logit is no more than 0.45 of
-    a bit below the members' mean. covering_rate: inputs that cover the token, over all inputs without
-    it; its change is exact by inclusion and exclusion, up to 18 bits a token.
+    a bit below the members' mean. covering rate: inputs that cover the token, over all without it;
+    its change is exact by inclusion and exclusion, up to 18 bits a token.
     """
     network, bits = task.network, task.bits
     token, bit, owned = task.entries(rng)
