@@ -11,6 +11,7 @@ floats lose its digits; integers do not.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import chain, combinations
 from operator import mul
@@ -53,23 +54,31 @@ def _signed_counts(masks: np.ndarray, token: int, signs: np.ndarray) -> list[int
     return np.bincount(avoiding, signs[: len(avoiding)], n).astype(np.int64).tolist()
 
 
-def false_positive_inputs(masks: np.ndarray, k: int) -> list[int]:
+def false_positive_inputs(
+    masks: np.ndarray, k: int, tokens: Sequence[int] | None = None
+) -> list[int]:
     """Exact: for each token, how many of the C(n, k) inputs have it as a false positive.
 
-    Cost O(n (n m + m 2^m)), memory 16 2^m bytes beside the masks, m being the largest number of
-    bits of a token. Raises DomainError where masks is not bool [n, d], n >= 1, or m exceeds 24,
-    and outside 1 <= k <= n.
+    tokens: those that are asked for, in this order; all of them if not given. Cost of each
+    O(n m + m 2^m), memory 16 2^m bytes beside the masks, m being the largest number of bits of one
+    of them. Raises DomainError where masks is not bool [n, d], n >= 1, or m exceeds 24, for a token
+    outside 0..n-1, and outside 1 <= k <= n.
     """
     masks = _check_masks(masks)
     n, k = check_task(len(masks), k)
-    most = int(masks.sum(axis=1).max())
+    asked = (
+        list(range(n))
+        if tokens is None
+        else [check_integer("tokens", t, 0, n - 1, "n - 1") for t in tokens]
+    )
+    most = int(masks[asked].sum(axis=1).max(initial=0))
     if most > _MOST_BITS:
         raise DomainError(f"masks must have at most {_MOST_BITS} bits a token; got {most}")
     signs = np.ones(1)
     for _ in range(most):
         signs = np.concatenate([signs, -signs])
     sets = [math.comb(size, k) for size in range(n)]
-    return [sum(map(mul, _signed_counts(masks, token, signs), sets)) for token in range(n)]
+    return [sum(map(mul, _signed_counts(masks, token, signs), sets)) for token in asked]
 
 
 def false_positive_rates(masks: np.ndarray, k: int) -> list[Fraction]:

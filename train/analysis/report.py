@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from train.analysis import behaviour, mechanism, prediction
+from train.analysis import behaviour, causal, mechanism, prediction
 from train.analysis.figure import AnalysisFigure
 from train.analysis.masks import Masks, extract
 from train.analysis.subject import Subject
@@ -32,29 +32,40 @@ class Report:
 
     record: dict[str, Any]
     masks: Masks
-    sections: tuple[mechanism.Mechanism, behaviour.Behaviour, prediction.Prediction]
+    sections: tuple[mechanism.Mechanism, behaviour.Behaviour, prediction.Prediction, causal.Causal]
 
     def figures(self) -> list[AnalysisFigure]:
         """Every figure that the network allows, in the order of the claims, then others."""
-        from train.analysis import behaviour_figures, mechanism_figures, prediction_figures
+        from train.analysis import (
+            behaviour_figures,
+            causal_figures,
+            mechanism_figures,
+            prediction_figures,
+        )
 
-        how, what, predicted = self.sections
+        how, what, predicted, caused = self.sections
         made = [
             *mechanism_figures.figures(how),
             *behaviour_figures.figures(what),
             *prediction_figures.figures(predicted),
+            *causal_figures.figures(caused),
         ]
         return sorted(made, key=lambda figure: min(figure.claims, default=len(made)))
 
 
 def analyse(subject: Subject, inputs: int = behaviour.INPUTS, seed: int = 0) -> Report:
-    """Mechanism, behaviour on `inputs` fresh inputs, and predictions, each from its own stream."""
+    """Mechanism, behaviour on `inputs` fresh inputs, predictions and causal checks.
+
+    Each from its own random stream.
+    """
     network, k, c = subject.network, subject.k, subject.c
-    streams = [np.random.default_rng(own) for own in np.random.SeedSequence(seed).spawn(3)]
+    streams = [np.random.default_rng(own) for own in np.random.SeedSequence(seed).spawn(4)]
     masks = extract(network, k, c)
     how = mechanism.analyse(network, masks, k, c, streams[0])
     what = behaviour.analyse(network, masks, k, c, streams[1], inputs)
     predicted = prediction.analyse(network, masks, k, c, streams[2], inputs, what.sample)
+    own = predicted.record["masks"]["failure_probability"]
+    caused = causal.analyse(network, masks, k, c, streams[3], own)
     record = {
         "schema": SCHEMA,
         "checkpoint": subject.name,
@@ -74,8 +85,9 @@ def analyse(subject: Subject, inputs: int = behaviour.INPUTS, seed: int = 0) -> 
         "mechanism": _without(how.record, _OF_MECHANISM),
         "behaviour": _without(what.record, _OF_BEHAVIOUR),
         "prediction": predicted.record,
+        "causal": caused.record,
     }
-    return Report(plain(record), masks, (how, what, predicted))
+    return Report(plain(record), masks, (how, what, predicted, caused))
 
 
 def _without(record: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
@@ -115,6 +127,7 @@ def summary(record: Mapping[str, Any]) -> list[str]:
     lines += [f"{name:<19}{text}" for name, text in _mechanism_lines(record, how)]
     lines.append("")
     lines += [f"{name:<19}{text}" for name, text in _behaviour_lines(record, predicted)]
+    lines += [f"{name:<19}{text}" for name, text in _causal_lines(record["causal"])]
     lines.append("")
     lines += _exception_lines(record["exceptions"])
     return lines
@@ -193,6 +206,31 @@ def _behaviour_lines(
     annealed = predicted["random_code"]["failure_probability"]
     if annealed is not None:
         yield "", f"{annealed:.5g} from a random code of its density"
+
+
+def _causal_lines(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    effects = {(each["intervention"], each["quantity"]): each for each in found["effects"]}
+    flip = effects.get(("read_flip", "owners' logits on deciding inputs, bit added"))
+    ablated = effects.get(("ablation", "failure rate"))
+    if flip is not None:
+        yield (
+            "one bit flipped",
+            f"its owners gain {flip['measured']['value']:.3g} nats, predicted "
+            f"{flip['predicted']:.3g}",
+        )
+    if ablated is not None:
+        yield (
+            "one unit ablated",
+            f"failure rate rises by {ablated['measured']['value']:.2g}, predicted "
+            f"{ablated['predicted']:.2g}",
+        )
+    if found["path"]:
+        first, *_, last = found["path"]
+        text = [
+            f"{name} {first[key]['value']:.3g} to {last[key]['value']:.3g}"
+            for name, key in (("TV", "total_variation"), ("failure rate", "failure_rate"))
+        ]
+        yield "made exact", f"as the exact filter of its masks: {', '.join(text)}"
 
 
 def _measured(found: Mapping[str, Any]) -> str:

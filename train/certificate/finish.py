@@ -51,8 +51,8 @@ def finish(form: NormalForm, strength: float, scale: float = 1.0) -> ReluNetwork
     if np.linalg.matrix_rank(W_in) < form.h:
         raise DomainError(f"W_in must have rank h = {form.h} for the network to be finished")
     read, cost = form.read.mid, form.cost.mid
-    read = read + strength * (_rounded_read(form) - read)
-    cost = cost + strength * (_rounded_cost(form) - cost)
+    read = read + strength * (rounded_read(form) - read)
+    cost = cost + strength * (rounded_cost(form) - cost)
     cost = _equal_members(form, cost)
     back = np.linalg.pinv(W_in)
     gain = np.where(form.sign < 0, 1.0, 1.0 / _PATH)[:, None]
@@ -119,7 +119,7 @@ def certifiable(
     return None
 
 
-def _rounded_read(form: NormalForm) -> np.ndarray:
+def rounded_read(form: NormalForm) -> np.ndarray:
     """Two levels for each unit, [n, h]; a unit that nobody owns reads its median of every token."""
     read, owners, bias = form.read.mid, form.owners, form.bias.mid
     open_level, owned_level = medians(read, ~owners), medians(read, owners)
@@ -128,7 +128,7 @@ def _rounded_read(form: NormalForm) -> np.ndarray:
     return np.where(owners, owned_level, open_level)
 
 
-def _rounded_cost(form: NormalForm) -> np.ndarray:
+def rounded_cost(form: NormalForm) -> np.ndarray:
     """Two levels for each unit, [h, n]."""
     cost, owners = form.cost.mid, form.owners.T
     shared, own = medians(cost.T, ~owners.T)[:, None], medians(cost.T, owners.T)[:, None]

@@ -1,0 +1,682 @@
+"""Causal checks: the weights are changed, and the output must change as the masks say.
+
+Each intervention has its effect predicted from the masks and the worth of bits (`mechanism`),
+never fitted to what it does; it is measured on fresh inputs. On an exact construction predictions
+hold to rounding, but for failure rates, which are sampled. A trained network's bits are not all
+alike: how far the measured effect is off is the finding. Weights are taken to float64 first.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from simulate.kernels import PackedHashes
+from simulate.network import ReluNetwork, divergence
+from simulate.sampling import random_coefficients, random_sets
+from theory import quenched, softmax_output
+from theory.domain import check_integer, check_real
+from train.analysis import construction_path, measured
+from train.analysis.edits import Bits, Handles, bits_of, handles, in_double, inverse_of_reads
+from train.analysis.masks import Masks, read_weights
+from train.analysis.measured import Measured
+from train.analysis.mechanism import hidden_states
+from train.analysis.outcomes import fails, hashes_of
+from train.analysis.prediction import MOST_BITS, rates_of_masks
+
+# of the ablations; others have more or fewer in proportion
+INPUTS = 2**13
+# of each kind; half take a bit away
+EDITS, UNITS, PAIRS = 64, 12, 32
+# of one read edit; of one pair
+READ_INPUTS, SWAP_INPUTS = 64, 64
+PARTS = 2
+_BLOCK = 2048
+# of a bit: not a half, at which logits of equal bits may tie
+_WITHIN = 0.45
+# two numbers that agree so far are equal, but for rounding
+_ROUNDING = 1e-7
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One effect of one intervention, predicted and measured.
+
+    intervention: read_flip, write_flip, ablation, output_zero, swap_rows, swap_bits, replacement
+    or construction. quantity: what changes. edits: how many edits it is a mean over.
+    predicted_interval: None where the prediction has no sampling error.
+    """
+
+    intervention: str
+    quantity: str
+    predicted: float
+    measured: Measured
+    edits: int
+    predicted_interval: list[float] | None = None
+
+    @property
+    def inside(self) -> bool:
+        """Whether prediction and measurement are compatible, rounding allowed for."""
+        low, high = self.predicted_interval or (self.predicted, self.predicted)
+        room = _ROUNDING * (1.0 + abs(self.predicted))
+        below, above = self.measured["interval"]
+        return below <= high + room and low - room <= above
+
+    def record(self) -> dict[str, Any]:
+        """The effect as plain data."""
+        return {**vars(self), "inside": self.inside}
+
+
+@dataclass(frozen=True)
+class Causal:
+    """What `analyse` found: record, plain data for JSON, and what the figures show.
+
+    edits: (intervention, predicted, measured) logit change of each edit, nats. ablations: rows of
+    record["ablations"]. path: rows of record["path"].
+    """
+
+    record: dict[str, Any]
+    edits: list[tuple[str, float, float]]
+
+
+def analyse(
+    network: ReluNetwork,
+    masks: Masks,
+    k: int,
+    c: float,
+    rng: np.random.Generator,
+    failure: Measured | None = None,
+    inputs: int = INPUTS,
+) -> Causal:
+    """Every intervention that the network's units allow; an empty record without any such unit.
+
+    failure: the failure probability of the masks where it is known, `prediction.rates_of_masks`.
+    inputs: of the ablations, and by it the effort of all. At width d = h a bit's direction is not
+    free of other bits: what a flip moves besides is in spill and in the scatter of the others.
+    The record: effects (`Effect`), spill (see `edits.Handles`), ablations (of each sampled unit)
+    and path (see `construction_path`). Raises DomainError outside 1 <= k < n, c >= 1,
+    inputs >= 64.
+    """
+    check_integer("inputs", inputs, 64)
+    check_integer("k", k, 1, network.n - 1, "n - 1")
+    check_real("c", c, 1.0, closed=True)
+    network = in_double(network)
+    states = hidden_states(network, masks, k, c, rng, inputs // 4)
+    bits = bits_of(network, masks, states)
+    if not bits.unit.size or not bits.queried.any():
+        return Causal({"effects": [], "spill": None, "ablations": [], "path": []}, [])
+    failure = failure or rates_of_masks(rng, hashes_of(masks), k)["failure_probability"]
+    task = _Task(network, bits, handles(network, masks, states, bits), k, c, inputs)
+    written, of_writes = write_flips(task, rng)
+    read, of_reads = read_flips(task, rng)
+    ablated, of_units = ablations(task, rng)
+    rows, steps = walk(task, masks, rng)
+    effects = [
+        *written,
+        *read,
+        *ablated,
+        *swaps(task, rng),
+        *replacement(task, masks, rng, failure),
+        *rows,
+    ]
+    record = {
+        "effects": [effect.record() for effect in effects],
+        "spill": {"read": task.handles.read_spill, "write": task.handles.write_spill},
+        "ablations": of_units,
+        "path": steps,
+    }
+    return Causal(record, of_writes + of_reads)
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A float64 network, its bits and their handles, its inputs, and how many of them."""
+
+    network: ReluNetwork
+    bits: Bits
+    handles: Handles
+    k: int
+    c: float
+    effort: int
+
+    def inputs(self, rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Fresh inputs: tokens and coefficients."""
+        tokens = random_sets(rng, count, self.network.n, self.k)
+        return tokens, random_coefficients(rng, count, self.k, self.c)
+
+    def inputs_with(
+        self, rng: np.random.Generator, token: np.ndarray, count: int, without: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """`count` inputs for each token, it first, and never the one of `without`."""
+        n = self.network.n
+        held = np.sort(token[:, None] if without is None else np.stack([token, without], 1), axis=1)
+        tokens = np.repeat(token, count)[:, None]
+        if self.k > 1:
+            others = random_sets(rng, len(tokens), n - held.shape[1], self.k - 1)
+            # counted past the tokens that are spoken for, the smaller first
+            for taken in np.repeat(held, count, axis=0).T:
+                others = others + (others >= taken[:, None])
+            tokens = np.hstack([tokens, others])
+        return tokens, random_coefficients(rng, len(tokens), self.k, self.c)
+
+    def union(self, tokens: np.ndarray) -> np.ndarray:
+        """The bits of each input's union, by the masks, bool [inputs, bits]."""
+        return np.logical_or.reduce(self.bits.owners[tokens], axis=1)
+
+    def missing(self, union: np.ndarray) -> np.ndarray:
+        """Each token's bits outside the union, by the masks, whole float32 [inputs, n]."""
+        return (~union).astype(np.float32) @ self.bits.queried.T.astype(np.float32)
+
+    def entries(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Random (token, bit) entries on which both masks agree: tokens, bits, whether owned.
+
+        Half of them owned where there are as many.
+        """
+        found = []
+        for owned in (True, False):
+            agree = (self.bits.owners == owned) & (self.bits.queried == owned)
+            where = np.flatnonzero(agree)
+            chosen = rng.choice(where, min(EDITS // 2, len(where)), replace=False)
+            token, bit = np.divmod(chosen, agree.shape[1])
+            found.append((token, bit, np.full(len(token), owned)))
+        tokens, bits, owners = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        return tokens, bits, owners
+
+
+def _blocks(inputs: int) -> list[slice]:
+    return [slice(start, min(start + _BLOCK, inputs)) for start in range(0, inputs, _BLOCK)]
+
+
+def _over_edits(found: np.ndarray, predicted: np.ndarray, inputs: int) -> Measured:
+    """The mean over independent edits; its interval from how they scatter about their predictions.
+
+    One edit has no interval but itself.
+    """
+    value = float(found.mean())
+    if len(found) < 2:
+        return {"value": value, "interval": [value, value], "inputs": inputs}
+    off = measured.mean(found - predicted)["interval"]
+    centre = float(predicted.mean())
+    return {"value": value, "interval": [centre + end for end in off], "inputs": inputs}
+
+
+def _share_of(hits: np.ndarray, of: np.ndarray) -> Measured | None:
+    """sum hits / sum of, over independent edits."""
+    share = hits / np.maximum(of, 1)
+    found = measured.weighted_mean(share, of.astype(np.float64)) if len(of) > 1 else None
+    if found is None:
+        return None
+    interval = np.clip(found["interval"], 0.0, 1.0).tolist()
+    return {**found, "interval": interval, "inputs": int(of.sum())}
+
+
+def _mean_effect(
+    intervention: str, quantity: str, predicted: np.ndarray, found: np.ndarray, inputs: int
+) -> list[Effect]:
+    """The mean over the edits where there was something to measure; none where there was not."""
+    known = ~np.isnan(found)
+    if not known.any():
+        return []
+    predicted, found = predicted[known], found[known]
+    value = _over_edits(found, predicted, inputs)
+    return [Effect(intervention, quantity, float(predicted.mean()), value, int(known.sum()))]
+
+
+def write_flips(
+    task: _Task, rng: np.random.Generator
+) -> tuple[list[Effect], list[tuple[str, float, float]]]:
+    """One token's write entry of one unit is moved to the unit's other mode.
+
+    By one column of W_U, so that no other token's logit can change, and that token's constant, so
+    that its logit stays where the unit's bit is in the union. Predicted: where it is outside, the
+    logit falls by the bit's worth if the bit is added, and rises by it if taken away; the
+    token becomes, or is no longer, one that the union covers on exactly those inputs on which that
+    bit decides. A token counts as covered by the network if its logit is no more than 0.45 of
+    a bit below the members' mean. covering rate: inputs that cover the token, over all without it;
+    its change is exact by inclusion and exclusion, up to 18 bits a token.
+    """
+    network, bits = task.network, task.bits
+    token, bit, owned = task.entries(rng)
+    moved = bits.write[token, bit]
+    worth = np.where(owned, 0.0, bits.full[bit]) - bits.weights[token, bit]
+    change = (task.handles.write[:, bit] * moved).astype(np.float64)
+    held = -moved * task.handles.inside[bit]
+    others = bits.queried[token].copy()
+    others[np.arange(len(token)), bit] = False
+    others_needed = others.astype(np.float32).T
+    constants = np.zeros(network.n) if network.b_U is None else network.b_U
+
+    tokens, alpha = task.inputs(rng, 8 * task.effort)
+    sums, counts = np.zeros((2, len(token))), np.zeros((2, len(token)))
+    decided, decided_changed, rest, rest_changed, net = np.zeros((5, len(token)))
+    for at in _blocks(len(tokens)):
+        members = tokens[at]
+        x = network.after_layer(network.residual(members, alpha[at]))
+        member = np.einsum("sd,dsk->sk", x, network.W_U[:, members]) + constants[members]
+        gap = x @ network.W_U[:, token] + constants[token] - member.mean(axis=1, keepdims=True)
+        logit = x @ change + held
+        valid = (members[:, :, None] != token).all(axis=1)
+        union = task.union(members)
+        outside = ~union[:, bit]
+        for place, side in enumerate((outside, ~outside)):
+            sums[place] += np.where(side & valid, logit, 0.0).sum(axis=0)
+            counts[place] += (side & valid).sum(axis=0)
+        decides = outside & valid & ((~union).astype(np.float32) @ others_needed < 0.5)
+        before, after = (values > -_WITHIN * bits.height for values in (gap, gap + logit))
+        changed = (before != after) & valid
+        decided += decides.sum(axis=0)
+        decided_changed += (changed & decides).sum(axis=0)
+        rest += (valid & ~decides).sum(axis=0)
+        rest_changed += (changed & ~decides).sum(axis=0)
+        net += np.where(valid, after.astype(np.int8) - before, 0).sum(axis=0)
+    with np.errstate(invalid="ignore"):
+        outside_mean, inside_mean = sums / np.where(counts > 0, counts, np.nan)
+    total = int(counts.sum())
+    effects = []
+    for name, chosen in (("bit taken away", owned), ("bit added", ~owned)):
+        effects += _mean_effect(
+            "write_flip",
+            f"logit outside the union, {name}",
+            -worth[chosen],
+            outside_mean[chosen],
+            int(counts[0, chosen].sum()),
+        )
+    effects += _mean_effect(
+        "write_flip",
+        "logit inside the union",
+        np.zeros(len(token)),
+        inside_mean,
+        int(counts[1].sum()),
+    )
+    for name, hits, of, wanted in (
+        ("share of deciding inputs that change", decided_changed, decided, 1.0),
+        ("share of other inputs that change", rest_changed, rest, 0.0),
+    ):
+        share = _share_of(hits, of)
+        if share is not None:
+            effects.append(Effect("write_flip", name, wanted, share, len(token)))
+    if max(bits.queried[token].sum(axis=1), default=0) < MOST_BITS:
+        exact = np.array(
+            [
+                _covering_change(bits, task.k, *entry)
+                for entry in zip(token.tolist(), bit.tolist(), strict=True)
+            ]
+        )
+        for name, chosen in (("bit taken away", owned), ("bit added", ~owned)):
+            effects += _mean_effect(
+                "write_flip",
+                f"covering rate, {name}",
+                exact[chosen],
+                (net / np.maximum(decided + rest, 1))[chosen],
+                int((decided + rest)[chosen].sum()),
+            )
+    pairs = zip((-worth).tolist(), outside_mean.tolist(), strict=True)
+    return effects, [("write_flip", *pair) for pair in pairs] if total else []
+
+
+def _covering_change(bits: Bits, k: int, token: int, bit: int) -> float:
+    """Exact change of the share of inputs without the token that cover it."""
+    rates = []
+    for flipped in (False, True):
+        masks = bits.owners.copy()
+        masks[token] = bits.queried[token]
+        masks[token, bit] ^= flipped
+        rates.append(quenched.false_positive_inputs(masks, k, [token])[0])
+    return (rates[1] - rates[0]) / math.comb(len(bits.owners) - 1, k)
+
+
+def read_flips(
+    task: _Task, rng: np.random.Generator
+) -> tuple[list[Effect], list[tuple[str, float, float]]]:
+    """One token's read entry of one unit is moved to the unit's other mode, by its row of W_E.
+
+    Inputs without the token cannot change. Predicted: of those with it, the ones change whose other
+    tokens do not own the unit; there all who own it gain, or lose, its bit against all others, the
+    token itself among them; and the tokens that the union covers change as the masks say
+    (for k > 1: those within 0.45 of a bit of the mean of the other members).
+    """
+    network, bits = task.network, task.bits
+    token, bit, owned = task.entries(rng)
+    tokens, alpha = task.inputs_with(rng, token, READ_INPUTS, None)
+    change = task.handles.read[bit] * bits.read[token, bit][:, None]
+    sign = np.where(owned, -1.0, 1.0)
+    predicted, found, elsewhere, scatter = np.full((4, len(token)), np.nan)
+    covered, covered_found = np.zeros((2, len(token)))
+    inputs = 0
+    for edit, j in enumerate(bit):
+        at = slice(edit * READ_INPUTS, (edit + 1) * READ_INPUTS)
+        members = tokens[at]
+        x = network.residual(members, alpha[at])
+        before = network.read_out(network.after_layer(x))
+        after = network.read_out(network.after_layer(x + alpha[at][:, :1] * change[edit]))
+        owners = bits.queried[:, j]
+        moved = after - before
+        if owners.all() or not owners.any():
+            continue
+        moved = moved - moved[:, ~owners].mean(axis=1, keepdims=True)
+        decides = ~bits.owners[members[:, 1:], j].any(axis=1)
+        predicted[edit] = sign[edit] * bits.weights[owners, j].mean()
+        inputs += int(decides.sum())
+        if decides.any():
+            found[edit] = moved[decides][:, owners].mean()
+            scatter[edit] = np.sqrt((moved[decides][:, ~owners] ** 2).mean())
+        if not decides.all():
+            elsewhere[edit] = moved[~decides][:, owners].mean()
+        if task.k > 1:
+            others = members[:, 1:]
+            height = [
+                np.take_along_axis(logits, others, axis=1).mean(axis=1, keepdims=True)
+                for logits in (before, after)
+            ]
+            level = -_WITHIN * bits.height
+            difference = (after - height[1] > level).sum() - (before - height[0] > level).sum()
+            missing = task.missing(task.union(members))
+            turned = missing + np.outer(decides, -sign[edit] * owners)
+            by_masks = np.sum(turned == 0) - np.sum(missing == 0)
+            covered[edit], covered_found[edit] = by_masks / len(x), difference / len(x)
+    effects = []
+    for name, chosen in (("bit taken away", owned), ("bit added", ~owned)):
+        effects += _mean_effect(
+            "read_flip",
+            f"owners' logits on deciding inputs, {name}",
+            predicted[chosen],
+            found[chosen],
+            inputs,
+        )
+    nothing = np.zeros(len(token))
+    rest = len(tokens) - inputs
+    effects += _mean_effect("read_flip", "owners' logits on other inputs", nothing, elsewhere, rest)
+    effects += _mean_effect(
+        "read_flip", "scatter of all other logits on deciding inputs", nothing, scatter, inputs
+    )
+    if task.k > 1:
+        for name, chosen in (("bit taken away", owned), ("bit added", ~owned)):
+            effects += _mean_effect(
+                "read_flip",
+                f"covered tokens, {name}",
+                covered[chosen],
+                covered_found[chosen],
+                int(chosen.sum()) * READ_INPUTS,
+            )
+    known = ~np.isnan(found)
+    pairs = zip(predicted[known].tolist(), found[known].tolist(), strict=True)
+    return effects, [("read_flip", *pair) for pair in pairs]
+
+
+def ablations(task: _Task, rng: np.random.Generator) -> tuple[list[Effect], list[dict[str, Any]]]:
+    """A unit no longer gates: it is held on the side on which its owners put it.
+
+    A complement unit's output is 0; a clamp unit passes on what it reads whatever its sign. Its bit
+    is then in every union. Predicted: where it was outside, its owners gain the bit's worth; and
+    the failure rate becomes that of the masks without the bit. output_zero: a clamp unit's output
+    is 0, as one ablates a unit in general, which leaves its part of the residual stream unclamped:
+    predicted, its owners gain what the layer took off.
+    """
+    network, bits = task.network, task.bits
+    chosen = rng.choice(len(bits.unit), min(UNITS, len(bits.unit)), replace=False)
+    unit = bits.unit[chosen]
+    tokens, alpha = task.inputs(rng, task.effort)
+    x = network.residual(tokens, alpha)
+    z = x @ network.W_in[:, unit] + network.b_in[unit]
+    held = np.where(bits.clamp[chosen], -np.maximum(-z, 0.0), -np.maximum(z, 0.0))
+    write = network.W_out[unit] @ (network.W_U - network.W_U.mean(axis=1, keepdims=True))
+    failed = np.zeros((len(unit) + 1, len(tokens)), dtype=bool)
+    for at in _blocks(len(tokens)):
+        logits = network.read_out(network.after_layer(x[at]))
+        failed[0, at] = fails(_mass(logits, tokens[at]), task.k)
+        for place in range(len(unit)):
+            changed = logits + held[at, place, None] * write[place]
+            failed[1 + place, at] = fails(_mass(changed, tokens[at]), task.k)
+    change = failed[1:].astype(np.int8) - failed[0]
+    by_masks = _failures_without(rng, task, chosen)
+
+    union = task.union(tokens)[:, chosen]
+    rows, logit, zero = [], [], []
+    for place, j in enumerate(chosen):
+        owners = bits.queried[:, j]
+        out = ~union[:, place]
+        masks = measured.mean(by_masks[place])
+        rows.append(
+            {
+                "unit": int(unit[place]),
+                "owners": int(bits.owners[:, j].sum()),
+                "predicted": masks["value"],
+                "predicted_interval": masks["interval"],
+                "measured": measured.mean(change[place]),
+            }
+        )
+        if owners.all() or not owners.any() or not out.any() or out.all():
+            continue
+        step = write[place, owners].mean() - write[place, ~owners].mean()
+        per_bit = bits.weights[owners, j].mean()
+        logit.append(
+            (per_bit, step * held[out, place].mean(), 0.0, step * held[~out, place].mean())
+        )
+        if bits.clamp[j]:
+            taken = -np.maximum(z[~out, place], 0.0).mean()
+            zero.append((bits.excess[j] * bits.gain[j] * per_bit / bits.full[j], step * taken))
+    effects: list[Effect] = []
+    inside = int(union.sum())
+    out_predicted, out_found, in_predicted, in_found = np.array(logit).reshape(-1, 4).T
+    for name, predicted, found, count in (
+        ("outside", out_predicted, out_found, union.size - inside),
+        ("inside", in_predicted, in_found, inside),
+    ):
+        quantity = f"owners' logits {name} the union"
+        effects += _mean_effect("ablation", quantity, predicted, found, count)
+    predicted, found = np.array(zero).reshape(-1, 2).T
+    quantity = "owners' logits inside the union"
+    effects += _mean_effect("output_zero", quantity, predicted, found, inside)
+    mean = measured.mean(by_masks.mean(axis=0))
+    effects.append(
+        Effect(
+            "ablation",
+            "failure rate",
+            mean["value"],
+            measured.mean(change.mean(axis=0)),
+            len(unit),
+            mean["interval"],
+        )
+    )
+    return effects, rows
+
+
+def _mass(logits: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+    """Probability on the members."""
+    weight = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.take_along_axis(weight, tokens, axis=1).sum(axis=1) / weight.sum(axis=1)
+
+
+def _failures_without(rng: np.random.Generator, task: _Task, chosen: np.ndarray) -> np.ndarray:
+    """For each bit and sampled input: 1 if it is covered only without the bit, else 0."""
+    owners = task.bits.owners
+    tokens = random_sets(rng, 32 * task.effort, len(owners), task.k)
+    failed = PackedHashes.of(owners).count_false_positives(tokens) > 0
+    found = np.zeros((len(chosen), len(tokens)), dtype=np.int8)
+    for place, bit in enumerate(chosen):
+        without = owners.copy()
+        without[:, bit] = False
+        changed = PackedHashes.of(without).count_false_positives(tokens) > 0
+        found[place] = changed & ~failed
+    return found
+
+
+def swaps(task: _Task, rng: np.random.Generator) -> list[Effect]:
+    """Token i is given j's hash; inputs hold i and not j, and the output must name j.
+
+    swap_rows: the rows of W_E are exchanged. swap_bits: only the read entries at which the two
+    masks differ are moved, to the means of their other modes. j_for_i: the share of inputs on which
+    j's logit lies within 0.45 of a bit of the mean of the k largest and i's does not; predicted by
+    the masks, since i may be covered. probability: j's, predicted for a filter whose bits are all
+    worth the median bit.
+    """
+    network, bits, k = task.network, task.bits, task.k
+    if network.n < k + 1:
+        return []
+    pair = random_sets(rng, PAIRS, network.n, 2)
+    i, j = pair.T
+    tokens, alpha = task.inputs_with(rng, i, SWAP_INPUTS, j)
+    named = tokens.copy()
+    named[:, 0] = np.repeat(j, SWAP_INPUTS)
+    differs = bits.owners[i] != bits.owners[j]
+    change = np.where(differs, bits.read[i], 0.0) @ task.handles.read
+    moves = {"swap_rows": network.W_E[j] - network.W_E[i], "swap_bits": change}
+    inputs = len(tokens)
+    effects = []
+    covered, weight = np.zeros(inputs, dtype=bool), np.zeros(inputs)
+    for at in _blocks(inputs):
+        missing = task.missing(task.union(named[at]))
+        weight[at] = np.exp(-bits.height * missing).sum(axis=1, dtype=np.float64)
+        covered[at] = np.take_along_axis(missing, tokens[at, :1], axis=1)[:, 0] == 0
+    for name, move in moves.items():
+        share, probability = np.zeros((2, inputs))
+        for at in _blocks(inputs):
+            x = network.residual(tokens[at], alpha[at])
+            x = x + alpha[at][:, :1] * np.repeat(move, SWAP_INPUTS, axis=0)[at]
+            logits = network.read_out(network.after_layer(x))
+            level = np.partition(logits, -k, axis=1)[:, -k:].mean(axis=1) - _WITHIN * bits.height
+            own, other = (
+                np.take_along_axis(logits, of[at, :1], axis=1)[:, 0] for of in (tokens, named)
+            )
+            share[at] = (other > level) & ~(own > level)
+            probability[at] = _mass(logits, named[at, :1])
+        of_pairs = (PAIRS, SWAP_INPUTS)
+        for quantity, predicted, values in (
+            ("j_for_i", ~covered, share),
+            ("probability", 1.0 / weight, probability),
+        ):
+            effects += _mean_effect(
+                name,
+                quantity,
+                predicted.reshape(of_pairs).mean(axis=1),
+                values.reshape(of_pairs).mean(axis=1),
+                inputs,
+            )
+    return effects
+
+
+def replacement(
+    task: _Task, masks: Masks, rng: np.random.Generator, failure: Measured
+) -> list[Effect]:
+    """W_E W_in by the binarised mask, in each unit's own two levels, and W_out by -W_in^-1.
+
+    The levels are the means over the owners and over the others; W_out is replaced for clamp units
+    only; the one, the other, and both. W_out W_U kept: W_U is changed too, so that the units write
+    what they wrote. None where the units outnumber the dimensions that they read, as W_in then has
+    no inverse. Predicted: the failure rate of the masks, and the total variation of an output whose
+    logits are sums of bits' weights over the union.
+    """
+    network, bits = task.network, task.bits
+    inverse = inverse_of_reads(network, masks)
+    if inverse is None:
+        return []
+    inverse = inverse[np.searchsorted(np.flatnonzero(masks.live), bits.unit)]
+    A = read_weights(network)[:, bits.unit]
+    own, others = (
+        np.where(of, A, 0.0).sum(axis=0) / np.maximum(of.sum(axis=0), 1)
+        for of in (bits.owners, ~bits.owners)
+    )
+    W_E = network.W_E + (np.where(bits.owners, own, others) - A) @ inverse
+    W_out, clamp = network.W_out.copy(), bits.unit[bits.clamp]
+    W_out[clamp] = -inverse[bits.clamp]
+    kept = -network.W_in[:, clamp] @ network.W_out[clamp] @ network.W_U
+    variants = {
+        "as it is": network,
+        "W_in": replace(network, W_E=W_E),
+        "W_out": replace(network, W_out=W_out),
+        "both": replace(network, W_E=W_E, W_out=W_out),
+    }
+    if bits.clamp.all():
+        variants["both, W_out W_U kept"] = replace(variants["both"], W_U=kept)
+    tokens, alpha = task.inputs(rng, task.effort // 2)
+    weights = (bits.weights * bits.queried).T
+    modelled = (task.union(tokens[at]) @ weights for at in _blocks(len(tokens)))
+    distance, _ = _judged(modelled, tokens, task.k)
+    predicted = measured.mean(distance)
+    effects = []
+    for name, variant in variants.items():
+        logits = (variant.logits(tokens[at], alpha[at]) for at in _blocks(len(tokens)))
+        distance, failed = _judged(logits, tokens, task.k)
+        for quantity, expected, found in (
+            ("failure rate", failure, measured.share(failed)),
+            ("total variation", predicted, measured.mean(distance)),
+        ):
+            effects.append(
+                Effect(
+                    "replacement",
+                    f"{quantity}, {name}",
+                    expected["value"],
+                    found,
+                    1,
+                    expected["interval"],
+                )
+            )
+    return effects
+
+
+def _judged(
+    logits: Iterable[np.ndarray], tokens: np.ndarray, k: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Total variation and failure of each input, from its logits in blocks."""
+    distance, failed = np.zeros(len(tokens)), np.zeros(len(tokens), dtype=bool)
+    for at, of_block in zip(_blocks(len(tokens)), logits, strict=True):
+        distance[at] = divergence(of_block, tokens[at]).total_variation
+        failed[at] = fails(_mass(of_block, tokens[at]), k)
+    return distance, failed
+
+
+def walk(
+    task: _Task, masks: Masks, rng: np.random.Generator
+) -> tuple[list[Effect], list[dict[str, Any]]]:
+    """The network on its way into the construction: total variation and failures after every step.
+
+    All on the same inputs. change: of each against the network as it is, paired. Predicted for the
+    end: failure rate and total variation of the exact filter of the masks with the end's beta.
+    """
+    found, beta = construction_path.path(task.network, masks, task.k, task.c, PARTS)
+    tokens, alpha = task.inputs(rng, task.effort // 2)
+    rows: list[dict[str, Any]] = []
+    first = None
+    for place, tables in found:
+        logits = (tables.logits(tokens[at], alpha[at]) for at in _blocks(len(tokens)))
+        distance, failed = _judged(logits, tokens, task.k)
+        first = (distance, failed) if first is None else first
+        rows.append(
+            {
+                "steps": place,
+                "step": construction_path.STEPS[math.ceil(place) - 1] if place else "as it is",
+                "total_variation": measured.mean(distance),
+                "failure_rate": measured.share(failed),
+                "change": {
+                    "total_variation": measured.mean(distance - first[0]),
+                    "failure_rate": measured.mean(failed.astype(np.int8) - first[1]),
+                },
+            }
+        )
+    return _at_the_end(task, rng, rows[-1], beta), rows
+
+
+def _at_the_end(
+    task: _Task, rng: np.random.Generator, last: dict[str, Any], beta: float
+) -> list[Effect]:
+    """The exact filter of the masks against its theory, at the end's beta.
+
+    A small beta lets near misses leak so much that inputs fail which cover no non-member.
+    """
+    tokens = random_sets(rng, 8 * task.effort, task.network.n, task.k)
+    missing = PackedHashes.of(task.bits.owners).missing_bits_histogram(tokens)
+    leakage = missing @ np.exp(-beta * np.arange(missing.shape[1])) - task.k
+    variation = np.asarray(softmax_output.total_variation_of_leakage(leakage, task.k))
+    effects = []
+    for quantity, key, expected in (
+        ("failure rate", "failure_rate", measured.share(fails(1.0 - variation, task.k))),
+        ("total variation", "total_variation", measured.mean(variation)),
+    ):
+        effects.append(
+            Effect("construction", quantity, expected["value"], last[key], 1, expected["interval"])
+        )
+    return effects
