@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from train.analysis import behaviour, mechanism, prediction
+from train.analysis import behaviour, mechanism, prediction, uniformity
 from train.analysis.figure import AnalysisFigure
 from train.analysis.masks import Masks, extract
 from train.analysis.subject import Subject
@@ -43,6 +43,7 @@ class Report:
             *mechanism_figures.figures(how),
             *behaviour_figures.figures(what),
             *prediction_figures.figures(predicted),
+            *uniformity.figures(self.record["uniformity"]),
         ]
         return sorted(made, key=lambda figure: min(figure.claims, default=len(made)))
 
@@ -50,7 +51,7 @@ class Report:
 def analyse(subject: Subject, inputs: int = behaviour.INPUTS, seed: int = 0) -> Report:
     """Mechanism, behaviour on `inputs` fresh inputs, and predictions, each from its own stream."""
     network, k, c = subject.network, subject.k, subject.c
-    streams = [np.random.default_rng(own) for own in np.random.SeedSequence(seed).spawn(3)]
+    streams = [np.random.default_rng(own) for own in np.random.SeedSequence(seed).spawn(5)]
     masks = extract(network, k, c)
     how = mechanism.analyse(network, masks, k, c, streams[0])
     what = behaviour.analyse(network, masks, k, c, streams[1], inputs)
@@ -74,6 +75,7 @@ def analyse(subject: Subject, inputs: int = behaviour.INPUTS, seed: int = 0) -> 
         "mechanism": _without(how.record, _OF_MECHANISM),
         "behaviour": _without(what.record, _OF_BEHAVIOUR),
         "prediction": predicted.record,
+        "uniformity": uniformity.analyse(network, masks, k, c, streams[4]),
     }
     return Report(plain(record), masks, (how, what, predicted))
 
@@ -115,6 +117,7 @@ def summary(record: Mapping[str, Any]) -> list[str]:
     lines += [f"{name:<19}{text}" for name, text in _mechanism_lines(record, how)]
     lines.append("")
     lines += [f"{name:<19}{text}" for name, text in _behaviour_lines(record, predicted)]
+    lines.append(f"{'uniformity':<19}{uniformity.summary(record['uniformity'])}")
     lines.append("")
     lines += _exception_lines(record["exceptions"])
     return lines
