@@ -62,8 +62,8 @@ def networks_figure(found: NetworkComparisons) -> AnalysisFigure:
         "enumeration of the inputs for the network's own masks. Middle: the same for random masks "
         "with as many bits for each token. Right: total variation from the logit levels. In each "
         "title, how many networks' intervals hold the prediction.",
-        _networks_table(found.rows),
-        _draw_networks,
+        networks_table(found.rows),
+        draw_networks,
     )
 
 
@@ -111,7 +111,7 @@ def _draw(points: Sequence[Point]) -> Figure:
     return fig
 
 
-def _networks_table(rows: Sequence[dict[str, Any]]) -> list[Point]:
+def networks_table(rows: Sequence[dict[str, Any]]) -> list[Point]:
     """One point a network: axis quantity and source, series the group."""
     return [
         Point(
@@ -132,7 +132,7 @@ def _networks_table(rows: Sequence[dict[str, Any]]) -> list[Point]:
     ]
 
 
-def _draw_networks(points: Sequence[Point]) -> Figure:
+def draw_networks(points: Sequence[Point]) -> Figure:
     from simulate import style
 
     fig, axes = style.row_of_axes(len(PANELS), style.DOUBLE_COLUMN, 2.7)
