@@ -83,11 +83,11 @@ def analyse(
     for. Raises DomainError outside 1 <= k <= n, c >= 1, inputs >= 2.
     """
     check_integer("inputs", inputs, 2)
-    drawn = [
-        (random_sets(rng, inputs, network.n, k), random_coefficients(rng, inputs, k, c))
-        for _ in range(2)
-    ]
-    found = decompose(network, masks, *drawn, (1.0 + c) / 2.0)
+
+    def drawn() -> tuple[Tokens, Alpha]:
+        return random_sets(rng, inputs, network.n, k), random_coefficients(rng, inputs, k, c)
+
+    found = decompose(network, masks, drawn(), drawn(), (1.0 + c) / 2.0)
     squares = (found.logit**2).mean(axis=1)
     exact = squares.mean() <= found.noise**2
     if exact:
@@ -212,7 +212,7 @@ class _MeanStates:
         }
 
     def by_hits(self, states: HiddenStates) -> Float[np.ndarray, "inputs units"]:
-        """For each state the mean at as many hits; the mean inside the union where there is none."""
+        """For each state the mean at as many hits; where none was seen, that inside the union."""
         found = np.where(states.hits > 0, self.inside, self.outside)
         for hits, mean in self._at.items():
             found = np.where(states.hits == hits, mean, found)

@@ -27,15 +27,14 @@ _MIXED_SCALE = 0.5
 def recipes(effort: Effort) -> list[Recipe]:
     """Sizes and mechanisms of the survey's networks, three seeds of most."""
     if effort is QUICK:
-        small = {"n": 64, "d": 20, "k": 2, "steps": 1_500}
-        return [replace(_CLAMP, **small), replace(_COMPLEMENT, **small)]
+        small: dict[str, Any] = {"n": 128, "d": 36, "k": 2, "batch": 128}
+        return [
+            replace(_FAST, **small, steps=1_200),
+            replace(_COMPLEMENT, **small, steps=2_500),
+        ]
     families = []
-    for sizes in (
-        {"n": 128, "d": 32, "k": 2},
-        {"n": 256, "d": 48, "k": 2},
-        {"n": 256, "d": 48, "k": 3},
-    ):
-        families += [replace(_CLAMP, **sizes), replace(_COMPLEMENT, **sizes)]
+    for n, d, k in ((128, 32, 2), (256, 48, 2), (256, 48, 3)):
+        families += [replace(each, n=n, d=d, k=k) for each in (_CLAMP, _COMPLEMENT)]
     families += [
         replace(_COMPLEMENT, n=256, d=48, k=3, embedding_scale=_MIXED_SCALE),
         replace(_FAST, n=256, d=64, k=4, batch=256),

@@ -24,8 +24,9 @@ def tasks(effort: Effort) -> list[Task]:
 
 def label(row: Row) -> str:
     """For instance "n=128, k=2, d=32, clamp, seed 0"."""
-    return f"{size_label(row, 'nkd')}, {row['verdict']}, scale {row['embedding_scale']:g}, seed " + (
-        str(row["seed"])
+    return (
+        f"{size_label(row, 'nkd')}, {row['verdict']}, scale {row['embedding_scale']:g}, seed "
+        + (str(row["seed"]))
     )
 
 

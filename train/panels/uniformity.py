@@ -7,17 +7,10 @@ from collections.abc import Sequence
 from simulate.panels.panel import QUICK, Effort, Panel, Point, Row, series_of, size_label
 from simulate.sweep import Task
 from simulate.verdict import Check
+from train.analysis.uniformity import PARTS
 from train.panels.analysed import analysed_task, mean_point, recipes, trained
 
 NAME = "uniformity"
-PARTS = {
-    "height": "constant of the token",
-    "coefficients": "coefficients",
-    "overlaps": "number of hits",
-    "partners": "which tokens hit",
-    "other_units": "units of others",
-    "residual_path": "past the units",
-}
 SIZES = ((256, 48, 3), (512, 64, 3))
 MECHANISMS = ("clamp", "complement")
 
@@ -109,6 +102,7 @@ def figure(points: Sequence[Point]):
     left.set_xlabel("share of the variance of members' logits")
     right.set_xlabel("sd over members, nats")
     right.set_xscale("log")
+    style.label_1_2_5(right.xaxis)
     handles, names = left.get_legend_handles_labels()
     fig.legend(handles, names, loc="outside upper center", ncols=2)
     return fig
