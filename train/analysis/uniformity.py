@@ -89,9 +89,8 @@ def analyse(
 
     found = decompose(network, masks, drawn(), drawn(), (1.0 + c) / 2.0)
     squares = (found.logit**2).mean(axis=1)
-    exact = squares.mean() <= found.noise**2
-    if exact:
-        squares = np.zeros(inputs)
+    squares[squares <= found.noise**2] = 0.0
+    exact = not squares.any()
     variance = measured.mean(squares)
     return {
         "inputs": inputs,
@@ -145,7 +144,7 @@ def decompose(
         logit=_centred(sample.logit),
         parts={name: _centred(parts[name]) for name in PARTS},
         hash_dot=_centred(sample.hash_dot(means)),
-        unsaturated=_centred(sample.through_units(sample.varied.before)),
+        unsaturated=_centred(sample.through_units(sample.varied.before - means.outside)),
         noise=8.0 * rounding * float(size),
     )
 
@@ -191,8 +190,8 @@ class _Sample:
             "coefficients": self.logit - self.at_equal,
             "overlaps": self.through_units(by_hits - means.inside, nothing),
             "partners": self.through_units(states - by_hits, nothing),
-            "other_units": self.through_units(means.outside, states),
-            "residual_path": self.at_equal - self.through_units(states),
+            "other_units": self.through_units(nothing, states - means.outside),
+            "residual_path": self.at_equal - self.through_units(states - means.outside),
         }
         return {name: _centred(part) for name, part in found.items()}
 

@@ -27,10 +27,10 @@ _MIXED_SCALE = 0.5
 def recipes(effort: Effort) -> list[Recipe]:
     """Sizes and mechanisms of the survey's networks, three seeds of most."""
     if effort is QUICK:
-        small: dict[str, Any] = {"n": 128, "d": 36, "k": 2, "batch": 128}
+        small: dict[str, Any] = {"n": 96, "d": 36, "k": 2, "batch": 128}
         return [
             replace(_FAST, **small, steps=1_200),
-            replace(_COMPLEMENT, **small, steps=2_500),
+            replace(_COMPLEMENT, **(small | {"batch": 256}), steps=3_500),
         ]
     families = []
     for n, d, k in ((128, 32, 2), (256, 48, 2), (256, 48, 3)):

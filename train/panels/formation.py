@@ -50,13 +50,13 @@ def tasks(effort: Effort) -> list[Task]:
     made = []
     for name, recipe in NETWORKS.items():
         if effort is QUICK:
-            small: dict[str, Any] = {"n": 64, "d": 24, "k": 2, "batch": 128, "steps": 1_200}
+            small: dict[str, Any] = {"n": 96, "d": 28, "k": 2, "batch": 128, "steps": 1_200}
             recipe = replace(recipe, **small, start="clamp" if name == "clamp" else "gaussian")
         for seed in seeds:
             fields = {
                 key: plain_value(value) for key, value in asdict(replace(recipe, seed=seed)).items()
             }
-            arguments = fields | {"moments": 40 if effort is QUICK else MOMENTS}
+            arguments = fields | {"moments": 30 if effort is QUICK else MOMENTS}
             cost = seconds(recipe) + arguments["moments"] * 4e-4 * recipe.n
             made.append(Task(f"{NAME}/{name}, seed {seed}", train_and_watch, arguments, cost))
     return made

@@ -114,7 +114,7 @@ def optimal_density(row: Row, kind: str) -> float:
     return (optimal_hashes(k, d) if kind == "FPR" else optimal_hashes_for_failure(n, k, d)) / d
 
 
-def exponent(x: Sequence[float], y: Sequence[float]) -> Estimate:
+def exponent(x: Sequence[float] | np.ndarray, y: Sequence[float] | np.ndarray) -> Estimate:
     """The power b of y ~ x^b by least squares of logarithms over independent networks.
 
     Student t with two degrees of freedom fewer than networks, 95 %. At least 3 of them.
