@@ -25,7 +25,7 @@ from train.analysis.masks import extract
 from train.analysis.outcomes import hashes_of
 from train.panels import SURVEY, formation, learned_density, predicted_against_measured
 from train.panels.analysed import covered
-from train.panels.formation import half_way_step, lag, moments, values
+from train.panels.formation import lag, moments, step_at, values
 from train.panels.learned_density import exponent
 
 
@@ -82,7 +82,7 @@ def test_every_effort(effort) -> None:
 
 def test_masks_with_a_flipped_bit_fail() -> None:
     """The exact law of masks that are not the network's is not what its own do."""
-    network, k, rng = clamp(hashes_for(20, 24, 4), beta=8.0), 2, np.random.default_rng(0)
+    network, k, rng = clamp(hashes_for(24, 28, 3), beta=8.0), 3, np.random.default_rng(0)
     masks = extract(network, k, 2.0)
     sample = draw_sample(network, hashes_of(masks), k, 2.0, rng, 50_000)
 
@@ -93,7 +93,7 @@ def test_masks_with_a_flipped_bit_fail() -> None:
             "verdict": "clamp",
             "embedding_scale": 1.0,
             "seed": 0,
-            **{"n": 20, "k": k, "d": 24},
+            **{"n": 24, "k": k, "d": 28},
             "comparisons": found.record["comparisons"],
             "covered": covered(sample.outcomes.false_positives),
         }
@@ -199,13 +199,13 @@ def test_moments_end_at_the_last_step() -> None:
         assert len(found) <= count + 1
 
 
-def test_half_way_step() -> None:
+def test_step_at() -> None:
     """Interpolated in the logarithm; the last crossing counts; at once is the first moment."""
     step = [0, 1, 2, 4, 8]
-    assert half_way_step(step, np.array([1.0, 1.0, 1.0, 0.0, 0.0])) == pytest.approx(2 * 2**0.5)
-    assert half_way_step(step, np.array([0.0, 1.0, 0.0, 0.0, 1.0])) == pytest.approx(4 * 2**0.5)
-    assert half_way_step(step, np.array([0.0, 1.0, 1.0, 1.0, 1.0])) == 1.0
-    assert half_way_step(step, np.array([1.0, 1.0, 1.0, 1.0, 1.0])) == 1.0
+    assert step_at(step, np.array([1.0, 1.0, 1.0, 0.0, 0.0])) == pytest.approx(2 * 2**0.5)
+    assert step_at(step, np.array([0.0, 1.0, 0.0, 0.0, 1.0])) == pytest.approx(4 * 2**0.5)
+    assert step_at(step, np.array([0.0, 1.0, 1.0, 1.0, 1.0])) == 1.0
+    assert step_at(step, np.array([1.0, 1.0, 1.0, 1.0, 1.0])) == 1.0
 
 
 def test_lags_are_told_apart() -> None:
@@ -228,6 +228,7 @@ def test_lags_are_told_apart() -> None:
     assert lag(row, "two_modes") == pytest.approx(2.0)
     assert lag(row, "agreement") == pytest.approx(-1.0)
     assert lag(row, "oriented") == pytest.approx(1.0)
+    assert lag(row, "kl") == pytest.approx(math.log2(2 ** (4 + 0.9) / 2 ** (4 + 0.5)))
     assert values(row | {"kl": [100.0, 1.0]}, "kl")[0] == 1.0
 
 

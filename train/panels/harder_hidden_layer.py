@@ -14,12 +14,23 @@ from train.presets import PRESETS
 NAME = "harder_hidden_layer"
 HARDER = replace(PRESETS["harder"], steps=12_000)
 TASKS = {"harder": "any distribution", "uniform": "uniform"}
+
+
+def clamp_agreement(row: Row) -> float:
+    """Share of (token, clamp unit) entries on which the masks agree, of a network of clamp units.
+
+    Its score is their number over that of all entries of live units.
+    """
+    units = row["units"]
+    return row["score"] * (row["d"] - units["dead"]) / units["clamp"]
+
+
 NUMBERS: dict[str, tuple[str, Callable[[Row], float]]] = {
     "clamp": ("share of clamp units", lambda row: row["units"]["clamp"] / row["d"]),
     "agreement": ("mask agreement", lambda row: row["mask_agreement"]),
+    "clamp_agreement": ("on clamp units", clamp_agreement),
     "density": ("mask density", lambda row: row["density"]),
     "bits": ("bits per token", lambda row: row["bits_per_token"]["mean"]),
-    "bits_sd": ("their sd", lambda row: row["bits_per_token"]["sd"]),
     "eigenvalue": (
         "eigenvalue, mean",
         lambda row: row["layer_eigenvalue"],
@@ -52,13 +63,15 @@ def checks(rows: Sequence[Row]) -> list[Check]:
 
 
 def table(rows: Sequence[Row]) -> list[Point]:
-    """Each number by task, mean over the seeds, then of each network alone (kind seed)."""
+    """Verdicts, counted; each number by task, mean over seeds, then of each network (kind seed)."""
     made = []
     for place, task in enumerate(TASKS):
         own = [row for row in trained(rows) if (row["target_scale"] > 0.0) == (task == "harder")]
-        own = [row for row in own if row["verdict"] == "clamp"]
         if not own:
             continue
+        for verdict in dict.fromkeys(row["verdict"] for row in own):
+            count = sum(row["verdict"] == verdict for row in own)
+            made.append(Point("verdict", task, verdict, place, count))
         for name, (_, number) in NUMBERS.items():
             values = [number(row) for row in own]
             made.append(mean_point(name, task, place, values, own[0]))
@@ -105,9 +118,9 @@ PANEL = Panel(
     "Networks of the harder task, any wanted distribution over the k tokens (target logits of "
     "standard deviation 1), beside networks of the uniform task by the same recipe (n=512, d=h=96, "
     "k=3; 12,000 steps). Dashes: three seeds; marks: their mean, 95 % interval (Student t). "
-    "Bits per token and their sd over the tokens; mean eigenvalue of W_in W_out; width of the "
-    "union's states after the layer over that before it; share of 100,000 inputs with a covered "
-    "non-member. The last two numbers are of behaviour, each network on its own task.",
+    "Agreement of the masks over all live units, and over the clamp units alone; mean "
+    "eigenvalue of W_in W_out; width of the union's states after the layer over that before it; "
+    "share of 100,000 inputs with a covered non-member. The last two numbers are of behaviour, each network on its own task.",
     tasks,
     checks,
     table,
