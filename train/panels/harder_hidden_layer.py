@@ -28,7 +28,7 @@ def clamp_agreement(row: Row) -> float:
 NUMBERS: dict[str, tuple[str, Callable[[Row], float]]] = {
     "clamp": ("share of clamp units", lambda row: row["units"]["clamp"] / row["d"]),
     "agreement": ("mask agreement", lambda row: row["mask_agreement"]),
-    "clamp_agreement": ("on clamp units", clamp_agreement),
+    "clamp_agreement": ("agreement, clamp", clamp_agreement),
     "density": ("mask density", lambda row: row["density"]),
     "bits": ("bits per token", lambda row: row["bits_per_token"]["mean"]),
     "eigenvalue": (
@@ -120,7 +120,8 @@ PANEL = Panel(
     "k=3; 12,000 steps). Dashes: three seeds; marks: their mean, 95 % interval (Student t). "
     "Agreement of the masks over all live units, and over the clamp units alone; mean "
     "eigenvalue of W_in W_out; width of the union's states after the layer over that before it; "
-    "share of 100,000 inputs with a covered non-member. The last two numbers are of behaviour, each network on its own task.",
+    "share of 100,000 inputs with a covered non-member. The last two numbers are of behaviour, "
+    "each network on its own task.",
     tasks,
     checks,
     table,
