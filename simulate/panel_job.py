@@ -99,7 +99,8 @@ class PanelJob:
             "panels": [panel.name for panel in chosen],
         }
         tasks = {panel.name: panel.tasks(effort) for panel in chosen}
-        every_task = [task for panel in chosen for task in tasks[panel.name]]
+        # panels may share a task, whose row each of them then has
+        every_task = sweep.distinct([task for panel in chosen for task in tasks[panel.name]])
         configuration["tasks"] = sweep.fingerprint(every_task)
         with Ledger(self.out / "results.jsonl", configuration, self.resume) as ledger:
             self._remove_earlier(panels, style.FORMATS)

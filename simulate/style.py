@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
 
     from simulate.panels.panel import Point
 
@@ -119,6 +120,17 @@ def legends(
         for text, (line, marker) in meanings.items()
     ]
     axes.legend(handles=handles, loc=meanings_at)
+
+
+def label_1_2_5(axis: Axis) -> None:
+    """Ticks of a logarithmic axis at 1, 2 and 5 of each decade, or 1 alone beyond two decades."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    low, high = axis.get_view_interval()
+    subs = (1.0, 2.0, 5.0) if high < 100.0 * low else (1.0,)
+    axis.set_major_locator(LogLocator(subs=subs))
+    axis.set_minor_formatter(NullFormatter())
+    axis.set_major_formatter("{x:g}")
 
 
 def rendered(fig: Figure, file_format: str) -> bytes:

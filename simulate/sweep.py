@@ -60,6 +60,18 @@ def fingerprint(tasks: Sequence[Task]) -> str:
     return hashlib.sha256(json.dumps(listing).encode()).hexdigest()
 
 
+def distinct(tasks: Sequence[Task]) -> list[Task]:
+    """Every task once, in order of first appearance; a name stands for one piece of work.
+
+    Raises ValueError for two different tasks of one name.
+    """
+    found: dict[str, Task] = {}
+    for task in tasks:
+        if found.setdefault(task.name, task) != task:
+            raise ValueError(f"two different tasks are called {task.name}")
+    return list(found.values())
+
+
 @contextmanager
 def _interrupts_into(queue: SimpleQueue[Any]) -> Iterator[None]:
     """Ctrl-C puts None into the queue: raised in the middle of a submit it can upset an executor.

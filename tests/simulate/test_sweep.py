@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from simulate.ledger import Ledger
-from simulate.sweep import SweepError, Task, fingerprint, run
+from simulate.sweep import SweepError, Task, distinct, fingerprint, run
 from tests.simulate.sweep_driver import die
 from theory.domain import DomainError
 
@@ -53,6 +53,17 @@ def test_a_result_depends_on_its_place_alone(tmp_path: Path) -> None:
     stream = np.random.default_rng(np.random.SeedSequence(3, spawn_key=(4,)))
     assert serial[4]["value"] == 5.0 * stream.random()
     assert serial == results(tmp_path / "d", tasks=TASKS[:6], engine="serial") + serial[6:]
+
+
+def test_equal_tasks_count_once_and_different_ones_cannot_share_a_name() -> None:
+    again = [Task(task.name, draw, dict(task.arguments), task.cost) for task in TASKS]
+    assert distinct([*TASKS, *again[::-1]]) == TASKS
+    for other in (
+        Task("draw/3", draw, {"scale": 4.5}, cost=0),
+        Task("draw/3", fail, {"scale": 4.0}, cost=0),
+    ):
+        with pytest.raises(ValueError, match="draw/3"):
+            distinct([*TASKS, other])
 
 
 def test_a_complete_ledger_is_in_the_tasks_order(tmp_path: Path) -> None:

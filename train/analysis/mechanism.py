@@ -352,11 +352,20 @@ def hidden_states(
     network: ReluNetwork, masks: Masks, k: int, c: float, rng: np.random.Generator, inputs: int
 ) -> HiddenStates:
     """States of the clamp and complement units on `inputs` random inputs, see `HiddenStates`."""
+    tokens = random_sets(rng, inputs, network.n, k)
+    return states_on(network, masks, tokens, random_coefficients(rng, inputs, k, c))
+
+
+def states_on(
+    network: ReluNetwork,
+    masks: Masks,
+    tokens: Int[np.ndarray, "inputs k"],
+    alpha: Float[np.ndarray, "inputs k"],
+) -> HiddenStates:
+    """States of the clamp and complement units on the given inputs."""
     chosen = np.flatnonzero(masks.orientation != 0)
     clamp = masks.orientation[chosen] == CLAMP
     step = _step(masks)[chosen]
-    tokens = random_sets(rng, inputs, network.n, k)
-    alpha = random_coefficients(rng, inputs, k, c)
     W_in = network.W_in[:, chosen].astype(np.float64)
     b_in = network.b_in[chosen].astype(np.float64)
     x = network.residual(tokens, alpha)

@@ -10,7 +10,6 @@ from train.analysis.figure import AnalysisFigure
 from train.analysis.prediction import Comparison, NetworkComparisons, Prediction
 
 if TYPE_CHECKING:
-    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 QUANTITIES = {
@@ -62,8 +61,8 @@ def networks_figure(found: NetworkComparisons) -> AnalysisFigure:
         "enumeration of the inputs for the network's own masks. Middle: the same for random masks "
         "with as many bits for each token. Right: total variation from the logit levels. In each "
         "title, how many networks' intervals hold the prediction.",
-        _networks_table(found.rows),
-        _draw_networks,
+        networks_table(found.rows),
+        draw_networks,
     )
 
 
@@ -106,12 +105,12 @@ def _draw(points: Sequence[Point]) -> Figure:
     ratios = [p.y / p.x for p in points]
     # at least a factor of two either way, or agreement would look like noise
     axes.set_xlim(0.8 * min(0.6, *ratios), 1.25 * max(1.7, *ratios))
-    _label_1_2_5(axes.xaxis)
+    style.label_1_2_5(axes.xaxis)
     axes.set_xlabel("measured / predicted")
     return fig
 
 
-def _networks_table(rows: Sequence[dict[str, Any]]) -> list[Point]:
+def networks_table(rows: Sequence[dict[str, Any]]) -> list[Point]:
     """One point a network: axis quantity and source, series the group."""
     return [
         Point(
@@ -132,7 +131,7 @@ def _networks_table(rows: Sequence[dict[str, Any]]) -> list[Point]:
     ]
 
 
-def _draw_networks(points: Sequence[Point]) -> Figure:
+def draw_networks(points: Sequence[Point]) -> Figure:
     from simulate import style
 
     fig, axes = style.row_of_axes(len(PANELS), style.DOUBLE_COLUMN, 2.7)
@@ -159,8 +158,8 @@ def _draw_networks(points: Sequence[Point]) -> Figure:
         axis.set_xlim(low, high)
         axis.set_ylim(low, high)
         axis.set_aspect("equal")
-        _label_1_2_5(axis.xaxis)
-        _label_1_2_5(axis.yaxis)
+        style.label_1_2_5(axis.xaxis)
+        style.label_1_2_5(axis.yaxis)
     if len(groups) > 1:
         from matplotlib.lines import Line2D
 
@@ -178,14 +177,3 @@ def _draw_networks(points: Sequence[Point]) -> Figure:
         ]
         fig.legend(handles=handles, loc="outside upper center", ncols=len(groups))
     return fig
-
-
-def _label_1_2_5(axis: Axis) -> None:
-    """Ticks of a logarithmic axis at 1, 2 and 5 of each decade, or 1 alone beyond two decades."""
-    from matplotlib.ticker import LogLocator, NullFormatter
-
-    low, high = axis.get_view_interval()
-    subs = (1.0, 2.0, 5.0) if high < 100.0 * low else (1.0,)
-    axis.set_major_locator(LogLocator(subs=subs))
-    axis.set_minor_formatter(NullFormatter())
-    axis.set_major_formatter("{x:g}")

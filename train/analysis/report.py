@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from train.analysis import behaviour, causal, mechanism, prediction
+from train.analysis import behaviour, causal, mechanism, prediction, uniformity
 from train.analysis.figure import AnalysisFigure
 from train.analysis.masks import Masks, extract
 from train.analysis.subject import Subject
@@ -49,6 +49,7 @@ class Report:
             *behaviour_figures.figures(what),
             *prediction_figures.figures(predicted),
             *causal_figures.figures(caused),
+            *uniformity.figures(self.record["uniformity"]),
         ]
         return sorted(made, key=lambda figure: min(figure.claims, default=len(made)))
 
@@ -59,7 +60,7 @@ def analyse(subject: Subject, inputs: int = behaviour.INPUTS, seed: int = 0) -> 
     Each from its own random stream.
     """
     network, k, c = subject.network, subject.k, subject.c
-    streams = [np.random.default_rng(own) for own in np.random.SeedSequence(seed).spawn(4)]
+    streams = [np.random.default_rng(own) for own in np.random.SeedSequence(seed).spawn(5)]
     masks = extract(network, k, c)
     how = mechanism.analyse(network, masks, k, c, streams[0])
     what = behaviour.analyse(network, masks, k, c, streams[1], inputs)
@@ -86,6 +87,7 @@ def analyse(subject: Subject, inputs: int = behaviour.INPUTS, seed: int = 0) -> 
         "behaviour": _without(what.record, _OF_BEHAVIOUR),
         "prediction": predicted.record,
         "causal": caused.record,
+        "uniformity": uniformity.analyse(network, masks, k, c, streams[4]),
     }
     return Report(plain(record), masks, (how, what, predicted, caused))
 
@@ -128,6 +130,7 @@ def summary(record: Mapping[str, Any]) -> list[str]:
     lines.append("")
     lines += [f"{name:<19}{text}" for name, text in _behaviour_lines(record, predicted)]
     lines += [f"{name:<19}{text}" for name, text in _causal_lines(record["causal"])]
+    lines.append(f"{'uniformity':<19}{uniformity.summary(record['uniformity'])}")
     lines.append("")
     lines += _exception_lines(record["exceptions"])
     return lines

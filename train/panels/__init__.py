@@ -1,8 +1,27 @@
-"""The panels of the training study, one file each, in the order of the report."""
+"""The panels of the training study and of the survey, one file each, in the order of the report."""
 
 from simulate.panels.panel import Panel
-from train.panels import controls, learned_codes, mechanism_map
+from train.panels import (
+    controls,
+    formation,
+    harder_hidden_layer,
+    learned_codes,
+    learned_density,
+    mechanism_map,
+    predicted_against_measured,
+    uniformity,
+)
 
 PANELS: dict[str, Panel] = {
     module.PANEL.name: module.PANEL for module in (learned_codes, mechanism_map, controls)
+}
+SURVEY: dict[str, Panel] = {
+    module.PANEL.name: module.PANEL
+    for module in (
+        predicted_against_measured,
+        learned_density,
+        formation,
+        uniformity,
+        harder_hidden_layer,
+    )
 }

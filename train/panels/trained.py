@@ -17,11 +17,12 @@ MEASURES = {"failure rate": "failure_rate", "total variation": "total_variation"
 
 def training_task(panel: str, name: str, recipe: Recipe) -> Task:
     """Train by the recipe, whose seed decides everything; the row has the recipe's fields too."""
-    arguments = {key: _plain(value) for key, value in asdict(recipe).items()}
+    arguments = {key: plain_value(value) for key, value in asdict(recipe).items()}
     return Task(f"{panel}/{name}", train_one, arguments, seconds(recipe))
 
 
-def _plain(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
+    """A field as JSON returns it."""
     return list(value) if isinstance(value, tuple) else value
 
 

@@ -1,0 +1,317 @@
+"""Why the k members' logits are nearly equal: the parts of what is left of their differences.
+
+A member's logit, less the members' mean, is the sum of six parts, exactly:
+
+- height: a constant of the token, by least squares.
+- coefficients: what the network's output changes by when every alpha_j becomes (1 + c)/2.
+  The parts below are at these equal coefficients.
+- overlaps: how the states of the units it owns move with the number of tokens that hit them.
+- partners: what is left of these units' states, from which tokens hit them.
+- other_units: units that it does not own.
+- residual_path: whatever reaches the logits past the states of the units.
+
+The constants of the other parts are in the height. The covariance of a part with the whole, over
+the variance of the whole, is its share; shares sum to 1. A share below 0 is a part that makes up
+for others. Constants and mean states come from inputs of their own, so that shares are unbiased.
+States and weights are those of `mechanism`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float
+
+from simulate.network import ReluNetwork
+from simulate.panels.panel import Point
+from simulate.sampling import random_coefficients, random_sets
+from theory.domain import check_integer
+from train.analysis import measured
+from train.analysis.figure import AnalysisFigure
+from train.analysis.masks import Masks, write_weights
+from train.analysis.mechanism import HiddenStates, states_on
+from train.analysis.outcomes import Alpha, Tokens
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+INPUTS = 8192
+PARTS = {
+    "height": "constant of the token",
+    "coefficients": "coefficients",
+    "overlaps": "number of hits",
+    "partners": "which tokens hit",
+    "other_units": "units of others",
+    "residual_path": "past the units",
+}
+Members = Float[np.ndarray, "inputs k"]
+
+
+@dataclass(frozen=True)
+class Decomposition:
+    """The members' logits less their mean over the members, nats, and their parts, which sum to it.
+
+    hash_dot: the same difference of the tokens' bit weights alone, summed over the units they own.
+    unsaturated: the same of the logits if the units' states were not cut at their thresholds.
+    noise: differences up to this one are rounding.
+    """
+
+    logit: Members
+    parts: dict[str, Members]
+    hash_dot: Members
+    unsaturated: Members
+    noise: float
+
+
+def analyse(
+    network: ReluNetwork,
+    masks: Masks,
+    k: int,
+    c: float,
+    rng: np.random.Generator,
+    inputs: int = INPUTS,
+) -> dict[str, Any]:
+    """The record: plain data, over `inputs` fresh inputs and as many for means and constants.
+
+    variance: of an input's k member logits about their mean, nats^2, mean over inputs; 0 where it
+    is rounding. sd: its root. parts: of each, share of that variance (None where it is 0) and
+    variance, its own. hash_dot_variance: if each token's logit were the sum of its bit weights.
+    unsaturated_variance: if states were not cut at their thresholds, which is what the layer is
+    for. Raises DomainError outside 1 <= k <= n, c >= 1, inputs >= 2.
+    """
+    check_integer("inputs", inputs, 2)
+
+    def drawn() -> tuple[Tokens, Alpha]:
+        return random_sets(rng, inputs, network.n, k), random_coefficients(rng, inputs, k, c)
+
+    found = decompose(network, masks, drawn(), drawn(), (1.0 + c) / 2.0)
+    squares = (found.logit**2).mean(axis=1)
+    squares[squares <= found.noise**2] = 0.0
+    exact = not squares.any()
+    variance = measured.mean(squares)
+    return {
+        "inputs": inputs,
+        "variance": variance,
+        "sd": float(np.sqrt(variance["value"])),
+        "parts": {
+            name: {
+                "share": _share((part * found.logit).mean(axis=1), squares),
+                "variance": 0.0 if exact else float((part**2).mean()),
+            }
+            for name, part in found.parts.items()
+        },
+        "hash_dot_variance": 0.0 if exact else float((found.hash_dot**2).mean()),
+        "unsaturated_variance": float((found.unsaturated**2).mean()),
+    }
+
+
+def _share(product: np.ndarray, squares: np.ndarray) -> measured.Measured | None:
+    """Sum of the products over that of the squares, with an interval over inputs."""
+    ratio = np.divide(product, squares, out=np.zeros(len(squares)), where=squares > 0.0)
+    return measured.weighted_mean(ratio, squares)
+
+
+def decompose(
+    network: ReluNetwork,
+    masks: Masks,
+    inputs: tuple[Tokens, Alpha],
+    others: tuple[Tokens, Alpha],
+    middle: float,
+) -> Decomposition:
+    """The parts on the first inputs; constants and mean states are those of the others.
+
+    middle: the coefficient to which all are set, (1 + c)/2. In float64.
+    """
+    rounding = float(np.finfo(network.dtype).eps)
+    network = _in_float64(network)
+    fitting = _Sample(network, masks, *others, middle)
+    means = _MeanStates(fitting.equal)
+    constants = _constants(fitting, means)
+    sample = _Sample(network, masks, *inputs, middle)
+    parts = sample.parts(means)
+    parts["height"] = sample.hash_dot(means)
+    for name, of_tokens in constants.items():
+        parts[name] = parts[name] - of_tokens[sample.tokens]
+        parts["height"] = parts["height"] + of_tokens[sample.tokens]
+    size = np.linalg.norm(network.W_U, axis=0).max() * max(
+        float(np.linalg.norm(each, axis=1).max())
+        for each in (network.residual(*inputs), network.W_out)
+    )
+    return Decomposition(
+        logit=_centred(sample.logit),
+        parts={name: _centred(parts[name]) for name in PARTS},
+        hash_dot=_centred(sample.hash_dot(means)),
+        unsaturated=_centred(sample.through_units(sample.varied.before - means.outside)),
+        noise=8.0 * rounding * float(size),
+    )
+
+
+class _Sample:
+    """Inputs, the members' logits, and the units' states: as drawn, and at equal coefficients."""
+
+    def __init__(
+        self, network: ReluNetwork, masks: Masks, tokens: Tokens, alpha: Alpha, middle: float
+    ) -> None:
+        equal = np.full(alpha.shape, middle)
+        self.tokens = tokens
+        self.varied = states_on(network, masks, tokens, alpha)
+        self.equal = states_on(network, masks, tokens, equal)
+        self.logit = _member_logits(network, tokens, alpha)
+        self.at_equal = _member_logits(network, tokens, equal)
+        # what a state of 1 is worth to each token, against the tokens that do not own the unit
+        step = masks.read_modes.high_mean - masks.read_modes.low_mean
+        worth = step * (masks.write_modes.high_mean - write_weights(network))
+        self.worth = worth[:, self.equal.units]
+        self.owned = masks.read[:, self.equal.units]
+
+    def through_units(
+        self, own: np.ndarray, others: np.ndarray | None = None
+    ) -> Float[np.ndarray, "inputs k"]:
+        """What states give to each member's logit: of the units it owns, and of the others."""
+        others = own if others is None else others
+        given = [
+            (self.worth[member] * np.where(self.owned[member], own, others)).sum(axis=1)
+            for member in self.tokens.T
+        ]
+        return np.stack(given, axis=1)
+
+    def hash_dot(self, means: _MeanStates) -> Members:
+        """The sum of the bit weights over the units that the member owns."""
+        return self.through_units(means.inside - means.outside, np.zeros(()))
+
+    def parts(self, means: _MeanStates) -> dict[str, Members]:
+        """All but the height, with their constants, less the mean over the members."""
+        states, nothing = self.equal.after, np.zeros(())
+        by_hits = means.by_hits(self.equal)
+        found = {
+            "coefficients": self.logit - self.at_equal,
+            "overlaps": self.through_units(by_hits - means.inside, nothing),
+            "partners": self.through_units(states - by_hits, nothing),
+            "other_units": self.through_units(nothing, states - means.outside),
+            "residual_path": self.at_equal - self.through_units(states - means.outside),
+        }
+        return {name: _centred(part) for name, part in found.items()}
+
+
+class _MeanStates:
+    """Mean states of each unit inside and outside the union, and by the number of hits."""
+
+    def __init__(self, states: HiddenStates) -> None:
+        union = states.hits > 0
+        self.inside = _mean_where(states.after, union)
+        self.outside = _mean_where(states.after, ~union)
+        most = int(states.hits.max(initial=0))
+        self._at = {
+            hits: np.where(here.any(axis=0), _mean_where(states.after, here), self.inside)
+            for hits in range(1, most + 1)
+            for here in (states.hits == hits,)
+        }
+
+    def by_hits(self, states: HiddenStates) -> Float[np.ndarray, "inputs units"]:
+        """For each state the mean at as many hits; where none was seen, that inside the union."""
+        found = np.where(states.hits > 0, self.inside, self.outside)
+        for hits, mean in self._at.items():
+            found = np.where(states.hits == hits, mean, found)
+        return found
+
+
+def _constants(fitting: _Sample, means: _MeanStates) -> dict[str, Float[np.ndarray, " n"]]:
+    """Each part's constant for each token, by least squares; 0 for a token that is in no input.
+
+    Of t_i, less its mean over the k tokens of a random input, token i sees (k - 1)/k n/(n - 1)
+    times t_i on average, the mean of all t taken off.
+    """
+    n, k = len(fitting.worth), fitting.tokens.shape[1]
+    if k == 1:
+        return {}
+    count = np.maximum(np.bincount(fitting.tokens.ravel(), minlength=n), 1)
+    return {
+        name: np.bincount(fitting.tokens.ravel(), part.ravel(), minlength=n)
+        / count
+        * (k / (k - 1) * (n - 1) / n)
+        for name, part in fitting.parts(means).items()
+    }
+
+
+def _in_float64(network: ReluNetwork) -> ReluNetwork:
+    names = ("W_E", "W_in", "b_in", "W_out", "W_U", "b_out", "b_U")
+    tensors = {name: getattr(network, name) for name in names}
+    wide = {name: each.astype(np.float64) for name, each in tensors.items() if each is not None}
+    return replace(network, **wide)
+
+
+def _mean_where(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Column means over the chosen entries; 0 where a column has none, which then nothing uses."""
+    return (values * chosen).sum(axis=0) / np.maximum(chosen.sum(axis=0), 1)
+
+
+def _member_logits(network: ReluNetwork, tokens: Tokens, alpha: Alpha) -> Members:
+    x = network.after_layer(network.residual(tokens, alpha))
+    # what all tokens share would only cost digits
+    W_U = network.W_U - network.W_U.mean(axis=1, keepdims=True)
+    logits = np.stack([np.einsum("id,di->i", x, W_U[:, member]) for member in tokens.T], axis=1)
+    return logits if network.b_U is None else logits + network.b_U[tokens]
+
+
+def _centred(values: Members) -> Members:
+    return values - values.mean(axis=1, keepdims=True)
+
+
+def figures(record: dict[str, Any]) -> list[AnalysisFigure]:
+    """The shares of one network; none where its outputs are exactly uniform."""
+    table = [
+        Point("share", name, "measured", float(place), share["value"], *share["interval"])
+        for place, (name, part) in enumerate(record["parts"].items())
+        if (share := part["share"]) is not None
+    ]
+    if not table:
+        return []
+    return [
+        AnalysisFigure(
+            "uniformity",
+            (4, 10),
+            f"The variance of the members' logits about their mean over the members "
+            f"(sd {record['sd']:.3g} nats), by its parts, which sum to 1; 95 % intervals over "
+            f"{record['inputs']:,} fresh inputs. A part below 0 makes up for others.",
+            table,
+            _draw,
+        )
+    ]
+
+
+def _draw(points: Sequence[Point]) -> Figure:
+    from simulate import style
+
+    fig, axes = style.figure(width=style.SINGLE_COLUMN, height=2.0)
+    places = [-p.x for p in points]
+    below = [p.y - (p.y if p.low is None else p.low) for p in points]
+    above = [(p.y if p.high is None else p.high) - p.y for p in points]
+    axes.barh(places, [p.y for p in points], 0.6, color=style.COLOURS[0])
+    axes.errorbar(
+        [p.y for p in points],
+        places,
+        xerr=[below, above],
+        fmt="none",
+        ecolor=style.INK,
+        elinewidth=0.9,
+        capsize=1.5,
+    )
+    axes.axvline(0.0, color=style.INK, linewidth=0.7)
+    axes.set_yticks(places, [PARTS[p.series] for p in points])
+    axes.grid(False, axis="y")
+    axes.set_xlabel("share of the variance of members' logits")
+    return fig
+
+
+def summary(record: dict[str, Any]) -> str:
+    """One line: the members' standard deviation and its largest parts."""
+    shares = {name: part["share"] for name, part in record["parts"].items()}
+    known = {name: share["value"] for name, share in shares.items() if share is not None}
+    if not known:
+        return "members' logits are equal"
+    most = sorted(known, key=lambda name: -known[name])[:3]
+    parts = ", ".join(f"{PARTS[name]} {100 * known[name]:.0f} %" for name in most)
+    return f"members' logits vary by {record['sd']:.3g} nats (sd): {parts}"
