@@ -103,7 +103,7 @@ def test_masks_with_a_flipped_bit_fail() -> None:
 
     assert failed(masks) == 0
     flipped = copy.deepcopy(masks)
-    token = 0
+    token = 14  # a bit fewer, and its hash is covered so often that the rate grows by a third
     flipped.read[token, flipped.read[token].argmax()] = False
     assert failed(flipped) == 2
 

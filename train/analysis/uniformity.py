@@ -302,7 +302,7 @@ def _draw(points: Sequence[Point]) -> Figure:
     axes.axvline(0.0, color=style.INK, linewidth=0.7)
     axes.set_yticks(places, [PARTS[p.series] for p in points])
     axes.grid(False, axis="y")
-    axes.set_xlabel("share of the variance of members' logits")
+    axes.set_xlabel("share of the members' variance")
     return fig
 
 

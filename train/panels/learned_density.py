@@ -138,7 +138,7 @@ def table(rows: Sequence[Row]) -> list[Point]:
         others = len(_changed_alone(rows, field)) - len(own)
         made.append(Point("left out", field, "networks", 0, others))
         values = list(dict.fromkeys(row[field] for row in own))
-        if len(values) < 2:
+        if len(values) < 2 or len(own) < 3:
             continue
         for value in values:
             here = [row for row in own if row[field] == value]

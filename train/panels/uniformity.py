@@ -99,7 +99,7 @@ def figure(points: Sequence[Point]):
         axes.set_ylim(len(labels) - 0.5, -0.5)
         axes.grid(False, axis="y")
     left.axvline(0.0, color=style.INK, linewidth=0.7)
-    left.set_xlabel("share of the variance of members' logits")
+    left.set_xlabel("share of the members' variance")
     right.set_xlabel("sd over members, nats")
     right.set_xscale("log")
     style.label_1_2_5(right.xaxis)
