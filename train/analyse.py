@@ -58,7 +58,8 @@ class Analyse:
         if not self.formats:
             raise DomainError("formats must name at least one of png, svg, pdf")
         from simulate import output
-        from train.analysis.report import analyse, figures_page, summary
+        from train.analysis.figure import figures_page
+        from train.analysis.report import analyse, summary
         from train.analysis.subject import open_subject
 
         started = time.monotonic()

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from train.organism.truth import Truth
 
 Format = Literal["png", "svg", "pdf"]
-RECOVERY, TABLE, RUN, FIGURE = (
+RECOVERY, TABLE, RUN, PAGE, FIGURE = (
     "recovery.json",
     "organisms.csv",
     "run.json",
+    "figures.md",
     "recovery_against_noise",
 )
 
@@ -36,7 +37,7 @@ class Organisms:
     """Write a graded family of networks with their truth, and recover it from the weights alone.
 
     For each organism NAME.safetensors (W_E, W_in, b_in, W_out, W_U; k, c and seed as metadata) and
-    NAME.truth.json; then recovery.json, organisms.csv, run.json and the figure
+    NAME.truth.json; then recovery.json, organisms.csv, run.json, figures.md and the figure
     recovery_against_noise (PNG, SVG) with its CSV. The grades: 1 exact, 2 in another basis, 3 two
     mechanisms in one network, 4 dead units and flipped bits, 5 trained, 6 noise.
     """
@@ -63,6 +64,7 @@ class Organisms:
         from threadpoolctl import threadpool_limits
 
         from simulate import output
+        from train.analysis.figure import figures_page
         from train.organism import report
         from train.organism.family import FULL, QUICK
         from train.organism.noise_curve import noise_curve, noise_figure
@@ -95,6 +97,7 @@ class Organisms:
         files |= drawn.files(self.formats)
         files |= {TABLE: report.as_table(organisms).encode()}
         files |= {RECOVERY: output.as_json(found).encode()}
+        files |= {PAGE: figures_page([drawn], "the organisms").encode()}
         remove_earlier(self.out)
         for name, content in files.items():
             output.write_whole(self.out / name, content)
@@ -123,7 +126,7 @@ def remove_earlier(out: Path) -> None:
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         of_organisms = []
     pictures = [f"{FIGURE}.{kind}" for kind in ("csv", "png", "svg", "pdf")]
-    for name in (RECOVERY, TABLE, RUN, *pictures, *of_organisms):
+    for name in (RECOVERY, TABLE, RUN, PAGE, *pictures, *of_organisms):
         if Path(name).name == name:
             (out / name).unlink(missing_ok=True)
 

@@ -28,8 +28,9 @@ from tests.train.subjects import hashes_for, untrained
 from theory import quenched
 from theory.domain import DomainError
 from train.analyse import main
+from train.analysis.figure import figures_page
 from train.analysis.outcomes import failure_threshold, observe
-from train.analysis.report import Report, analyse, figures_page, plain, summary
+from train.analysis.report import Report, analyse, plain, summary
 from train.analysis.subject import Subject, open_subject
 
 TENSORS = ("W_E", "W_in", "b_in", "W_out", "W_U")

@@ -442,7 +442,8 @@ class TestCommand:
         record = json.loads((out / "recovery.json").read_text())
         names = [each["name"] for each in record["organisms"]]
         wanted = {f"{name}.{end}" for name in names for end in ("safetensors", "truth.json")}
-        wanted |= {"recovery.json", "organisms.csv", "run.json", "mine.safetensors"}
+        wanted |= {"recovery.json", "organisms.csv", "run.json", "figures.md"}
+        wanted |= {"mine.safetensors"}
         wanted |= {"recovery_against_noise.csv", "recovery_against_noise.svg"}
         assert {path.name for path in out.iterdir()} == wanted
         assert (out.parent / "up.safetensors").read_text() == "outside"

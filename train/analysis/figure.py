@@ -32,3 +32,17 @@ class AnalysisFigure:
         drawn = self.draw(self.table)
         pictures = {f"{self.name}.{kind}": style.rendered(drawn, kind) for kind in formats}
         return {f"{self.name}.csv": as_csv(self.table).encode(), **pictures}
+
+
+def figures_page(figures: Sequence[AnalysisFigure], name: str) -> str:
+    """Markdown with every figure's caption, the claims it shows, and its numbers."""
+    sections = [f"# Figures of {name}\n"]
+    for figure in figures:
+        claims = f"Claims of the source: {', '.join(map(str, figure.claims))}. " * bool(
+            figure.claims
+        )
+        sections.append(
+            f"## {figure.name}\n\n{figure.caption}\n\n"
+            f"{claims}Numbers: [{figure.name}.csv]({figure.name}.csv)\n"
+        )
+    return "\n".join(sections)

@@ -248,15 +248,3 @@ def _exception_lines(found: Mapping[str, Any], most: int = 5) -> Iterator[str]:
             yield f"  {kind} {each[kind]}: {'; '.join(each['why'])}"
         if found[f"{kind}_count"] > most:
             yield f"  and {found[f'{kind}_count'] - most} more {kind}s in analysis.json"
-
-
-def figures_page(figures: Sequence[AnalysisFigure], name: str) -> str:
-    """Markdown with every figure's caption and its numbers."""
-    sections = [f"# Figures of {name}\n"]
-    for figure in figures:
-        claims = ", ".join(map(str, figure.claims))
-        sections.append(
-            f"## {figure.name}\n\n{figure.caption}\n\nClaims of the source: {claims}. "
-            f"Numbers: [{figure.name}.csv]({figure.name}.csv)\n"
-        )
-    return "\n".join(sections)
