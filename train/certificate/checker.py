@@ -74,9 +74,8 @@ class Network:
         # over all inputs: the largest y_u when u is hit, and y_u's range when it is missed
         self.most = lambda x: np.maximum(x, c * x)  # of alpha x over alpha in [1, c]
         high, low = self.most(self.read), -self.most(-self.read)
-        with_token = np.where(
-            high >= np.sort(high, axis=0)[-k], top(high, k), high + top(high, k - 1)
-        )
+        kth = np.sort(high, axis=0)[-k]
+        with_token = np.where(high >= kth, top(high, k), high + top(high, k - 1))
         self.hit = np.where(own, with_token, -INF).max(axis=0) + self.bias + self.y_error
         missed = self.bias - top(np.where(own, -INF, -low), k) - self.y_error
         self.missed_low = np.where((~own).sum(axis=0) < k, INF, missed)
@@ -161,7 +160,8 @@ def check(weights, cert):
     """Yield (what is claimed, whether it holds), claim by claim."""
     yield "these are the weights", fingerprint(weights) == cert["weights"]
     net, claims = Network(weights, cert), cert["claims"]
-    holds = (net.hit <= 0)[claims["hit"]].all() and (net.missed_low >= 0)[claims["missed"]].all()
+    off, on = (np.array(claims[name], bool) for name in ("hit", "missed"))
+    holds = (net.hit <= 0)[off].all() and (net.missed_low >= 0)[on].all()
     yield "units off whenever hit, and on whenever missed", bool(holds)
     for unit, tokens, alpha in claims["gate_counterexamples"]:
         y = int(cert["sign"][unit]) * net.replay(tokens, alpha, [])[1][unit]
