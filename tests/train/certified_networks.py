@@ -68,7 +68,7 @@ def scaled(network: ReluNetwork, embedding: int, read: int, logits: int) -> Relu
 
 
 # powers of two of W_E, W_in and the logits
-SCALES = [(0, 0, 0), (0, 0, 0), (40, -40, 0), (-30, -30, 10), (40, 40, -80), (0, 0, -120)]
+SCALES = [(0, 0, 0), (0, 0, 0), (40, -40, 0), (-30, -30, 0), (40, 40, -80), (0, 0, -120)]
 
 
 @st.composite

@@ -31,7 +31,7 @@ CONFIDENCE = 0.95
 _MOST_LEVELS = 4
 _BLOCK_INPUTS, _BLOCK_SAMPLES = 2**15, 2**8
 # multiplications spent on a first look at random inputs, and at most on a sample
-_WARM_UP, _SAMPLED = 2**32, 2**36
+_WARM_UP, _SAMPLED = 2**31, 2**36
 # of an input's alpha but this share is all
 _ALL = 1e-9
 # claims are weaker than what was derived by this share, unless that was free of rounding
