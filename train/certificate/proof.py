@@ -30,8 +30,9 @@ CONFIDENCE = 0.95
 # margins of at most this many missing bits are searched
 _MOST_LEVELS = 4
 _BLOCK_INPUTS, _BLOCK_SAMPLES = 2**15, 2**8
-# multiplications spent on a first look at random inputs, and at most on a sample
-_WARM_UP, _SAMPLED = 2**31, 2**36
+# multiplications spent on a first look at random inputs, and at most on a sample; and what a box
+# costs besides
+_WARM_UP, _SAMPLED, _OVERHEAD = 2**31, 2**35, 2**17
 # of an input's alpha but this share is all
 _ALL = 1e-9
 # claims are weaker than what was derived by this share, unless that was free of rounding
@@ -168,7 +169,8 @@ def _search(
     else:
         # margins of a sample prove nothing
         inputs, followed, block = samples, 0, _BLOCK_SAMPLES
-        automatic = min(10, (_SAMPLED // (inputs * n * form.h * (k + 3))).bit_length())
+        a_box = max(n * form.h * (k + 3), _OVERHEAD)
+        automatic = min(10, (_SAMPLED // (inputs * a_box)).bit_length())
     search = Search(form, followed, automatic if splits is None else splits)
 
     def blocks() -> Iterator[np.ndarray]:
