@@ -75,6 +75,13 @@ class Levels:
         """Upper bound on l_a - l_t for a member a and a covered non-member t (no bit missing)."""
         return -float(difference_low(self.low[0].min(), self.member_high.max()))
 
+    def doubled(self) -> Levels:
+        """Those of the network with twice its W_U, exactly."""
+        bounds = (self.member_low, self.member_high, self.low, self.high)
+        return Levels(
+            *(2.0 * bound for bound in bounds), self.hit_high, self.missed_low, self.missed_high
+        )
+
     @property
     def certified_share(self) -> float:
         """Share of the tokens that, missing a bit or more, are proved below every member."""
