@@ -69,7 +69,7 @@ class Network:
         step = math.prod(map(grid, [*w.values(), q, g, self.typical])) * grid(c) ** 2
         share = (3 * d + 4 * h + 4 * k + 99) * 2.0**-51
         self.errors, self.q = (share * (whole + 1e-250), share * (reach + 1e-250)), q
-        self.error, self.y_error = [0, 0] if whole <= 2.0**51 * step > 1e-250 else self.errors
+        self.error, self.y_error = (x * (not whole <= 2.0**51 * step > 1e-250) for x in self.errors)
         # over all inputs: the largest y_u when u is hit, and y_u's range when it is missed
         self.most = lambda x: np.maximum(x, c * x)  # of alpha x over alpha in [1, c]
         high, low = self.most(self.read), -self.most(-self.read)

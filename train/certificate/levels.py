@@ -24,7 +24,7 @@ coefficient in [0, c], as interval arithmetic on the input would.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -36,6 +36,7 @@ from train.certificate.normal_form import NormalForm
 _BLOCK = 256
 
 Way = Literal["followed", "separate", "plain"]
+WAYS: tuple[Way, ...] = ("followed", "separate", "plain")
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,12 @@ class Levels:
 
     def doubled(self) -> Levels:
         """Those of the network with twice its W_U, exactly."""
-        bounds = (self.member_low, self.member_high, self.low, self.high)
-        return Levels(
-            *(2.0 * bound for bound in bounds), self.hit_high, self.missed_low, self.missed_high
+        return replace(
+            self,
+            member_low=2.0 * self.member_low,
+            member_high=2.0 * self.member_high,
+            low=2.0 * self.low,
+            high=2.0 * self.high,
         )
 
     @property

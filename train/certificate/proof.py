@@ -20,7 +20,7 @@ from train.analysis.enumeration import MOST_INPUTS, subsets
 from train.analysis.masks import CLAMP, NEITHER, extract
 from train.certificate import checker, replay
 from train.certificate.gates import Gates, gates
-from train.certificate.levels import Levels, levels
+from train.certificate.levels import WAYS, Levels, levels
 from train.certificate.normal_form import NormalForm
 from train.certificate.probability import Bracket, Consequences, Covered, consequences, covered
 from train.certificate.search import Outcome, Search, Witness, merged
@@ -60,7 +60,7 @@ def proposed(network: ReluNetwork, k: int, c: float) -> NormalForm:
 class Searched:
     """What a search over inputs found.
 
-    how: over all inputs, over independent random ones, or not at all because the levels settle
+    how: over all inputs, over independent random ones, or not at all as levels and masks settle
     everything. inputs, boxes: how many. levels: the levels that were followed. margin_low
     [levels + 1]: lower bounds on the margins over the inputs searched, -inf where none was.
     witnesses: the smallest margins seen, of more levels. failure, total_variation: bounds on the
@@ -132,13 +132,15 @@ def prove(
     masks = covered(form.owners, form.k)
     _ = form.reference  # all three ways share what it rests on
     with ThreadPoolExecutor(jobs) as pool:
-        found, *weaker = pool.map(levels, repeat(form), ("followed", "separate", "plain"))
+        found, separate, plain = pool.map(levels, repeat(form), WAYS)
     follows = consequences(form, found, masks)
     decided = gates(form)
     bits = len(found.margin) - 1
     settled = decided.proved.all() and bits > 0 and found.margin[1] > 0.0 and follows.sharp
+    # how often an input is covered may not be known
+    settled = settled and masks.inputs is not None
     searched = _search(form, rng, bits, bool(settled), samples, most_inputs, splits, jobs, progress)
-    return Proof(form, decided, found, *weaker, masks, follows, searched)
+    return Proof(form, decided, found, separate, plain, masks, follows, searched)
 
 
 def _search(
