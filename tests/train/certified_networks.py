@@ -50,6 +50,27 @@ def noisy(network: ReluNetwork, rng: np.random.Generator, size: float) -> ReluNe
     return ReluNetwork(**{name: w.astype(network.dtype) for name, w in moved.items()})
 
 
+def scaled(network: ReluNetwork, embedding: int, read: int, logits: int) -> ReluNetwork:
+    """Powers of two in the weights, so that logits are 2^logits as large and nothing else moves."""
+    powers = {
+        "W_E": embedding,
+        "W_in": read,
+        "b_in": embedding + read,
+        "W_out": -read,
+        "W_U": logits - embedding,
+        "b_out": embedding,
+        "b_U": logits,
+    }
+    tensors = {name: getattr(network, name) for name in powers}
+    return ReluNetwork(
+        **{name: w if w is None else np.ldexp(w, powers[name]) for name, w in tensors.items()}
+    )
+
+
+# powers of two of W_E, W_in and the logits
+SCALES = [(0, 0, 0), (0, 0, 0), (40, -40, 0), (-30, -30, 0), (40, 40, -80), (0, 0, -120)]
+
+
 @st.composite
 def forms(draw: st.DrawFn, most_k: int = 3) -> NormalForm:
     """Any of them with some proposal of masks and signs, right or wrong."""
@@ -92,6 +113,7 @@ def forms(draw: st.DrawFn, most_k: int = 3) -> NormalForm:
             network = noisy(network, rng, 0.01)
             # enough to keep every gate clear of its boundary
             network = dataclasses.replace(network, W_E=(network.W_E * 1.5).astype(dtype))
+    network = scaled(network, *draw(st.sampled_from(SCALES)))
     return NormalForm(network, k, c, owners, sign)
 
 

@@ -23,6 +23,7 @@ from simulate.constructions import clamp, complement
 from simulate.network import ReluNetwork
 from simulate.sampling import random_hashes
 from tests.train.certified_networks import noisy
+from theory.domain import DomainError
 from train.certificate import checker
 from train.certificate.normal_form import NormalForm
 from train.certificate.proof import certificate, prove, weights_of
@@ -193,6 +194,36 @@ def test_rejects_other_masks(structural) -> None:
     assert rejected(form, {**cert, "sign": [1] * 10}) != []
     assert rejected(form, {**cert, "c": 3.0}) != []
     assert rejected(form, {**cert, "k": 9}) != []
+
+
+def test_rejects_inputs_that_are_none(structural, enumerated) -> None:
+    """A token twice, under one name or two, would have a coefficient beyond c."""
+    form, cert = enumerated
+    unit, tokens, alpha = cert["claims"]["gate_counterexamples"][0]
+    twice = [tokens[0], tokens[0] - form.n]
+    for wrong in ([unit, twice, alpha], [unit, [*tokens, tokens[0]], [*alpha, 1.0]]):
+        new = copy.deepcopy(cert)
+        new["claims"]["gate_counterexamples"] = [wrong]
+        assert rejected(form, new) != []
+    # flags, not places
+    form, cert = structural
+    for flags in ([True], [True] * (form.h + 1)):
+        assert rejected(form, {**cert, "claims": {**cert["claims"], "hit": flags}}) != []
+
+
+def test_what_overflows_is_refused(structural) -> None:
+    """In a sorted sum infinity less infinity is no number, and would be passed over."""
+    form, cert = structural
+    weights = {name: x.astype(np.float64) for name, x in weights_of(form.network).items()}
+    for name, size in (("W_E", 1e160), ("W_E", 1e300), ("W_U", 1e308)):
+        large = {key: tensor.copy() for key, tensor in weights.items()}
+        large[name][0, 0] = size
+        large["W_in"][0, 0] = max(large["W_in"][0, 0], size)
+        with pytest.raises(DomainError, match="below 2\\^150"):
+            NormalForm(ReluNetwork(**large), form.k, form.c, form.owners, form.sign)
+        with np.errstate(all="ignore"):
+            new = {**cert, "weights": checker.fingerprint(large)}
+            assert [x for x in checker.check(large, new) if not x[1]]
 
 
 def test_as_a_script_without_torch(structural, tmp_path) -> None:

@@ -91,7 +91,8 @@ def _stored(
     if path.is_dir():
         path = path / NETWORK
     stored = weights.load(path, _mapping("names", names, "W_in=mlp.0.weight"), transpose)
-    metadata = dict(stored.metadata)
+    # the library's order is not the same twice
+    metadata = dict(sorted(stored.metadata.items()))
     if k is None:
         k = _number(metadata, "k", int, " in the metadata")
     if k is None:

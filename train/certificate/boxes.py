@@ -134,7 +134,11 @@ class Boxes:
         self.error = 2.0 * (eps * steps * size + tables)
         # there bias and reads are summed apart, so that sizes beyond the largest f_u occur
         size += 4.0 * (largest @ np.abs(self.cost)).max()
-        self.pair_error = 4.0 * (double * steps * size + tables)
+        self.pair_error = 4.0 * (double * steps * size + tables) + 2.0**-900
+        # what underflows; and nothing is said where float32 might overflow
+        self.error += 2.0**-140 * steps * (1.0 + most.sum() + form.k * form.c)
+        if max(size, most.max(initial=0.0), largest.max(initial=0.0)) > 2.0**100:
+            self.error = np.inf
 
     def gates(self, tokens: np.ndarray, low: np.ndarray, high: np.ndarray) -> Gates:
         """tokens int [B, k], distinct in each row; low, high float64 [B, k], within [1, c]."""

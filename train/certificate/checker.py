@@ -69,14 +69,11 @@ class Network:
         step = math.prod(map(grid, [*w.values(), q, g, self.typical])) * grid(c) ** 2
         share = (3 * d + 4 * h + 4 * k + 99) * 2.0**-51
         self.errors, self.q = (share * (whole + 1e-250), share * (reach + 1e-250)), q
-        is_exact = whole <= 2.0**51 * step > 1e-250
-        self.error, self.y_error = (x * (not is_exact) for x in self.errors)
+        self.error, self.y_error = (x * (not whole <= 2.0**51 * step > 1e-250) for x in self.errors)
         # over all inputs: the largest y_u when u is hit, and y_u's range when it is missed
         self.most = lambda x: np.maximum(x, c * x)  # of alpha x over alpha in [1, c]
         high, low = self.most(self.read), -self.most(-self.read)
-        with_token = np.where(
-            high >= np.sort(high, axis=0)[-k], top(high, k), high + top(high, k - 1)
-        )
+        with_token = np.where(high >= np.sort(high, 0)[-k], top(high, k), high + top(high, k - 1))
         self.hit = np.where(own, with_token, -INF).max(axis=0) + self.bias + self.y_error
         missed = self.bias - top(np.where(own, -INF, -low), k) - self.y_error
         self.missed_low = np.where((~own).sum(axis=0) < k, INF, missed)
@@ -108,21 +105,24 @@ class Network:
             return [bound.max() for bound in found]
 
         blocks = [np.arange(len(self.own))[i : i + 256] for i in range(0, len(self.own), 256)]
-        most = np.max([upper(at, 1.0) for at in blocks], axis=0) + self.error
-        least = np.max([upper(at, -1.0) for at in blocks], axis=0) + self.error
+        most, least = (np.max([upper(at, x) for at in blocks], 0) + self.error for x in (1.0, -1.0))
         by_bits = np.maximum.accumulate(most[:1:-1])[::-1]
         return -least[0] - by_bits, most[0] + least[0], most[0] + least[1]
 
-    def replay(self, tokens, alpha, wanted):
-        """Exact logits of the wanted tokens, and exact z, at one input."""
-        w, zero = self.w, Fraction(0)
-        if len(set(tokens)) != self.k or not all(1 <= a <= self.c for a in alpha):
+    def hidden(self, tokens, alpha, units=slice(None)):
+        """Exact x, and exact z of those units, at one input."""
+        distinct = set(tokens) & set(range(len(self.own)))
+        if not len(distinct) == len(tokens) == self.k or not all(1 <= a <= self.c for a in alpha):
             raise ValueError("not an input of k distinct tokens with alpha in [1, c]")
-        x = rational(np.array(alpha)) @ rational(w["W_E"][list(tokens)])
-        z = x @ rational(w["W_in"]) + rational(w["b_in"])
-        x = x + np.array([max(y, zero) for y in z]) @ rational(w["W_out"])
+        x = rational(np.array(alpha)) @ rational(self.w["W_E"][list(tokens)])
+        return x, x @ rational(self.w["W_in"][:, units]) + rational(self.w["b_in"][units])
+
+    def replay(self, tokens, alpha, wanted):
+        """Exact logits of the wanted tokens at one input."""
+        w, (x, z) = self.w, self.hidden(tokens, alpha)
+        x = x + np.array([max(y, Fraction(0)) for y in z]) @ rational(w["W_out"])
         x = (x + rational(w.get("b_out", np.zeros(1)))) @ rational(w["W_U"][:, wanted])
-        return x + (rational(w["b_U"][wanted]) if "b_U" in w else zero), z
+        return x + rational(w.get("b_U", np.zeros(len(self.own)))[wanted])
 
     def enumerate(self, level, margin):
         """Number of inputs with a covered non-member. With a margin: asserts that l_a - l_t is at
@@ -161,19 +161,20 @@ def check(weights, cert):
     """Yield (what is claimed, whether it holds), claim by claim."""
     yield "these are the weights", fingerprint(weights) == cert["weights"]
     net, claims = Network(weights, cert), cert["claims"]
-    holds = (net.hit <= 0)[claims["hit"]].all() and (net.missed_low >= 0)[claims["missed"]].all()
-    yield "units off whenever hit, and on whenever missed", bool(holds)
+    hit, missed = net.hit <= 0, net.missed_low >= 0
+    yield "units off when hit", bool(hit[np.array(claims["hit"], bool)].all())
+    yield "units on when missed", bool(missed[np.array(claims["missed"], bool)].all())
     for unit, tokens, alpha in claims["gate_counterexamples"]:
-        y = int(cert["sign"][unit]) * net.replay(tokens, alpha, [])[1][unit]
+        y = int(cert["sign"][unit]) * net.hidden(tokens, alpha, [unit])[1][0]
         yield f"unit {unit} is wrong", bool(y > 0 if net.own[tokens, unit].any() else y < 0)
     for s, tokens, alpha, member, other, most in claims["counterexamples"]:
-        lead = np.subtract(*net.replay(tokens, alpha, [member, other])[0])
-        missing = (net.own[other] & ~net.own[tokens].any(axis=0)).sum()
-        fits = member in tokens and other not in tokens and missing >= s
+        lead = np.subtract(*net.replay(tokens, alpha, [member, other]))
+        bits = (net.own[other] & ~net.own[tokens].any(axis=0)).sum()
+        fits = member in tokens and other not in tokens and bits >= s
         yield f"margin {s} is at most {most}", bool(fits and lead <= Fraction(most))
     if structure := claims["structure"]:
         low, spread, gap = net.margins()
-        yield "every gate holds", bool((net.hit <= 0).all() and (net.missed_low >= 0).all())
+        yield "every gate holds", bool(hit.all() and missed.all())
         margins = np.array(structure["margins"], float)
         yield "margins", bool(((low >= margins) | np.isnan(margins) & np.isinf(low)).all())
         yield "member_spread", bool(spread <= structure["member_spread"])
@@ -187,8 +188,7 @@ def check(weights, cert):
 
 
 def main(weights, certificate):
-    tensors = {name: tensor for name, tensor in load_file(weights).items() if name in NAMES}
-    verdicts = []
+    verdicts, tensors = [], {name: x for name, x in load_file(weights).items() if name in NAMES}
     for claim, holds in check(tensors, json.loads(Path(certificate).read_text())):
         print("proved  " if holds else "REJECTED", claim, flush=True)
         verdicts.append(holds)

@@ -12,6 +12,7 @@ and the same.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,7 +29,7 @@ from train.certificate.probability import UNKNOWN, consequences
 
 Goal = Literal["least", "sharp"]
 _STEPS = 32
-_MOST_DOUBLINGS = 12
+_MOST_SCALE = 2.0**11
 _MOST_LOSS = 1.1
 _BATCH = 1000
 
@@ -100,21 +101,23 @@ def certifiable(
         return np.concatenate([each.total_variation for each in found])
 
     before = variation(form.network)
-    ways = [(step / _STEPS, 1.0) for step in range(_STEPS + 1)]
-    if goal == "sharp":
-        ways = [(1.0, 2.0**power) for power in range(_MOST_DOUBLINGS)]
-    for strength, scale in ways:
-        network = finish(form, strength, scale)
+    for strength in (1.0,) if goal == "sharp" else [step / _STEPS for step in range(_STEPS + 1)]:
+        scale, network = 1.0, finish(form, strength)
         candidate = NormalForm(network, form.k, form.c, form.owners, form.sign)
         if not gates(candidate).proved.all():
             continue
         found = levels(candidate)
         if not (len(found.margin) > 1 and found.margin[1] > 0.0):
             continue
-        if goal == "sharp" and not consequences(candidate, found, UNKNOWN).sharp:
-            continue
+        while goal == "sharp" and not consequences(candidate, found, UNKNOWN).sharp:
+            # all that is bounded doubles with W_U, without rounding
+            scale, found = 2.0 * scale, found.doubled()
+            if scale > _MOST_SCALE:
+                return None
+        network = dataclasses.replace(network, W_U=network.W_U * np.float32(scale))
         after = variation(network)
         if after.mean() <= _MOST_LOSS * before.mean():
+            candidate = NormalForm(network, form.k, form.c, form.owners, form.sign)
             return Finished(candidate, strength, scale, mean(after), mean(before))
     return None
 

@@ -24,7 +24,7 @@ coefficient in [0, c], as interval arithmetic on the input would.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -36,6 +36,7 @@ from train.certificate.normal_form import NormalForm
 _BLOCK = 256
 
 Way = Literal["followed", "separate", "plain"]
+WAYS: tuple[Way, ...] = ("followed", "separate", "plain")
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,16 @@ class Levels:
     def covered_gap(self) -> float:
         """Upper bound on l_a - l_t for a member a and a covered non-member t (no bit missing)."""
         return -float(difference_low(self.low[0].min(), self.member_high.max()))
+
+    def doubled(self) -> Levels:
+        """Those of the network with twice its W_U, exactly."""
+        return replace(
+            self,
+            member_low=2.0 * self.member_low,
+            member_high=2.0 * self.member_high,
+            low=2.0 * self.low,
+            high=2.0 * self.high,
+        )
 
     @property
     def certified_share(self) -> float:

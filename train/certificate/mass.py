@@ -21,6 +21,8 @@ from train.certificate.boxes import corners as corners_of
 _ROUNDING = 2.0**-15
 # what n exponentials that underflow add up to, at most
 _UNDERFLOW = 2.0**-100
+# corners of the box are looked at in at most this many coefficients
+_MOST_ENDS = 8
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ def mass(boxes: Boxes, gates: Gates, screen: Screen) -> Mass:
     shift = high.max(axis=1)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         least = _sum_of_exp(screen.low, tokens, shift) * (1.0 - slack)
+        least = np.maximum(least - _UNDERFLOW, 0.0)
         most = _sum_of_exp(screen.high, tokens, shift) * (1.0 + slack) + _UNDERFLOW
         mean = _sum_of_exp(screen.log_mean, tokens, shift) * (1.0 + slack) + _UNDERFLOW
         # Jensen: the mean of exponentials is at least the exponential of the mean
@@ -91,11 +94,14 @@ def _unevenness(screen: Screen) -> np.ndarray:
     """Upper bounds on the mean of TV(q, uniform) for the members' affine parts, [B].
 
     TV(q, uniform) <= (1/k) sum_a max(0, ln((1/k) sum_b exp(l_b)) - l_a), which is convex in
-    alpha, so that its mean is at most that of its values at the corners of the box.
+    alpha, so that its mean is at most that of its values at the corners of the box. What further
+    coefficients move a logit by, it may gain on others twice.
     """
     value, slopes = (x.astype(np.float64) for x in (screen.member_value, screen.member_slopes))
-    corners = corners_of(value.shape[1])
+    slopes, others = slopes[:, :_MOST_ENDS], slopes[:, _MOST_ENDS:]
+    corners = corners_of(slopes.shape[1])
     at = value[:, None, :] + np.einsum("cj,bja->bca", corners, slopes)
     top = at.max(axis=2, keepdims=True)
     level = top + np.log(np.exp(at - top).mean(axis=2, keepdims=True))
-    return np.maximum(level - at, 0.0).mean(axis=(1, 2))
+    further = 2.0 * np.abs(others).sum(axis=1).max(axis=1)
+    return np.maximum(level - at, 0.0).mean(axis=(1, 2)) + further

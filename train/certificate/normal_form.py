@@ -28,6 +28,8 @@ from train.certificate.balls import Balls
 
 # direct paths to so many tokens suffice for their medians
 _SAMPLE = 256
+# below this no product of all the tables overflows
+LARGEST = 2.0**150
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,8 @@ class NormalForm:
 
     k active tokens with coefficients anywhere in [1, c]. owners: bool [n, h]; sign: int [h], -1 for
     the units that are on when owned. Both are proposals: what is proved holds whatever they are,
-    and is worth more the truer they are. Raises DomainError for shapes that do not fit, outside
-    1 <= k <= n and c >= 1.
+    and is worth more the truer they are. Raises DomainError for shapes that do not fit, for weights
+    or c not below 2^150, and outside 1 <= k <= n and c >= 1.
     """
 
     network: ReluNetwork
@@ -54,6 +56,11 @@ class NormalForm:
             raise DomainError(f"owners must be bool [{n}, {h}]")
         if self.sign.shape != (h,) or not np.isin(self.sign, (-1, 1)).all():
             raise DomainError(f"sign must be -1 or 1 for each of {h} units")
+        w = self.network
+        every = [w.W_E, w.W_in, w.b_in, w.W_out, w.W_U, w.b_out, w.b_U, np.float64(self.c)]
+        # what overflows or is no number would be lost in sorted sums
+        if not all((np.abs(x, dtype=np.float64) < LARGEST).all() for x in every if x is not None):
+            raise DomainError("weights and c must be below 2^150 in absolute value")
 
     @property
     def n(self) -> int:

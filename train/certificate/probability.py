@@ -15,7 +15,7 @@ import numpy as np
 
 from theory import quenched
 from train.analysis.enumeration import MOST_INPUTS, enumerate_inputs
-from train.certificate.levels import Levels
+from train.certificate.levels import Levels, difference_low
 from train.certificate.normal_form import NormalForm
 
 # the exact rates of single tokens cost n 2^bits
@@ -103,7 +103,8 @@ def consequences(form: NormalForm, levels: Levels, masks: Covered) -> Consequenc
     threshold = 1.0 / (2 * k + 1)
     with np.errstate(over="ignore"):
         least = np.exp(-levels.covered_gap) / k * (1.0 - _ROUNDING)
-        missing = levels.high[1:].max(axis=0, initial=-np.inf) - levels.member_low.min()
+        highest = levels.high[1:].max(axis=0, initial=-np.inf)
+        missing = -difference_low(levels.member_low.min(), highest)
         leak = np.exp(np.sort(missing)[k - n :]).sum() / k * (1.0 + n * _ROUNDING)
         most = np.exp(-levels.margin[0]) / k * (1.0 + _ROUNDING)
         # as simply as the checker has it, with room for what its claims give away

@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import repeat
 from typing import Any, Literal
 
 import numpy as np
@@ -18,7 +20,7 @@ from train.analysis.enumeration import MOST_INPUTS, subsets
 from train.analysis.masks import CLAMP, NEITHER, extract
 from train.certificate import checker, replay
 from train.certificate.gates import Gates, gates
-from train.certificate.levels import Levels, levels
+from train.certificate.levels import WAYS, Levels, levels
 from train.certificate.normal_form import NormalForm
 from train.certificate.probability import Bracket, Consequences, Covered, consequences, covered
 from train.certificate.search import Outcome, Search, Witness, merged
@@ -27,9 +29,12 @@ SCHEMA = 1
 CONFIDENCE = 0.95
 # margins of at most this many missing bits are searched
 _MOST_LEVELS = 4
-_BLOCK_INPUTS = 2**15
-# multiplications spent on a first look at random inputs
-_WARM_UP = 2**32
+_BLOCK_INPUTS, _BLOCK_SAMPLES = 2**15, 2**8
+# multiplications spent on a first look at random inputs, and at most on a sample; and what a box
+# costs besides
+_WARM_UP, _SAMPLED, _OVERHEAD = 2**31, 2**35, 2**17
+# of an input's alpha but this share is all
+_ALL = 1e-9
 # claims are weaker than what was derived by this share, unless that was free of rounding
 _ROOM = 1e-6
 
@@ -55,7 +60,7 @@ def proposed(network: ReluNetwork, k: int, c: float) -> NormalForm:
 class Searched:
     """What a search over inputs found.
 
-    how: over all inputs, over independent random ones, or not at all because the levels settle
+    how: over all inputs, over independent random ones, or not at all as levels and masks settle
     everything. inputs, boxes: how many. levels: the levels that were followed. margin_low
     [levels + 1]: lower bounds on the margins over the inputs searched, -inf where none was.
     witnesses: the smallest margins seen, of more levels. failure, total_variation: bounds on the
@@ -125,14 +130,17 @@ def prove(
     how many inputs of how many are done.
     """
     masks = covered(form.owners, form.k)
-    found = levels(form)
+    _ = form.reference  # all three ways share what it rests on
+    with ThreadPoolExecutor(jobs) as pool:
+        found, separate, plain = pool.map(levels, repeat(form), WAYS)
     follows = consequences(form, found, masks)
     decided = gates(form)
     bits = len(found.margin) - 1
     settled = decided.proved.all() and bits > 0 and found.margin[1] > 0.0 and follows.sharp
+    # how often an input is covered may not be known
+    settled = settled and masks.inputs is not None
     searched = _search(form, rng, bits, bool(settled), samples, most_inputs, splits, jobs, progress)
-    weaker = levels(form, "separate"), levels(form, "plain")
-    return Proof(form, decided, found, *weaker, masks, follows, searched)
+    return Proof(form, decided, found, separate, plain, masks, follows, searched)
 
 
 def _search(
@@ -154,18 +162,22 @@ def _search(
     if settled:
         nothing = np.full(followed + 1, -np.inf)
         return Searched("unneeded", 0, 0, 0, nothing, seen, (0.0, 1.0), (0.0, 1.0))
-    # the first level that may be provable; what is refuted below it is refuted
-    above = [s for s in range(1, followed + 1) if seen[s].margin > 0.0]
-    followed = above[0] if above else min(followed, 1)
     how: How = "all inputs" if every <= most_inputs else "sample"
-    inputs = every if how == "all inputs" else samples
-    if splits is None:
-        splits = 3 if inputs > 10**6 else 6 if inputs > 10**4 else 10
-    search = Search(form, followed, splits)
+    if how == "all inputs":
+        # the first level that may be provable; what is refuted below it is refuted
+        above = [s for s in range(1, followed + 1) if seen[s].margin > 0.0]
+        inputs, followed, block = every, above[0] if above else min(followed, 1), _BLOCK_INPUTS
+        automatic = 3 if inputs > 10**6 else 6 if inputs > 10**4 else 10
+    else:
+        # margins of a sample prove nothing
+        inputs, followed, block = samples, 0, _BLOCK_SAMPLES
+        a_box = max(n * form.h * (k + 3), _OVERHEAD)
+        automatic = min(10, (_SAMPLED // (inputs * a_box)).bit_length())
+    search = Search(form, followed, automatic if splits is None else splits)
 
     def blocks() -> Iterator[np.ndarray]:
-        for start in range(0, inputs, _BLOCK_INPUTS):
-            stop = min(start + _BLOCK_INPUTS, inputs)
+        for start in range(0, inputs, block):
+            stop = min(start + block, inputs)
             if how == "all inputs":
                 yield subsets(n, k, start, stop)
             else:
@@ -204,7 +216,7 @@ class _Total:
         )
         self.boxes = boxes
         self.inputs += len(outcome.failure_low)
-        self.certain += int((outcome.failure_low > 1.0 - 1e-9).sum())
+        self.certain += int((outcome.failure_low > 1.0 - _ALL).sum())
         self.possible += int((outcome.failure_high > 0.0).sum())
         values = outcome.failure_low, outcome.failure_high, outcome.tv_low, outcome.tv_high
         self.sums += [math.fsum(value) for value in values]
@@ -216,7 +228,8 @@ class _Total:
 
     def of_all(self) -> tuple[Bracket, Bracket]:
         """Failure and total variation when these were all inputs."""
-        low, high = self.sums / self.inputs * (1.0 - 1e-12), self.sums / self.inputs * (1.0 + 1e-12)
+        mean = self.sums / self.inputs
+        low, high = mean * (1.0 - 1e-12), np.minimum(mean * (1.0 + 1e-12), 1.0)
         return (float(low[0]), float(high[1])), (float(low[2]), float(high[3]))
 
     def with_confidence(self) -> tuple[Bracket, Bracket]:
@@ -230,7 +243,7 @@ class _Total:
         low, high = self.sums[2:] / self.inputs
         room = math.sqrt(math.log(2.0 / (1.0 - CONFIDENCE)) / (2.0 * self.inputs))
         return (
-            (certain.interval[0], possible.interval[1]),
+            (certain.interval[0] * (1.0 - _ALL), possible.interval[1]),
             (float(max(low - room, 0.0)), float(min(high + room, 1.0))),
         )
 

@@ -163,7 +163,7 @@ def summary(found: Mapping[str, Any]) -> list[str]:
         "",
         f"P(failure)          {_bracket(found['failure'])}",
         f"E TV                {_bracket(found['total_variation'])}",
-        f"P(token covered)    {_bracket(found['covered']['share'])}, exact for its masks",
+        f"P(token covered)    {_bracket(found['covered']['share'])}, of the masks alone",
     ]
     if found["sampled"] is not None:
         sampled = found["sampled"]

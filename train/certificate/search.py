@@ -63,7 +63,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Search:
-    """How to search: margins of levels 1..levels to within `tolerance`.
+    """How to search: margins of levels 1..levels to within `tolerance`, or what rounding allows.
 
     failure_splits: how often a box may be halved to settle whether it fails.
     """
@@ -77,6 +77,9 @@ class Search:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tables", Boxes(self.form))
+        # a smaller one could not be told from rounding
+        least = 16.0 * self.tables.pair_error
+        object.__setattr__(self, "tolerance", max(self.tolerance, least))
         object.__setattr__(self, "owned", PackedHashes.of(self.form.owners).words)
 
     def warm_up(self, tokens: np.ndarray, rng: np.random.Generator) -> tuple[Witness, ...]:
@@ -250,6 +253,8 @@ class _State:
     def _margins_open(self, gates: Gates, screen: Screen, splittable: np.ndarray) -> np.ndarray:
         """Boxes that can be split in which a margin may be below its target, bool [B]."""
         tokens, targets = gates.tokens, self.targets
+        if self.search.levels == 0:
+            return np.zeros(len(tokens), dtype=bool)
         k = tokens.shape[1]
         lowest = _of_members(screen.low, tokens).min(axis=1)
         # what is not known to be above its target is suspect: NaN too

@@ -1,0 +1,248 @@
+"""`python -m train.certify`: files, exit codes, bad input, and what it proves of whom."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("safetensors")
+
+from safetensors.numpy import load_file, save_file
+
+from simulate.constructions import clamp
+from simulate.network import ReluNetwork
+from simulate.sampling import random_hashes
+from tests.train.certified_networks import noisy
+from theory.domain import DomainError
+from train.certificate import checker
+from train.certificate.proof import weights_of
+from train.certify import main
+from train.weights import safetensors_bytes
+
+SMALL = "construction:n=40,k=2,d=24,m=6,beta=12"
+FILES = {
+    "weights.safetensors",
+    "certificate.json",
+    "certify.json",
+    "run.json",
+    "certificate.png",
+    "certificate.svg",
+    "certificate.csv",
+}
+
+
+def certified(out: Path, checkpoint: object, *options: str) -> dict[str, Any]:
+    """The record; the command must succeed."""
+    assert main([str(checkpoint), "--jobs", "1", "--out", str(out), *options]) == 0
+    return json.loads((out / "certify.json").read_text())
+
+
+def store(path: Path, network: ReluNetwork, k: int = 2) -> Path:
+    path.write_bytes(safetensors_bytes(weights_of(network), {"k": k, "c": 2.0}))
+    return path
+
+
+def near(size: float) -> tuple[ReluNetwork, np.ndarray]:
+    """A clamp with noise in its weights, and its hashes."""
+    rng = np.random.default_rng(0)
+    hashes = random_hashes(rng, 40, 24, 6)
+    return noisy(clamp(hashes, 3.0, dtype=np.float32), rng, size), hashes
+
+
+def check_apart(folder: Path) -> subprocess.CompletedProcess[str]:
+    """The checker as a process of its own, from the two files alone."""
+    files = [str(folder / name) for name in ("weights.safetensors", "certificate.json")]
+    command = [sys.executable, "-I", checker.__file__, *files]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("kind", ["clamp", "complement"])
+def test_constructions_are_proved_without_slack(kind: str, tmp_path, capsys) -> None:
+    """The clamp's gates sit on the boundary at alpha = 1, and margins are whole multiples."""
+    found = certified(tmp_path, f"{SMALL},kind={kind}", "--json", "--most-inputs", "0")
+    assert json.loads(capsys.readouterr().out) == found
+    assert {path.name for path in tmp_path.iterdir()} == FILES
+    assert found["smallest_level"] == 1
+    assert found["structural"]
+    assert found["sharp"]
+    assert found["gates"]["proved"] == found["gates"]["units"] == 24
+    for row in found["margins"]:
+        if row["proved"] is not None:
+            assert row["proved"] == row["unit_by_unit"] == 12.0 * row["missing_bits"]
+            assert row["seen"] in (None, row["proved"])
+    assert found["member_spread"] == found["covered_gap"] == 0.0
+    assert found["certified_share"] == 1.0
+    assert found["searched"]["how"] == "unneeded"
+    assert found["failure"] == pytest.approx(found["covered"]["share"], rel=1e-15)
+    assert "seconds" not in json.dumps(found)
+    assert check_apart(tmp_path).returncode == 0
+
+
+def test_the_checker_rejects_what_was_tampered_with(tmp_path) -> None:
+    """A weight, or a claim, is changed in the files that the command left."""
+    network, _ = near(0.01)
+    found = certified(tmp_path, store(tmp_path / "near.safetensors", network))
+    assert found["searched"]["how"] == "all inputs"
+    assert found["smallest_level"] == 1
+    assert check_apart(tmp_path).returncode == 0
+
+    path = tmp_path / "certificate.json"
+    text = path.read_text()
+    cert = json.loads(text)
+    cert["claims"]["enumeration"]["margin"] += 0.01
+    path.write_text(json.dumps(cert))
+    assert check_apart(tmp_path).returncode == 1
+    path.write_text(text)
+
+    weights = load_file(tmp_path / "weights.safetensors")
+    weights["W_U"][3, 5] = np.nextafter(weights["W_U"][3, 5], np.float32(9.0))
+    save_file(weights, tmp_path / "weights.safetensors")
+    refused = check_apart(tmp_path)
+    assert refused.returncode == 1
+    assert "REJECTED these are the weights" in refused.stdout
+
+
+def test_results_are_the_same_bytes_on_any_threads(tmp_path) -> None:
+    file = store(tmp_path / "near.safetensors", near(0.05)[0])
+    for jobs in ("1", "3"):
+        certified(tmp_path / jobs, file, "--jobs", jobs, "--splits", "2")
+        few = "--most-inputs", "0", "--samples", "600", "--splits", "2"
+        certified(tmp_path / jobs / "sampled", file, "--jobs", jobs, *few)
+    for name in FILES - {"run.json"}:
+        for folder in (Path(), Path("sampled")):
+            once, again = (tmp_path / jobs / folder / name for jobs in ("1", "3"))
+            assert once.read_bytes() == again.read_bytes()
+
+
+def test_bounds_hold_beside_each_other(tmp_path) -> None:
+    """Structure, enumeration and what was seen are in order; a sample proves nothing more."""
+    file = store(tmp_path / "near.safetensors", near(0.05)[0])
+    every = certified(tmp_path / "all", file, "--splits", "3")
+    for row in every["margins"]:
+        assert row["any_number_of_tokens"] <= row["structure"] <= row["proved"]
+        if row["seen"] is not None:
+            assert row["proved"] <= row["seen"]
+    assert every["margins"][1]["seen"] - every["margins"][1]["proved"] <= 1e-3 + 1e-6
+    assert every["sampled"] is None
+    sample = certified(tmp_path / "few", file, "--most-inputs", "0", "--samples", "300")
+    assert sample["sampled"]["inputs"] == sample["searched"]["inputs"] == 300
+    assert all(row["proved"] == row["structure"] for row in sample["margins"])
+    for name in ("failure", "total_variation"):
+        low, high = every[name]
+        assert 0.0 <= low <= high <= 1.0
+        # both hold the truth, the sample's with confidence
+        assert max(low, sample["sampled"][name][0]) <= min(high, sample["sampled"][name][1])
+
+
+def test_a_planted_fault_is_named(tmp_path) -> None:
+    """A token that is read out half as strongly loses to others, and a replayed input says so."""
+    network, hashes = near(0.0)
+    weak = network.W_U.copy()
+    weak[:, 7] /= 2
+    file = store(tmp_path / "weak.safetensors", replace(network, W_U=weak))
+    found = certified(tmp_path, file)
+    assert found["smallest_level"] != 1
+    row = found["margins"][1]
+    assert row["proved"] <= row["seen"] < 0.0
+    at = row["at"]
+    assert at["member"] == 7
+    logits = replace(network, W_U=weak).logits(np.array([at["tokens"]]), np.array([at["alpha"]]))
+    assert logits[0, 7] - logits[0, at["other"]] == pytest.approx(row["seen"], abs=1e-4)
+    assert not (hashes[at["other"]] <= hashes[at["tokens"]].any(axis=0)).all()
+
+
+def test_a_unit_that_misses_a_weak_hit_is_named(tmp_path) -> None:
+    """A coefficient of 1 does not reach its threshold."""
+    network, hashes = near(0.0)
+    bias = network.b_in.copy()
+    bias[5] = -1.25
+    found = certified(tmp_path, store(tmp_path / "deaf.safetensors", replace(network, b_in=bias)))
+    assert found["gates"]["hit"]["refuted"] == 1
+    cert = json.loads((tmp_path / "certificate.json").read_text())
+    owners = np.unpackbits(np.frombuffer(base64.b64decode(cert["owners"]), np.uint8), count=960)
+    assert (owners.reshape(40, 24) == hashes).all()
+    claims = cert["claims"]
+    assert np.flatnonzero(~np.array(claims["hit"])).tolist() == [5]
+    assert all(claims["missed"])
+    ((unit, tokens, _),) = claims["gate_counterexamples"]
+    assert unit == 5
+    assert hashes[tokens, 5].sum() == 1
+
+
+@pytest.mark.parametrize("goal", ["least", "sharp"])
+def test_finishing_makes_a_network_with_the_theorem(goal: str, tmp_path, capsys) -> None:
+    file = store(tmp_path / "near.safetensors", near(0.04)[0])
+    before = certified(tmp_path / "before", file, "--most-inputs", "0")
+    assert not before["structural"]
+    found = certified(tmp_path / "after", file, "--most-inputs", "0", "--finish", goal)
+    assert found["structural"]
+    assert found["smallest_level"] == 1
+    finished = found["finished"]
+    assert finished["goal"] == goal
+    after, trained = finished["total_variation"], finished["trained_total_variation"]
+    assert after["value"] <= 1.1 * trained["value"]
+    assert found["sharp"] or goal == "least"
+    if goal == "sharp":
+        assert found["failure"] == pytest.approx(found["covered"]["share"], rel=1e-15)
+    assert "proved: every member outranks" in capsys.readouterr().out
+    # the weights certified are those in the folder
+    weights = load_file(tmp_path / "after" / "weights.safetensors")
+    cert = json.loads((tmp_path / "after" / "certificate.json").read_text())
+    assert checker.fingerprint(weights) == cert["weights"]
+    assert check_apart(tmp_path / "after").returncode == 0
+
+
+BAD = [
+    (["missing.safetensors"], "missing.safetensors"),
+    ([SMALL, "--samples", "1"], "samples must be"),
+    ([SMALL, "--most-inputs", "-1"], "most_inputs must be"),
+    ([SMALL, "--splits", "41"], "splits must be"),
+    ([SMALL, "--jobs", "-1"], "jobs must be"),
+    ([SMALL, "--seed", "-1"], "seed must be"),
+    ([SMALL, "--c", "0.5"], "c must be"),
+    ([SMALL, "--k", "40"], "k must be"),
+    (["construction:n=40,k=2,d=24,m=25"], "m must be"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD)
+def test_bad_input(arguments, message, tmp_path) -> None:
+    out = tmp_path / "out"
+    with pytest.raises((DomainError, OSError), match=message):
+        main([*arguments, "--out", str(out)])
+    assert not out.exists()
+
+
+def test_a_network_that_no_finishing_saves_leaves_no_files(tmp_path) -> None:
+    rng = np.random.default_rng(0)
+    network = ReluNetwork(
+        *(rng.standard_normal(s).astype(np.float32) for s in ((30, 8), (8, 8), 8, (8, 8), (8, 30)))
+    )
+    out = tmp_path / "out"
+    with pytest.raises(DomainError, match="finish must not be least"):
+        main([str(store(tmp_path / "x", network)), "--finish", "least", "--out", str(out)])
+    assert not list(out.glob("*"))
+
+
+def test_exit_codes_of_the_process(tmp_path) -> None:
+    """Bad input is one line and 2; malformed flags are the parser's 2."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "train.certify", *arguments, "--out", str(tmp_path / "o")]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    bad = run(SMALL, "--c", "0.5")
+    assert bad.returncode == 2
+    assert bad.stdout == ""
+    assert bad.stderr.startswith("error: c must be")
+    assert bad.stderr.count("\n") == 1
+    assert run(SMALL, "--goal").returncode == 2
