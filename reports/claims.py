@@ -689,9 +689,9 @@ CLAIMS: Sequence[Claim] = (
             "rate": _power("learning_rate"),
         },
         finding="It is {density:.3f} (least P_fail: {best:.3f}), and it depends on what the "
-        "optimum knows nothing of: it grows with the scale of W_E at the start (power {scale:.2f}) and "
-        "falls with the learning rate (power {rate:.2f}). It follows the optimum in k (powers "
-        "{k:.2f}, optimum {k_best:.2f}).",
+        "optimum knows nothing of: it grows with the scale of W_E at the start (power "
+        "{scale:.2f}) and falls with the learning rate (power {rate:.2f}). It follows the optimum "
+        "in k (powers {k:.2f}, optimum {k_best:.2f}).",
         holds=lambda values: values["k"] < 0.0 and values["density"] < 1.1 * values["best"],
         limit="No theory here says why. With width it falls far below the optimum, which hardly "
         "moves (powers {d:.2f} and {d_best:.2f}), by one recipe with 4,000 steps.",

@@ -25,11 +25,12 @@ if TYPE_CHECKING:
     from train.certificate.normal_form import NormalForm
 
 Format = Literal["png", "svg", "pdf"]
-CERTIFICATE, WEIGHTS, RECORD, RUN = (
+CERTIFICATE, WEIGHTS, RECORD, RUN, PAGE = (
     "certificate.json",
     "weights.safetensors",
     "certify.json",
     "run.json",
+    "figures.md",
 )
 # 2^25: C(512, 3) is 22 million
 MOST_INPUTS = 33_554_432
@@ -39,9 +40,9 @@ MOST_INPUTS = 33_554_432
 class Certify:
     """Prove what can be proved of any network with W_E, W_in, b_in, W_out and W_U.
 
-    Writes weights.safetensors (the weights certified), certificate.json, certify.json, run.json and
-    a figure (PNG, SVG) with its CSV into the output folder. The certificate can be checked by
-    `python -m train.certificate.checker weights.safetensors certificate.json`.
+    Writes weights.safetensors (the weights certified), certificate.json, certify.json, run.json,
+    figures.md and a figure (PNG, SVG) with its CSV into the output folder. The certificate can be
+    checked by `python -m train.certificate.checker weights.safetensors certificate.json`.
     """
 
     checkpoint: tyro.conf.Positional[str]
@@ -63,8 +64,8 @@ class Certify:
     to outrank every token that misses a bit. sharp: the rounding itself, read out so steeply that
     an input fails if and only if its tokens cover another."""
     most_inputs: int = MOST_INPUTS
-    """Search all inputs if there are at most so many (half an hour for 22 million), else a sample;
-    0 for none but the structure of the weights."""
+    """Search all inputs if there are at most so many (a quarter of an hour for 22 million), else a
+    sample; 0 for none but the structure of the weights."""
     samples: int = 2000
     """Size of that sample, at least 2."""
     splits: int | None = None
@@ -93,6 +94,7 @@ class Certify:
 
         from simulate import output
         from train import check_installed
+        from train.analysis.figure import figures_page
         from train.analysis.subject import open_subject
         from train.certificate import checker
         from train.certificate.proof import certificate, proposed, prove, weights_of
@@ -140,6 +142,7 @@ class Certify:
         output.write_whole(self.out / RECORD, output.as_json(found))
         for name, content in drawn.files(self.formats).items():
             output.write_whole(self.out / name, content)
+        output.write_whole(self.out / PAGE, figures_page([drawn], subject.name))
         seconds = time.monotonic() - started
         configuration = {"job": "train.certify", **asdict(self), "out": str(self.out)}
         run = output.run_record(output.command_of("train.certify"), configuration, seconds)

@@ -34,6 +34,7 @@ FILES = {
     "certificate.json",
     "certify.json",
     "run.json",
+    "figures.md",
     "certificate.png",
     "certificate.svg",
     "certificate.csv",
