@@ -53,6 +53,13 @@ def summary(rows: Sequence[Row]) -> str:
     return f"Of {len(rows)} claims and questions: {', '.join(counted)}."
 
 
+def verdicts(rows: Sequence[Row]) -> str:
+    """A table of Markdown: every claim and its verdict, as the README has it."""
+    lines = ["| | claim | verdict |", "|---|---|---|"]
+    lines += [f"| {row.key} | {row.title} | {row.verdict} |" for row in rows]
+    return "\n".join(lines)
+
+
 def file_name(figure: Figure) -> str:
     """A figure's name among those of all jobs."""
     return f"{figure.job}_{figure.name}".replace("/", "_")

@@ -252,6 +252,11 @@ class TestEvidence:
             literal = "".join(text for text, *_ in string.Formatter().parse(prose))
             assert re.findall(r"\d[.]\d|\d ?%", literal) == []
 
+    def test_the_readme_has_the_verdicts(self, rows):
+        text = Path("README.md").read_text("utf-8")
+        table = text.partition("<!-- verdicts -->\n\n")[2].partition("\n\n<!-- /verdicts -->")[0]
+        assert table == render.verdicts(rows)
+
     def test_it_is_small(self):
         size = sum(path.stat().st_size for path in EVIDENCE.rglob("*") if path.is_file())
         assert size < 20 * 2**20
