@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,7 +11,7 @@ from simulate import intervals
 from simulate.panels.panel import DRAWN_CONFIDENCE, Effort, Panel, Point, Row, size_label
 from simulate.sweep import Task
 from simulate.verdict import CONFIDENCE, Check, agrees
-from train.panels.analysed import analysed_task, recipes, trained
+from train.panels.analysed import analysed_task, mean_point, recipes, trained
 
 NAME = "predicted_against_measured"
 # fewer false positives than this are predicted too seldom for an interval around a mean to hold
@@ -87,7 +88,31 @@ def table(rows: Sequence[Row]) -> list[Point]:
             middle = float(np.median(ratios))
             ends = (min(ratios), max(ratios))
             made.append(Point("measured over predicted", series, "median, range", 1, middle, *ends))
-    return made
+    return [*made, *_by_inputs(rows)]
+
+
+def _by_inputs(rows: Sequence[Row]) -> list[Point]:
+    """Failure rate of clamp networks over that of their masks, against C(n, k): means over seeds.
+
+    A network that sees every input many times can learn which covered tokens are no members.
+    """
+    ratios: dict[tuple[int, int, int], list[tuple[float, Row]]] = {}
+    for row in trained(rows):
+        for each in row["comparisons"]:
+            wanted = (each["quantity"], each["source"]) == ("failure_rate", "masks")
+            if wanted and row["verdict"] == "clamp" and each["predicted"] > 0.0:
+                ratio = each["measured"]["value"] / each["predicted"]
+                ratios.setdefault((row["n"], row["k"], row["d"]), []).append((ratio, row))
+    return [
+        mean_point(
+            "clamp, failure_rate over masks",
+            f"n={n}, k={k}, d={d}",
+            math.comb(n, k),
+            [ratio for ratio, _ in own],
+            own[0][1],
+        )
+        for (n, k, d), own in ratios.items()
+    ]
 
 
 def figure(points: Sequence[Point]):
