@@ -6,7 +6,7 @@ missing; 1 when a saved scientific check had failed, 2 on bad input, 130 when in
 
 from __future__ import annotations
 
-import shutil
+import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,17 +62,16 @@ class Report:
             "claims": [row.record() for row in rows],
             "failed_checks": failed,
             "missing": missing,
+            "figures": [render.file_name(figure) for figure in figures],
         }
         page = self._page(results, render.section(rows))
 
         (self.out / FIGURES).mkdir(parents=True, exist_ok=True)
-        for earlier in (self.out / FIGURES).glob("*.*"):
-            earlier.unlink()
+        self._remove_earlier()
         for figure in figures:
+            name = render.file_name(figure)
             for path in (figure.svg, figure.csv):
-                shutil.copyfile(
-                    path, self.out / FIGURES / f"{render.file_name(figure)}{path.suffix}"
-                )
+                output.write_whole(self.out / FIGURES / f"{name}{path.suffix}", path.read_bytes())
         output.write_whole(self.out / CLAIMS, render.markdown(rows, missing))
         output.write_whole(self.out / "figures.md", render.figures_page(figures, commands))
         output.write_whole(self.out / LEDGER, output.as_json(record))
@@ -89,6 +88,19 @@ class Report:
             print(f"a check had failed: {name}", file=sys.stderr)
         print(f"report in {self.out}", file=sys.stderr)
         return command_line.CHECK_FAILED if failed else command_line.DONE
+
+    def _remove_earlier(self) -> None:
+        """An earlier report's files must not stand beside a new one's; its ledger names figures."""
+        try:
+            names = json.loads((self.out / LEDGER).read_text())["figures"]
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            names = []
+        figures = [f"{name}.{kind}" for name in names for kind in ("svg", "csv")]
+        for name in (PAGE, CLAIMS, LEDGER, "figures.md"):
+            (self.out / name).unlink(missing_ok=True)
+        for name in figures:
+            if Path(name).name == name:
+                (self.out / FIGURES / name).unlink(missing_ok=True)
 
     def _page(self, results: Results, claims: str) -> str:
         from reports.page import build

@@ -26,11 +26,25 @@ CONFIRMED, LIMITED, REFUTED, ANSWERED, PARTLY, OPEN, MISSING = (
 )
 
 
+class Estimate(float):
+    """A number with the ends of its interval, as rules see it."""
+
+    low: float
+    high: float
+
+    def __new__(cls, value: float, low: float, high: float) -> Estimate:
+        """All three are finite."""
+        made = super().__new__(cls, value)
+        made.low, made.high = low, high
+        return made
+
+
 @dataclass(frozen=True)
 class Found:
     """A number of the ledger. text: with its interval, prediction and inputs, for people.
 
-    value: what rules and prose see. file, place: where it stands in the results.
+    value: what rules and prose see, an Estimate where there is an interval, None where there was
+    nothing to measure. file, place: where it stands in the results.
     """
 
     label: str
@@ -177,17 +191,21 @@ def judge(claim: Claim, results: Results) -> Row:
             missing[job] = None
     values = {name: number.value for name, number in found.items()}
     complete = len(found) == len(claim.numbers)
-    limited = complete and bool(claim.limit) and claim.limited(values)
+    # what cannot be measured confirms nothing
+    measured = complete and None not in values.values()
+    holds = measured and claim.holds is not None and claim.holds(values)
     if not complete:
         verdict = MISSING
-    elif claim.holds is None or (claim.question and not claim.holds(values)):
+    elif claim.holds is None or (claim.question and not holds):
         verdict = OPEN
-    elif not claim.holds(values):
+    elif not holds:
         verdict = REFUTED
     elif claim.question:
-        verdict = PARTLY if limited else ANSWERED
+        verdict = PARTLY if claim.limit and claim.limited(values) else ANSWERED
     else:
-        verdict = LIMITED if limited else CONFIRMED
+        verdict = LIMITED if claim.limit and claim.limited(values) else CONFIRMED
+    # prose is worded for what holds; of an open question there may be something to say all the same
+    said = holds or (measured and claim.holds is None)
     jobs = dict.fromkeys(
         [_job(number.file) for number in found.values()] + [figure.job for figure in figures]
     )
@@ -197,8 +215,8 @@ def judge(claim: Claim, results: Results) -> Row:
         claim=claim.claim,
         formula=claim.formula,
         verdict=verdict,
-        finding=_prose(claim.finding, values) if complete else "",
-        limit=_prose(claim.limit, values) if limited else "",
+        finding=_prose(claim.finding, values) if said else "",
+        limit=_prose(claim.limit, values) if verdict in (LIMITED, PARTLY) else "",
         numbers=list(found.values()),
         figures=figures,
         commands=[results.command(job) for job in jobs],
@@ -243,20 +261,19 @@ def _worded(saved: Any, style: str) -> tuple[Any, str]:
     if not isinstance(saved, Mapping):
         return saved, _written(saved, style)
     if "observed" in saved:
-        text = (
-            f"{_written(saved['observed'], style)}, predicted {_written(saved['predicted'], style)}"
-        )
-        return saved["observed"], f"{text}; interval {_interval(saved['interval'], style)}"
+        value, interval = saved["observed"], saved["interval"]
+        text = f"{_written(value, style)}, predicted {_written(saved['predicted'], style)}"
+        return value, f"{text}; interval {_interval(interval, style)}"
     if "y" in saved:
-        interval = saved["low"], saved["high"]
-        text = _written(saved["y"], style)
-        return saved["y"], text if None in interval else f"{text} {_interval(interval, style)}"
-    value, interval, inputs = saved["value"], saved["interval"], saved["inputs"]
-    text = _written(value, style)
-    if interval is not None:
-        text += f" {_interval(interval, style)}"
+        value, interval, inputs = saved["y"], [saved["low"], saved["high"]], None
     else:
+        value, interval, inputs = saved["value"], saved["interval"], saved["inputs"]
+    text = _written(value, style)
+    if interval is None:
         text += ", exact"
+    elif None not in interval:
+        text += f" {_interval(interval, style)}"
+        value = Estimate(value, *interval)
     return value, text if inputs is None else f"{text}, {inputs:,} inputs"
 
 
@@ -266,6 +283,8 @@ def _interval(ends: Sequence[float | None], style: str) -> str:
 
 
 def _written(value: Any, style: str) -> str:
+    if value is None:
+        return "none"
     if isinstance(value, float):
         return f"{value:{style}}".replace("-", "−")
     if isinstance(value, int) and not isinstance(value, bool):

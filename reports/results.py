@@ -72,10 +72,11 @@ class Results:
         }
 
     def path(self, file: str) -> Path:
-        """The path of a result file; MissingResult where it is not there."""
-        path = self.folder / file
-        if not path.is_file():
-            raise MissingResult(_job_of(file))
+        """The path of a result file; MissingResult where it or its job's end is not there."""
+        path, job = self.folder / file, _job_of(file)
+        # run.json is what a job writes last
+        if not path.is_file() or not (self.folder / job / "run.json").is_file():
+            raise MissingResult(job)
         return path
 
     def read(self, file: str) -> Any:
@@ -86,10 +87,15 @@ class Results:
         return self._read[path]
 
     def find(self, file: str, path: Sequence[Step]) -> Any:
-        """The one value at a path; MissingResult where the file, or a step of the path, is not."""
+        """The one value at a path; MissingResult where the file, or a step of the path, is not.
+
+        Raises DomainError where there are several.
+        """
         found = self.find_all(file, path)
         if len(found) != 1:
-            raise LookupError(f"{len(found)} values at {shown(file, path)}")
+            raise DomainError(
+                f"results must have one value at {shown(file, path)}; got {len(found)}"
+            )
         return found[0]
 
     def find_all(self, file: str, path: Sequence[Step]) -> list[Any]:
@@ -136,15 +142,20 @@ def shown(file: str, path: Sequence[Step]) -> str:
 
 
 def _step(value: Any, step: Step) -> list[Any]:
+    if value is None:
+        # what there was nothing to measure of; so is whatever would be in it
+        return [None]
     if isinstance(step, Mapping):
-        return [row for row in value if all(_fits(row[name], of) for name, of in step.items())]
+        return [row for row in value if all(_fits(row.get(n), of) for n, of in step.items())]
     if isinstance(step, int):
         return [value[step]] if step < len(value) else []
-    return [value[step]] if value and step in value else []
+    return [value[step]] if step in value else []
 
 
 def _fits(value: Any, wanted: Any) -> bool:
-    return bool(wanted.search(value)) if isinstance(wanted, re.Pattern) else value == wanted
+    if isinstance(wanted, re.Pattern):
+        return isinstance(value, str) and bool(wanted.search(value))
+    return bool(value == wanted)
 
 
 def _job_of(file: str) -> str:

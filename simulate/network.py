@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -72,6 +72,15 @@ class ReluNetwork:
     def dtype(self) -> np.dtype:
         """Floating dtype of the weights and of the forward pass."""
         return self.W_E.dtype
+
+    def astype(self, dtype: type[np.floating]) -> ReluNetwork:
+        """The same weights, rounded to another dtype."""
+        tensors = {
+            field.name: tensor.astype(dtype)
+            for field in fields(self)
+            if isinstance(tensor := getattr(self, field.name), np.ndarray)
+        }
+        return replace(self, **tensors)  # type: ignore[arg-type]
 
     def residual(self, tokens: Tokens, alpha: Alpha) -> Residual:
         """The residual stream before the layer: sum_j alpha_j W_E[i_j].

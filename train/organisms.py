@@ -60,7 +60,6 @@ class Organisms:
         from train import check_installed
 
         check_installed()
-        import torch
         from threadpoolctl import threadpool_limits
 
         from simulate import output
@@ -68,6 +67,7 @@ class Organisms:
         from train.organism import report
         from train.organism.family import FULL, QUICK
         from train.organism.noise_curve import noise_curve, noise_figure
+        from train.threads import one_thread
 
         started = time.monotonic()
         sizes = QUICK if self.quick else FULL
@@ -76,22 +76,17 @@ class Organisms:
         def show(text: str) -> None:
             print(text, file=sys.stderr if self.json else sys.stdout, flush=True)
 
-        threads = torch.get_num_threads()
         # the last bits of trained weights depend on the number of threads
-        torch.set_num_threads(1)
-        try:
-            with threadpool_limits(1):
-                show(report.heading())
-                organisms: list[dict[str, Any]] = []
-                files: dict[str, bytes] = {}
-                for record, its_files in report.organisms(sizes, self.seed):
-                    organisms.append(record)
-                    files |= its_files
-                    show(report.line(record))
-                curve = noise_curve(sizes, self.seed)
-                show(report.footing(curve))
-        finally:
-            torch.set_num_threads(threads)
+        with one_thread(), threadpool_limits(1):
+            show(report.heading())
+            organisms: list[dict[str, Any]] = []
+            files: dict[str, bytes] = {}
+            for record, its_files in report.organisms(sizes, self.seed):
+                organisms.append(record)
+                files |= its_files
+                show(report.line(record))
+            curve = noise_curve(sizes, self.seed)
+            show(report.footing(curve))
         drawn = noise_figure(curve, sizes)
         found = report.recovery_record(organisms, curve, sizes, self.seed, drawn.caption)
         files |= drawn.files(self.formats)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from simulate.sweep import Task
+    from train.fit import State
 
 Engine = Literal["serial", "processes", "dask"]
 
@@ -249,24 +250,29 @@ def train_one(
     `preset` in its metadata. diverged: where that is True nothing else is known.
     Raises DomainError as Recipe does.
     """
-    import torch
-
     from train import record
-    from train.fit import DivergedError, fit
 
-    recipe = Recipe(**fields)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        state = fit(recipe)
-        found = {"diverged": False, **record.measured(state), **record.mechanism(state)}
-    except DivergedError:
-        return {"diverged": True}
-    finally:
-        torch.set_num_threads(threads)
-    if network_file is not None:
+    found, state = trained(Recipe(**fields))
+    if state is not None and network_file is not None:
         record.save_network(network_file, state, preset)
     return found
+
+
+def trained(recipe: Recipe) -> tuple[dict[str, Any], State | None]:
+    """Train on one thread: `record.measured`, `record.mechanism` and diverged, and the network.
+
+    None for a network that diverged, of which nothing else is known.
+    """
+    from train import record
+    from train.fit import DivergedError, fit
+    from train.threads import one_thread
+
+    with one_thread():
+        try:
+            state = fit(recipe)
+            return {"diverged": False, **record.measured(state), **record.mechanism(state)}, state
+        except DivergedError:
+            return {"diverged": True}, None
 
 
 def columns(recipe: Recipe, result: Mapping[str, Any]) -> dict[str, Any]:

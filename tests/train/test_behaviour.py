@@ -439,7 +439,7 @@ def test_bfloat16_against_torch() -> None:
     """The emulated pass is torch's own in bfloat16, to two roundings of the largest logit."""
     import torch
 
-    network = departures.in_float32(gaussian_network(2))
+    network = gaussian_network(2).astype(np.float32)
     rng = np.random.default_rng(0)
     tokens = random_sets(rng, 200, network.n, 3)
     alpha = random_coefficients(rng, 200, 3, 2.0).astype(np.float32)

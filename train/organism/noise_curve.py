@@ -13,7 +13,6 @@ from simulate.panels.panel import Point, series_of
 from simulate.sampling import telling_hashes
 from simulate.symmetries import in_another_basis
 from train.analysis import measured
-from train.analysis.departures import in_float32
 from train.analysis.figure import AnalysisFigure
 from train.analysis.masks import CLAMP, extract
 from train.organism.family import BETA, Sizes, noisy, oracle_masks, stream
@@ -59,7 +58,7 @@ def _scores(sizes: Sizes, rng: np.random.Generator) -> list[list[float]]:
         network = noisy(exact, level, own)
         hidden, order = in_another_basis(network, own)
         truth = replace(planted, **planted.in_order(order))
-        found = score(extract(in_float32(hidden), sizes.k, sizes.c), truth, own)
+        found = score(extract(hidden.astype(np.float32), sizes.k, sizes.c), truth, own)
         known = np.vstack(oracle_masks(network, hashes, level))
         oracle = float(np.maximum(cohens_kappa(known, stacked), 0.0).mean())
         rows.append([found["score"], oracle, found["score_baseline"]])

@@ -16,6 +16,7 @@ from train.panels.trained import plain_value
 from train.presets import PRESETS
 from train.recipe import Recipe
 from train.sweep import seconds
+from train.sweep import trained as train_by
 
 _CLAMP = replace(PRESETS["source"], batch=256, steps=4_000)
 _COMPLEMENT = replace(PRESETS["complement"], batch=256, steps=4_000)
@@ -70,22 +71,12 @@ def train_and_analyse(rng: np.random.Generator, sample: int, **fields: Any) -> d
     the harder task the analysis is of the network without its second embedding, on the uniform
     task.
     """
-    import torch
-
     from simulate.harder_task import TargetNetwork
-    from train import record
-    from train.fit import DivergedError, fit
 
     recipe = Recipe(**fields)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        state = fit(recipe)
-        found = {"diverged": False, **record.measured(state), **record.mechanism(state)}
-    except DivergedError:
-        return {"diverged": True}
-    finally:
-        torch.set_num_threads(threads)
+    found, state = train_by(recipe)
+    if state is None:
+        return found
     network = state.model.to_network()
     network = network.network if isinstance(network, TargetNetwork) else network
     return found | analysed(network, recipe.k, recipe.c, rng, sample)

@@ -76,32 +76,28 @@ def train_and_watch(rng: np.random.Generator, moments: int, **fields: Any) -> di
     Lists, one entry a moment: step; kl (the loss), total_variation, failure_rate on 4,096 fresh
     inputs; and `look`. diverged: where that is True nothing else is known.
     """
-    import torch
-
     from train.fit import DivergedError, advance, begin, judge
+    from train.threads import one_thread
 
     recipe = Recipe(**fields)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     seen = []
-    try:
-        state = begin(recipe)
-        for step in _moments(recipe.steps, moments):
-            advance(state, step - state.step)
-            found = judge(state, INPUTS)
-            seen.append(
-                {
-                    "step": step,
-                    "kl": found.kl,
-                    "total_variation": found.total_variation,
-                    "failure_rate": found.failure_rate,
-                    **look(state.model.to_network(), recipe.k, recipe.c),
-                }
-            )
-    except DivergedError:
-        return {"diverged": True}
-    finally:
-        torch.set_num_threads(threads)
+    with one_thread():
+        try:
+            state = begin(recipe)
+            for step in _moments(recipe.steps, moments):
+                advance(state, step - state.step)
+                found = judge(state, INPUTS)
+                seen.append(
+                    {
+                        "step": step,
+                        "kl": found.kl,
+                        "total_variation": found.total_variation,
+                        "failure_rate": found.failure_rate,
+                        **look(state.model.to_network(), recipe.k, recipe.c),
+                    }
+                )
+        except DivergedError:
+            return {"diverged": True}
     return {"diverged": False, **{name: [each[name] for each in seen] for name in seen[0]}}
 
 
@@ -260,7 +256,7 @@ def figure(points: Sequence[Point]):
 PANEL = Panel(
     NAME,
     "How the code forms, a line per network: presets `source` and `complement` (n=512, d=h=64, "
-    "k=3; 12,000 and 8,000 steps; five seeds each). KL on 4,096 fresh inputs over ln(n/k), "
+    "k=3; 12,000 and 8,000 steps; several seeds each). KL on 4,096 fresh inputs over ln(n/k), "
     "that of equal probabilities; the share of units whose weights read and written have two modes "
     "each; the agreement of the two masks, between that of shuffled tokens (0) and all entries "
     "(1); the share of units of the commoner orientation. Right: by how many doublings of the step "

@@ -16,16 +16,18 @@ HARDER = replace(PRESETS["harder"], steps=12_000)
 TASKS = {"harder": "any distribution", "uniform": "uniform"}
 
 
-def clamp_agreement(row: Row) -> float:
-    """Share of (token, clamp unit) entries on which the masks agree, of a network of clamp units.
+def clamp_agreement(row: Row) -> float | None:
+    """Share of (token, clamp unit) entries on which the masks agree; None unless most units clamp.
 
-    Its score is their number over that of all entries of live units.
+    A network's score counts those entries where clamp is the commoner orientation.
     """
     units = row["units"]
+    if units["clamp"] <= units["complement"]:
+        return None
     return row["score"] * (row["d"] - units["dead"]) / units["clamp"]
 
 
-NUMBERS: dict[str, tuple[str, Callable[[Row], float]]] = {
+NUMBERS: dict[str, tuple[str, Callable[[Row], float | None]]] = {
     "clamp": ("share of clamp units", lambda row: row["units"]["clamp"] / row["d"]),
     "agreement": ("mask agreement", lambda row: row["mask_agreement"]),
     "clamp_agreement": ("agreement, clamp", clamp_agreement),
@@ -73,12 +75,14 @@ def table(rows: Sequence[Row]) -> list[Point]:
             count = sum(row["verdict"] == verdict for row in own)
             made.append(Point("verdict", task, verdict, place, count))
         for name, (_, number) in NUMBERS.items():
-            values = [number(row) for row in own]
-            made.append(mean_point(name, task, place, values, own[0]))
+            values = [(row, value) for row in own if (value := number(row)) is not None]
+            if not values:
+                continue
+            made.append(mean_point(name, task, place, [value for _, value in values], own[0]))
             sizes = {letter: own[0][letter] for letter in "nkd"}
             made += [
                 Point(name, task, f"seed {row['seed']}", place, value, **sizes)
-                for row, value in zip(own, values, strict=True)
+                for row, value in values
             ]
     return made
 
@@ -117,7 +121,7 @@ PANEL = Panel(
     NAME,
     "Networks of the harder task, any wanted distribution over the k tokens (target logits of "
     "standard deviation 1), beside networks of the uniform task by the same recipe (n=512, d=h=96, "
-    "k=3; 12,000 steps). Dashes: three seeds; marks: their mean, 95 % interval (Student t). "
+    "k=3; 12,000 steps). Dashes: seeds; marks: their mean, 95 % interval (Student t). "
     "Agreement of the masks over all live units, and over the clamp units alone; mean "
     "eigenvalue of W_in W_out; width of the union's states after the layer over that before it; "
     "share of 100,000 inputs with a covered non-member. The last two numbers are of behaviour, "

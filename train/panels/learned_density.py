@@ -226,7 +226,7 @@ def figure(points: Sequence[Point]):
 
 PANEL = Panel(
     NAME,
-    "Density of the learned masks (circles: mean over three seeds, 95 % intervals, Student t) when "
+    "Density of the learned masks (circles: mean over the seeds, 95 % intervals, Student t) when "
     "one thing at a time changes about n=256, d=h=64, k=3, W_E of scale 4, learning rate 0.015 "
     "(4,000 steps; the rate of W_E is four times as large throughout). Dashed and dotted, the "
     "density at which random hashes have the least false-positive rate and the least P_fail. "

@@ -115,8 +115,9 @@ PANEL = Panel(
     "tokens that hit the member's own units, which tokens these are, the units it does not own, "
     "and what bypasses the units; covariance of the part with the whole over the whole's variance. "
     "Right: the standard deviation over the members; what it would be if logits were the "
-    "sums of the tokens' bit weights; and if the units' states were not cut at their thresholds. "
-    "Mean over three seeds, 95 % intervals (Student t); 8,192 inputs each.",
+    "sums of the tokens' bit weights; and of what comes through the units if their states were "
+    "not cut at their thresholds. Mean over the seeds, 95 % intervals (Student t); 8,192 inputs "
+    "each.",
     tasks,
     checks,
     table,
