@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
+import shutil
 import string
 from pathlib import Path
 from typing import Any
@@ -78,7 +80,7 @@ class TestResults:
         assert results.find_all(VERDICT, names) == [1.25, 2.0]
 
     def test_one_is_one(self, saved):
-        with pytest.raises(LookupError, match="2 values"):
+        with pytest.raises(DomainError, match=r"must have one value at scaling.*; got 2"):
             Results(saved).find(VERDICT, ("checks", {"name": re.compile("slope")}, "observed"))
 
     @pytest.mark.parametrize(
@@ -173,10 +175,27 @@ class TestVerdicts:
         assert row.commands == ["python -m scaling", "python -m analysis/source"]
         assert row.missing == []
 
-    def test_a_wrong_number_is_refuted_and_the_prose_follows_it(self, saved):
-        write(saved, VERDICT, {"checks": [check("slope", "a", 0.75)]})
+    def test_prose_follows_the_number(self, saved):
+        write(saved, VERDICT, {"checks": [check("slope", "a", 1.75)]})
+        assert judge(claim(), Results(saved)).finding == "The slope is 1.75."
+
+    @pytest.mark.parametrize("observed", [0.75, None])
+    def test_a_wrong_number_is_refuted_and_nothing_is_said_of_it(self, saved, observed):
+        write(saved, VERDICT, {"checks": [check("slope", "a", observed)]})
+        row = judge(claim(limit="But."), Results(saved))
+        assert (row.verdict, row.finding, row.limit) == (REFUTED, "", "")
+        assert judge(claim(question=True), Results(saved)).verdict == OPEN
+
+    def test_rules_see_intervals(self, saved):
+        surely = claim(holds=lambda values: values["rate"].high < 0.4)
+        assert judge(surely, Results(saved)).verdict == REFUTED
+        surely = claim(holds=lambda values: values["rate"].low > 0.1)
+        assert judge(surely, Results(saved)).verdict == CONFIRMED
+
+    def test_a_job_that_did_not_end_is_missing(self, saved):
+        (saved / "scaling/run.json").unlink()
         row = judge(claim(), Results(saved))
-        assert (row.verdict, row.finding) == (REFUTED, "The slope is 0.75.")
+        assert (row.verdict, row.missing) == (MISSING, ["scaling"])
 
     def test_a_limit_is_stated_where_it_applies(self, saved):
         limited = {"limit": "But {rate:.0%} fail."}
@@ -223,12 +242,32 @@ class TestRendering:
         assert "confirmed with a limit" in text
 
 
+@pytest.fixture(scope="module")
+def rows():
+    """Every claim over the results that come with the project."""
+    return ledger(CLAIMS, Results(EVIDENCE))
+
+
+@pytest.fixture(scope="module")
+def of_another_network(tmp_path_factory):
+    """The same results, but for an analysis of a network that was never trained."""
+    pytest.importorskip("torch")
+    import numpy as np
+
+    from tests.train.subjects import untrained
+    from train.analysis.report import analyse
+    from train.analysis.subject import Subject
+
+    folder = shutil.copytree(EVIDENCE, tmp_path_factory.mktemp("planted") / "evidence")
+    network = untrained(np.random.default_rng(0), 96, 24, 24)
+    record = analyse(Subject(network, k=3, c=2.0), inputs=2000).record
+    for name in ("source", "complement"):
+        write(folder, f"analysis/{name}/analysis.json", record)
+    return ledger(CLAIMS, Results(folder))
+
+
 class TestEvidence:
     """The results that come with the project, and the claims over them."""
-
-    @pytest.fixture(scope="class")
-    def rows(self):
-        return ledger(CLAIMS, Results(EVIDENCE))
 
     def test_every_claim_has_its_results(self, rows):
         assert Results(EVIDENCE).missing() == {}
@@ -252,10 +291,72 @@ class TestEvidence:
             literal = "".join(text for text, *_ in string.Formatter().parse(prose))
             assert re.findall(r"\d[.]\d|\d ?%", literal) == []
 
+    def test_numbers_of_the_readme(self):
+        points = Results(EVIDENCE).read("study/learned_codes.csv")
+        trained = [point for point in points if point["kind"] == "trained"]
+        text = " ".join(Path("README.md").read_text("utf-8").split())
+        densest = {512.0: (0.156, 0.159), 1024.0: (0.0, 1.0)}  # preset best, and wide
+        variations = []
+        for n, (low, high) in densest.items():
+            own = [point for point in trained if point["n"] == n and low < point["x"] < high]
+            failing = [100.0 * point["y"] for point in own if point["axis"] == "failure"]
+            assert len(failing) == 5
+            assert f"{min(failing):.2f} to {max(failing):.2f} %" in text
+            variations += [point["y"] for point in own if point["axis"] == "variation"]
+        assert f"is {min(variations):.4f} to {max(variations):.4f}" in text
+
     def test_the_readme_has_the_verdicts(self, rows):
         text = Path("README.md").read_text("utf-8")
         table = text.partition("<!-- verdicts -->\n\n")[2].partition("\n\n<!-- /verdicts -->")[0]
         assert table == render.verdicts(rows)
+
+    # those about what a trained network is and does
+    @pytest.mark.parametrize("key", ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "14"])
+    def test_an_untrained_network_confirms_nothing(self, of_another_network, key):
+        row = next(row for row in of_another_network if row.key == key)
+        assert row.verdict in (REFUTED, MISSING)
+
+    @pytest.mark.parametrize("key", ["12", "13", "14", "15", "E"])
+    def test_a_failed_check_confirms_nothing(self, tmp_path, key):
+        folder = shutil.copytree(EVIDENCE, tmp_path / "evidence")
+        for job in ("scaling", "survey"):
+            record = json.loads((folder / f"{job}/verdict.json").read_text())
+            checks = [each | {"passed": False} for each in record["checks"]]
+            write(folder, f"{job}/verdict.json", {"checks": checks})
+        row = judge(next(each for each in CLAIMS if each.key == key), Results(folder))
+        assert row.verdict in (REFUTED, OPEN)
+
+    @pytest.mark.parametrize(
+        ("key", "file", "wrong"),
+        [
+            ("A", "certificates/finished/certify.json", {"structural": False}),
+            ("A", "certificates/source/certify.json", {"searched": {"how": "sample", "inputs": 9}}),
+            ("C", "analysis/source/analysis.json", {"uniformity": {"unsaturated_variance": 0.1}}),
+        ],
+    )
+    def test_a_question_stays_open_without_its_answer(self, tmp_path, key, file, wrong):
+        folder = shutil.copytree(EVIDENCE, tmp_path / "evidence")
+        record = json.loads((folder / file).read_text())
+        for name, value in wrong.items():
+            record[name] = record[name] | value if isinstance(value, dict) else value
+        write(folder, file, record)
+        row = judge(next(each for each in CLAIMS if each.key == key), Results(folder))
+        assert (row.verdict, row.finding) == (OPEN, "")
+
+    @pytest.mark.parametrize("key", ["B", "F"])
+    def test_a_number_of_no_effect_answers_nothing(self, tmp_path, key):
+        folder = shutil.copytree(EVIDENCE, tmp_path / "evidence")
+        for name in ("learned_density", "formation"):
+            rows = list(csv.DictReader((folder / f"survey/{name}.csv").read_text().splitlines()))
+            for row in rows:
+                if row["axis"].startswith("power of") or row["axis"] == "lag":
+                    row |= {"y": "0.0", "low": "-1.0", "high": "1.0"}
+            with (folder / f"survey/{name}.csv").open("w", newline="") as stream:
+                writer = csv.DictWriter(stream, rows[0])
+                writer.writeheader()
+                writer.writerows(rows)
+        row = judge(next(each for each in CLAIMS if each.key == key), Results(folder))
+        assert row.verdict == OPEN
 
     def test_it_is_small(self):
         size = sum(path.stat().st_size for path in EVIDENCE.rglob("*") if path.is_file())

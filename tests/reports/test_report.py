@@ -29,7 +29,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("report")
     (out / "figures").mkdir()
     (out / "figures/earlier.svg").write_text("earlier")
+    (out / "ledger.json").write_text('{"figures": ["earlier"]}')
     (out / "notes.txt").write_text("mine")
+    (out / "figures/mine.svg").write_text("mine")
     done = report("--out", out)
     assert (done.returncode, done.stderr.count("missing:")) == (0, 0), done.stderr
     assert "confirmed" in done.stdout
@@ -49,6 +51,7 @@ class TestCommand:
         }
         assert not (built / "figures/earlier.svg").exists()
         assert (built / "notes.txt").read_text() == "mine"
+        assert (built / "figures/mine.svg").read_text() == "mine"
 
     def test_every_link_of_the_pages_leads_to_a_file(self, built):
         for page in ("claims.md", "figures.md"):
