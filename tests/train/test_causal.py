@@ -11,14 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulate.constructions import clamp
+from simulate.constructions import clamp, mixed
 from simulate.network import ReluNetwork
 from simulate.sampling import random_coefficients, random_sets
+from simulate.symmetries import in_another_basis
 from tests.train.subjects import (
     CONSTRUCTIONS,
     hashes_for,
-    in_another_basis,
-    mixed,
     trained,
     untrained,
 )

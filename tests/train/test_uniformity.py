@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulate.constructions import clamp, complement_limit, complement_limit_error
+from simulate.constructions import clamp, complement_limit, complement_limit_error, mixed
 from simulate.network import ReluNetwork
 from simulate.sampling import random_coefficients, random_sets
-from tests.train.subjects import CONSTRUCTIONS, hashes_for, in_another_basis, mixed
+from simulate.symmetries import in_another_basis
+from tests.train.subjects import CONSTRUCTIONS, hashes_for
 from tests.train.test_symmetries import SUBJECTS, assert_same, subject
 from train.analysis import uniformity
 from train.analysis.masks import extract
