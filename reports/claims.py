@@ -348,7 +348,7 @@ CLAIMS: Sequence[Claim] = (
             ),
         },
         finding="On {inputs:,} inputs no uncovered token had a probability above {largest:.3f}; a "
-        "member stood below an uncovered token on {below:.2%} of them.",
+        "member stood below an uncovered token on at most {below.high:.3%} of them.",
         # where the masks cover everything nothing is uncovered
         holds=lambda values: values["largest"] < 0.2 and values["covered"].high < 0.1,
         limit="The complement network gave an uncovered token up to {other_largest:.2f}.",
@@ -677,7 +677,7 @@ CLAIMS: Sequence[Claim] = (
         "total variation of {tv:.4f} where {trained_tv:.4f} was trained.",
         holds=lambda values: values["how"] == "all inputs" and values["structural"],
         limit="With one bit missing it is false of the trained network: at one input a member lies "
-        "{seen:.2f} nats from such a token, harmlessly rare. And no unit-by-unit proof exists: "
+        "{seen:.2f} nats from such a token. And no unit-by-unit proof exists: "
         "{gates} of its {units} gates hold for every input.",
         limited=lambda values: values["seen"] < 0.0,
         figures=[("certificates/source", "certificate"), ("certificates/finished", "certificate")],

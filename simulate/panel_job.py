@@ -103,6 +103,8 @@ class PanelJob:
         every_task = sweep.distinct([task for panel in chosen for task in tasks[panel.name]])
         configuration["tasks"] = sweep.fingerprint(every_task)
         with Ledger(self.out / "results.jsonl", configuration, self.resume) as ledger:
+            # of an interrupted run, whose time is not in `seconds`
+            kept = {"results_kept": len(ledger.results)}
             self._remove_earlier(panels, style.FORMATS)
             with sweep.progress_bar(every_task, ledger) as on_progress:
                 results = sweep.run(
@@ -133,7 +135,7 @@ class PanelJob:
             record = verdict(checks)
             output.write_whole(self.out / "verdict.json", output.as_json(record))
             seconds = time.monotonic() - started
-            run_record = output.run_record(command, configuration, seconds)
+            run_record = output.run_record(command, configuration | kept, seconds)
             output.write_whole(self.out / "run.json", output.as_json(run_record))
         self._report(record, seconds)
         return record

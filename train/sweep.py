@@ -186,6 +186,8 @@ class Sweep:
             "tasks": sweep.fingerprint(tasks),
         }
         with Ledger(self.out / "results.jsonl", configuration, self.resume) as ledger:
+            # of an interrupted sweep, whose time is not in `seconds`
+            kept = {"results_kept": len(ledger.results)}
             self._remove_earlier()
             with sweep.progress_bar(tasks, ledger) as on_progress:
                 # every recipe has its own seed
@@ -200,7 +202,7 @@ class Sweep:
             output.write_whole(self.out / "networks.csv", as_csv(rows))
             record = output.run_record(
                 output.command_of("train.sweep"),
-                configuration,
+                configuration | kept,
                 time.monotonic() - started,
                 packages=("torch", "safetensors"),
             )
