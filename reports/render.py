@@ -8,11 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
-
 from reports.ledger import ANSWERED, CONFIRMED, LIMITED, MISSING, OPEN, PARTLY, REFUTED, Row
 from reports.results import Figure
+from reports.templating import render
 
 _TEMPLATES = Path(__file__).parent / "templates"
 # the verdicts' classes in the page
@@ -29,8 +27,8 @@ _MARKS = {
 
 def markdown(rows: Sequence[Row], missing: Mapping[str, str]) -> str:
     """claims.md, with figures as files below figures/. missing: commands by job."""
-    text = _render(
-        "claims.md.j2",
+    text = render(
+        _TEMPLATES / "claims.md.j2",
         False,
         rows=[_plain(row) for row in rows],
         missing=missing,
@@ -41,8 +39,11 @@ def markdown(rows: Sequence[Row], missing: Mapping[str, str]) -> str:
 
 def section(rows: Sequence[Row]) -> str:
     """The claims' section of the page, with the figures inside it."""
-    return _render(
-        "claims.html.j2", True, rows=[_plain(row) for row in rows], summary=summary(rows)
+    return render(
+        _TEMPLATES / "claims.html.j2",
+        True,
+        rows=[_plain(row) for row in rows],
+        summary=summary(rows),
     )
 
 
@@ -89,22 +90,3 @@ def _plain(row: Row) -> dict[str, Any]:
     ]
     anchor = re.sub(r"[^\w\- ]", "", f"{row.key}. {row.title}".lower()).replace(" ", "-")
     return {**vars(row), "figures": figures, "mark": _MARKS[row.verdict], "anchor": anchor}
-
-
-def _with_subscripts(text: str) -> Markup:
-    """HTML of a plain text in which W_E, P_fail and the like are letters with subscripts."""
-    return Markup(
-        re.sub(r"\b([A-Za-zκ])_([A-Za-z]+)\b", r"<var>\1</var><sub>\2</sub>", str(escape(text)))
-    )
-
-
-def _render(template: str, html: bool, **values: Any) -> str:
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        undefined=StrictUndefined,
-        autoescape=html,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["with_subscripts"] = _with_subscripts
-    return environment.get_template(template).render(**values)

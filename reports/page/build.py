@@ -56,17 +56,12 @@ def build(
     section, trusted as it is. source: a plain sentence for the foot of the page. Raises
     DomainError for weights whose metadata have no proper k and c, or that are too large to show.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from reports.templating import render
 
     network = None if weights is None else _network_data(weights, mask_failure_probability)
-    page = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        undefined=StrictUndefined,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    ).get_template("page.html.j2")
-    return page.render(
+    return render(
+        _FOLDER / "page.html.j2",
+        html=True,
         style=(_FOLDER / "page.css").read_text("utf-8"),
         script="\n".join(
             (_FOLDER / "scripts" / f"{name}.js").read_text("utf-8") for name in _SCRIPTS
