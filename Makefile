@@ -39,7 +39,7 @@ report: install
 	$(RUN) -m reports $(ARGS)
 
 # everything that the report rests on, from nothing: about an hour and a half on two cores, with
-# QUICK=1 some minutes. Finished jobs are kept and interrupted ones resumed when it is called again.
+# QUICK=1 about five minutes. Finished jobs are kept and interrupted ones resumed when it is called again.
 reproduce: $(ALL)/scaling/run.json $(ALL)/study/run.json $(ALL)/survey/run.json \
 		$(NETWORKS:%=$(ALL)/analysis/%/run.json) $(ALL)/certificates/source/run.json \
 		$(ALL)/certificates/finished/run.json $(ALL)/organisms/run.json
