@@ -144,7 +144,7 @@ CLAIMS: Sequence[Claim] = (
                 style=".5%",
             ),
         },
-        finding="Of all entries {agreement:.4%} agree ({differing} differ; shuffled tokens "
+        finding="Of all entries {agreement:.2%} agree ({differing} differ; shuffled tokens "
         "{shuffled:.0%}). Over the study's {study.count} networks {study.low:.3%} or more do.",
         holds=lambda values: values["agreement"] > 0.999 and values["study"].low > 0.999,
         limit="There is a second mechanism, the complement: its high modes are the same tokens, "
@@ -347,8 +347,9 @@ CLAIMS: Sequence[Claim] = (
                 style=".3f",
             ),
         },
-        finding="On {inputs:,} inputs no uncovered token had a probability above {largest:.3f}; a "
-        "member stood below an uncovered token on at most {below.high:.3%} of them.",
+        finding="On {inputs:,} inputs no uncovered token had a probability above {largest:.3f}. A "
+        "member stood below an uncovered token on {below:.3%} of them (upper end of the interval: "
+        "{below.high:.3%}).",
         # where the masks cover everything nothing is uncovered
         holds=lambda values: values["largest"] < 0.2 and values["covered"].high < 0.1,
         limit="The complement network gave an uncovered token up to {other_largest:.2f}.",
@@ -422,8 +423,8 @@ CLAIMS: Sequence[Claim] = (
             values["narrowed"] < 0.25
             and values["hits_0"] < 0.0 < values["hits_1"] < values["hits_2"]
         ),
-        limit="Not exactly: over 4,096 inputs the lowest state of the union lies {gap:+.3f} from "
-        "the highest outside it.",
+        limit="Not exactly: over 4,096 inputs the lowest state of the union less the highest "
+        "outside it is {gap:.3f}, so that they overlap.",
         limited=lambda values: values["gap"] < 0.0,
         figures=_of_source("hidden_basis", "hidden_states", "layer_eigenvalues"),
     ),
@@ -835,15 +836,13 @@ CLAIMS: Sequence[Claim] = (
             "tv": _inside("total_variation from levels", "total variation, logit levels"),
             "tv_ratio": _ratio("total_variation from levels", "total variation, logit levels"),
         },
-        finding="How often the masks cover a non-member is predicted exactly ({checks.passed} of "
-        "{checks.total} checks; {masks:.0%} of the intervals hold). Total variation is "
-        "{tv_ratio:.2f} times what the levels of its logits predict (median).",
+        finding="In part. How often they cover a non-member is predicted exactly ({checks.passed} "
+        "of {checks.total} checks; {masks:.0%} of the intervals hold), how often the network fails "
+        "is not ({failing:.0%}). Total variation is {tv_ratio:.2f} times what the levels of its "
+        "logits predict (median).",
         holds=lambda values: bool(values["checks"]) and values["masks"] > 0.8,
-        limit="How often the network fails is another matter: the masks' rate lies in the interval "
-        "for {failing:.0%} of the networks. Clamp networks fail {by_size.low:.2f} to "
-        "{by_size.high:.2f} times as often, least where k = 2 and possible inputs are so few that "
-        "each is seen many times; that networks then learn which covered tokens are no members is "
-        "likely, and not tested here.",
+        limit="Clamp networks fail {by_size.low:.2f} to {by_size.high:.2f} times as often as their "
+        "masks say, least where k = 2 and the possible inputs are few. Why is open.",
         limited=lambda values: values["failing"] < 0.9,
         figures=[
             ("survey", "predicted_against_measured"),

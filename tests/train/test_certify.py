@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -86,6 +87,25 @@ def test_constructions_are_proved_without_slack(kind: str, tmp_path, capsys) -> 
     assert found["failure"] == pytest.approx(found["covered"]["share"], rel=1e-15)
     assert "seconds" not in json.dumps(found)
     assert check_apart(tmp_path).returncode == 0
+
+
+def test_what_is_not_in_the_certificate_is_said(tmp_path, capsys) -> None:
+    """Gates that fail leave margins that only the command derives."""
+    network, _ = near(0.01)
+    path = store(tmp_path / "near.safetensors", network)
+    found = certified(tmp_path / "out", path, "--most-inputs", "0")
+    text = capsys.readouterr().out
+    claims = json.loads((tmp_path / "out/certificate.json").read_text())["claims"]
+    assert found["in_certificate"] == (claims["structure"] is not None)
+    assert not found["in_certificate"]
+    said = "derived here, not in the certificate" in text
+    assert said == (found["smallest_level"] is not None)
+
+
+def test_the_checkers_bad_input_is_one_line(tmp_path) -> None:
+    done = check_apart(tmp_path)
+    assert done.returncode == 2
+    assert re.fullmatch(r"error: Check a certificate: [^\n]*\n", done.stderr)
 
 
 def test_the_checker_rejects_what_was_tampered_with(tmp_path) -> None:

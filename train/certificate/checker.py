@@ -1,9 +1,8 @@
 """Check a certificate: python -m train.certificate.checker WEIGHTS CERTIFICATE
 
-Written apart from what makes certificates; the mathematics is that of `normal_form`, `levels` and
-`boxes`. Every claim is derived again or replayed in rationals: exit code 0, or 1 where one is not.
-What is computed differs from its exact value by at most `error`, (operations on a path) x 2^-52 x
-(the same in absolute values), or not at all: sums of multiples of 2^-p below 2^(53-p) are exact.
+Written apart from `normal_form`, `levels`, `boxes`. Exit code 0, 1 at the first claim that fails, 2
+for bad input. A computed value is off by at most `error`, (operations on a path) x 2^-52 x (the
+same in absolute values), or by nothing: sums of multiples of 2^-p below 2^(53-p) are exact.
 """
 
 import base64
@@ -125,8 +124,7 @@ class Network:
         return x + rational(w.get("b_U", np.zeros(len(self.own)))[wanted])
 
     def enumerate(self, level, margin):
-        """Number of inputs with a covered non-member. With a margin: asserts that l_a - l_t is at
-        least that wherever t misses `level` bits, halving boxes of alpha until it is clear."""
+        """Number of inputs with a covered token. Asserts l_a - l_t >= margin, t missing `level`."""
         every, covered = itertools.combinations(range(len(self.own)), self.k), 0
         while len(tokens := np.array(list(itertools.islice(every, 256)), int)):
             missing = (~self.own[tokens].any(axis=1)) @ self.own.T.astype(np.float32)
@@ -162,11 +160,12 @@ def check(weights, cert):
     yield "these are the weights", fingerprint(weights) == cert["weights"]
     net, claims = Network(weights, cert), cert["claims"]
     hit, missed = net.hit <= 0, net.missed_low >= 0
-    yield "units off when hit", bool(hit[np.array(claims["hit"], bool)].all())
-    yield "units on when missed", bool(missed[np.array(claims["missed"], bool)].all())
+    off, on = (np.array(claims[name], bool) for name in ("hit", "missed"))
+    yield f"{off.sum()} units off when hit", bool(hit[off].all())
+    yield f"{on.sum()} units on when missed", bool(missed[on].all())
     for unit, tokens, alpha in claims["gate_counterexamples"]:
         y = int(cert["sign"][unit]) * net.hidden(tokens, alpha, [unit])[1][0]
-        yield f"unit {unit} is wrong", bool(y > 0 if net.own[tokens, unit].any() else y < 0)
+        yield f"unit {unit} errs at an input", bool(y > 0 if net.own[tokens, unit].any() else y < 0)
     for s, tokens, alpha, member, other, most in claims["counterexamples"]:
         lead = np.subtract(*net.replay(tokens, alpha, [member, other]))
         bits = (net.own[other] & ~net.own[tokens].any(axis=0)).sum()
@@ -174,9 +173,8 @@ def check(weights, cert):
         yield f"margin {s} is at most {most}", bool(fits and lead <= Fraction(most))
     if structure := claims["structure"]:
         low, spread, gap = net.margins()
-        yield "every gate holds", bool(hit.all() and missed.all())
-        margins = np.array(structure["margins"], float)
-        yield "margins", bool(((low >= margins) | np.isnan(margins) & np.isinf(low)).all())
+        margins = np.array([INF if x is None else x for x in structure["margins"]])
+        yield "gates, margins", bool(hit.all() and missed.all() and (low >= margins).all())
         yield "member_spread", bool(spread <= structure["member_spread"])
         yield "covered_gap", bool(gap <= structure["covered_gap"])
         leak = (len(net.own) - net.k) * math.exp(-low[0]) / net.k
@@ -187,13 +185,15 @@ def check(weights, cert):
         yield f"all inputs, of which {covered} have a covered token", covered == every["covered"]
 
 
-def main(weights, certificate):
-    verdicts, tensors = [], {name: x for name, x in load_file(weights).items() if name in NAMES}
-    for claim, holds in check(tensors, json.loads(Path(certificate).read_text())):
+def main(*paths):
+    if len(paths) != 2 or not all(Path(path).is_file() for path in paths):
+        sys.exit(print("error:", __doc__.splitlines()[0], file=sys.stderr) or 2)
+    tensors = {name: x for name, x in load_file(paths[0]).items() if name in NAMES}
+    for claim, holds in check(tensors, json.loads(Path(paths[1]).read_text())):
         print("proved  " if holds else "REJECTED", claim, flush=True)
-        verdicts.append(holds)
-    return 0 if all(verdicts) else 1
+        if not holds:
+            sys.exit(1)
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    main(*sys.argv[1:])

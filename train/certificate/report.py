@@ -56,6 +56,9 @@ def record(proof: Proof) -> dict[str, Any]:
             "c": form.c,
             "smallest_level": proof.smallest_level,
             "structural": proof.structural,
+            # the checker derives margins where all gates hold, or looks at every input
+            "in_certificate": proof.structural or searched.how == "all inputs",
+            "tokens_at_level": _tokens_at(proof.smallest_level, form.owners),
             "sharp": follows.sharp,
             "gates": {
                 "units": form.h,
@@ -99,6 +102,11 @@ def record(proof: Proof) -> dict[str, Any]:
     )
 
 
+def _tokens_at(level: int | None, owners: np.ndarray) -> int | None:
+    """How many tokens own so many units that they can miss as many bits."""
+    return None if level is None else int((owners.sum(axis=1) >= level).sum())
+
+
 def _statement(statement: Statement) -> dict[str, Any]:
     counted = np.isfinite(statement.bound)
     return {
@@ -138,16 +146,19 @@ def summary(found: Mapping[str, Any]) -> list[str]:
         theorem = "proved: every member outranks every token that misses a bit"
     else:
         theorem = f"proved: every member outranks every token that misses {level} bits or more"
-    how = {
-        "unneeded": "from the structure of the weights alone",
-        "all inputs": f"over all {searched['inputs']:,} inputs, {searched['boxes']:,} boxes",
-        "sample": "from the structure of the weights; inputs were only sampled",
-    }[searched["how"]]
+    how = "from the structure of the weights alone"
+    if searched["how"] == "all inputs":
+        how = f"over all {searched['inputs']:,} inputs, {searched['boxes']:,} boxes"
+    elif level is not None and not found["in_certificate"]:
+        how += "; derived here, not in the certificate"
+    able = (
+        "" if level is None else f"; {found['tokens_at_level']} of {found['n']} tokens own so many units"
+    )
     lines = [
         f"{found['checkpoint']}: {sizes}, c = {found['c']:g}",
         "",
         f"no false negatives  {theorem}",
-        f"                    {how}; all alpha in [1, c]",
+        f"                    {how}; all alpha in [1, c]{able}",
         f"gates               {gates['proved']} of {gates['units']} units are off whenever owned "
         "and on whenever not",
         f"                    off when owned: {gates['hit']['proved']} proved, "
@@ -258,7 +269,6 @@ def _draw(table: Sequence[Point]) -> Figure:
     left.axhline(0.0, color=style.GREY, linewidth=0.8)
     left.set_xlabel("missing bits, at least")
     left.set_ylabel("smallest lead of a member, nats")
-    left.legend(loc="best")
     gates = series_of(table, axis="gate")
     for series, colour, marker in ((HIT, style.COLOURS[1], "v"), (MISSED, style.COLOURS[0], "o")):
         ordered = sorted(p.y for p in gates.get(series, []))
@@ -274,5 +284,7 @@ def _draw(table: Sequence[Point]) -> Figure:
     right.axhline(0.0, color=style.GREY, linewidth=0.8)
     right.set_xlabel("hidden unit, sorted")
     right.set_ylabel("input of the unit, signed")
-    right.legend(loc="best")
+    # outside, where no mark can be taken for a legend's
+    for axes in (left, right):
+        axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2 if axes is left else 1)
     return fig
