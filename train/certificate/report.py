@@ -151,14 +151,15 @@ def summary(found: Mapping[str, Any]) -> list[str]:
         how = f"over all {searched['inputs']:,} inputs, {searched['boxes']:,} boxes"
     elif level is not None and not found["in_certificate"]:
         how += "; derived here, not in the certificate"
-    able = (
-        "" if level is None else f"; {found['tokens_at_level']} of {found['n']} tokens own so many units"
-    )
+    if level is not None:
+        how_many = f"; {found['tokens_at_level']} of {found['n']} tokens own so many units"
+    else:
+        how_many = ""
     lines = [
         f"{found['checkpoint']}: {sizes}, c = {found['c']:g}",
         "",
         f"no false negatives  {theorem}",
-        f"                    {how}; all alpha in [1, c]{able}",
+        f"                    {how}; all alpha in [1, c]{how_many}",
         f"gates               {gates['proved']} of {gates['units']} units are off whenever owned "
         "and on whenever not",
         f"                    off when owned: {gates['hit']['proved']} proved, "
