@@ -317,8 +317,8 @@ CLAIMS: Sequence[Claim] = (
             < 1.25
         ),
         limit="Equal on average: bits are worth different amounts, the probability with one bit "
-        "missing has the sd above, and the levels' extremes overlap (the lowest covered logit is "
-        "{clear:+.1f} nats from the highest that misses a bit).",
+        "missing has the sd above, and the levels' extremes overlap (the lowest covered logit less "
+        "the highest that misses a bit is {clear:.1f} nats).",
         limited=lambda values: values["clear"] < 0.0,
         figures=_of_source("hashes_against_union", "missing_bit_levels"),
     ),
@@ -677,8 +677,8 @@ CLAIMS: Sequence[Claim] = (
         "{margin:.2f} nats ({margin_seen:.2f} was seen), a failure rate of {rate[0]:.4%}, and a "
         "total variation of {tv:.4f} where {trained_tv:.4f} was trained.",
         holds=lambda values: values["how"] == "all inputs" and values["structural"],
-        limit="With one bit missing it is false of the trained network: at one input a member lies "
-        "{seen:.2f} nats from such a token. And no unit-by-unit proof exists: "
+        limit="With one bit missing it is false of the trained network: at one input a member's "
+        "logit less such a token's is {seen:.2f} nats. And no unit-by-unit proof exists: "
         "{gates} of its {units} gates hold for every input.",
         limited=lambda values: values["seen"] < 0.0,
         figures=[("certificates/source", "certificate"), ("certificates/finished", "certificate")],

@@ -47,7 +47,10 @@ class ReluNetwork:
             if tensor is None:
                 continue
             if tensor.shape != wanted.get(name, tensor.shape):
-                raise DomainError(f"{name} must have shape {wanted[name]}; got {tensor.shape}")
+                hint = ", its transpose" if tensor.shape[::-1] == wanted[name] else ""
+                raise DomainError(
+                    f"{name} must have shape {wanted[name]}; got {tensor.shape}{hint}"
+                )
             if tensor.dtype != self.dtype:
                 raise DomainError(f"{name} must have W_E's dtype {self.dtype}; got {tensor.dtype}")
             if not np.isfinite(tensor).all():

@@ -90,7 +90,7 @@ def _interrupts_into(queue: SimpleQueue[Any]) -> Iterator[None]:
 
 @contextmanager
 def progress_bar(tasks: Sequence[Task], ledger: Ledger) -> Iterator[Callable[[Task], None]]:
-    """A bar on standard error, by expected cost, for `on_progress` of `run`."""
+    """A bar on standard error, where that is a terminal, by expected cost, for `run`."""
     from tqdm import tqdm
 
     with tqdm(
@@ -99,6 +99,7 @@ def progress_bar(tasks: Sequence[Task], ledger: Ledger) -> Iterator[Callable[[Ta
         bar_format="{percentage:3.0f}%|{bar}| {elapsed}, about {remaining} left",
         smoothing=0,
         file=sys.stderr,
+        disable=None,
     ) as bar:
         yield lambda task: bar.update(min(task.cost, bar.total - bar.n))
 

@@ -202,7 +202,13 @@ class Run:
 
         with (
             (self.out / METRICS).open("ab") as metrics,
-            tqdm(total=self.recipe.steps, initial=state.step, unit="step", file=sys.stderr) as bar,
+            tqdm(
+                total=self.recipe.steps,
+                initial=state.step,
+                unit="step",
+                file=sys.stderr,
+                disable=None,
+            ) as bar,
         ):
             due = 0.0
 

@@ -110,7 +110,7 @@ def test_a_full_disk_leaves_whole_files(finished: Path, tmp_path: Path) -> None:
     limited = ["sh", "-c", 'ulimit -f 200; exec "$@"', "sh", *command]
     stopped = subprocess.run(limited, capture_output=True, text=True, check=False)
     assert stopped.returncode == 2
-    assert stopped.stderr.endswith("\nerror: [Errno 27] File too large\n")
+    assert stopped.stderr == "error: [Errno 27] File too large\n"
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {f"{FAST}.csv", "results.jsonl", "results.lock"}
     assert files(tmp_path).items() <= files(finished).items()

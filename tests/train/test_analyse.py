@@ -201,7 +201,11 @@ class TestCommand:
 
     @pytest.mark.parametrize(
         ("kind", "message"),
-        [("pickle", "not a safetensors file"), ("shape", "W_in must have shape (8, 9)")],
+        [
+            ("pickle", "not a safetensors file"),
+            ("shape", "W_in must have shape (8, 9); got (8, 8)"),
+            ("linear", "W_U must have shape (8, 30); got (30, 8), its transpose"),
+        ],
     )
     def test_bad_input_is_one_line(self, tmp_path, kind, message):
         path = tmp_path / "network.safetensors"
@@ -210,7 +214,11 @@ class TestCommand:
         else:
             network = clamp(hashes_for(30, 8, 2))
             arrays = {name: getattr(network, name) for name in TENSORS}
-            save(path, arrays | {"b_in": np.zeros(9)})
+            wrong = {
+                "shape": {"b_in": np.zeros(9)},
+                "linear": {"W_U": np.ascontiguousarray(arrays["W_U"].T)},
+            }
+            save(path, arrays | wrong[kind])
         run = self.run(str(path), "--k", "2", "--out", str(tmp_path / "out"))
         assert run.returncode == 2
         assert run.stderr.startswith("error: ")
