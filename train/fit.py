@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from train.held_out import HeldOut
 from train.loss import Measures, TargetDivergence, measure
 from train.model import ToyNetwork
 from train.recipe import Recipe
@@ -36,6 +37,7 @@ class State:
     model: ToyNetwork
     optimiser: torch.optim.AdamW
     generator: torch.Generator
+    held_out: HeldOut | None = None
     step: int = 0
 
     @property
@@ -62,7 +64,9 @@ def begin(recipe: Recipe, device: torch.device | str = "cpu") -> State:
     if not groups:
         raise ValueError("every parameter is frozen")
     optimiser = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=BETAS, fused=True)
-    return State(recipe, model, optimiser, _generator(recipe, _INPUTS_STREAM, device=device))
+    generator = _generator(recipe, _INPUTS_STREAM, device=device)
+    held_out = HeldOut(recipe, device) if recipe.held_out else None
+    return State(recipe, model, optimiser, generator, held_out)
 
 
 def _generator(recipe: Recipe, *stream: int, device: torch.device | str = "cpu") -> torch.Generator:
@@ -86,6 +90,7 @@ def advance(state: State, steps: int) -> float:
     recipe, task = state.recipe, state.recipe.task()
     device = state.generator.device
     divergence = TargetDivergence()
+    never = state.held_out.holds if state.held_out else None
     autocast = (
         torch.autocast(device.type, torch.bfloat16)
         if recipe.precision == "bfloat16"
@@ -96,7 +101,7 @@ def advance(state: State, steps: int) -> float:
     for _ in range(steps):
         for group in state.optimiser.param_groups:
             group["lr"] = group["largest"] * rate(recipe, state.step)
-        batch = draw(task, recipe.batch, state.generator)
+        batch = draw(task, recipe.batch, state.generator, never)
         wanted = batch.tokens.roll(1, dims=0) if recipe.shuffled_targets else batch.tokens
         with autocast:
             loss = divergence(state.model, batch, wanted)

@@ -11,6 +11,7 @@ from theory.domain import DomainError, check_code, check_integer, check_real, ch
 Start = Literal["gaussian", "clamp", "exact"]
 Precision = Literal["float32", "bfloat16"]
 Device = Literal["cpu", "cuda"]
+MOST_SETS = 2**25
 PARAMETERS = ("W_E", "W_in", "b_in", "W_out", "W_U", "V")
 
 
@@ -69,6 +70,9 @@ class Recipe:
     """Keep W_U = W_E^T / (embedding_scale sqrt(d)) throughout."""
     frozen: tuple[str, ...] = ()
     """Names of parameters that stay as they start."""
+    held_out: float = 0.0
+    """Share of all token sets that training never draws, 0..1, 1 excluded; what it is judged on has
+    them. Above 0 C(n, k) must be at most 33,554,432."""
     layer: bool = True
     """Whether there is a ReLU layer; without it W_in, b_in and W_out stay 0."""
     shuffled_targets: bool = False
@@ -100,6 +104,13 @@ class Recipe:
         check_real("weight_decay", self.weight_decay, 0.0, closed=True)
         check_real("embedding_decay", self.embedding_weight_decay, 0.0, closed=True)
         check_real("bias", self.bias, -math.inf)
+        check_real("held_out", self.held_out, 0.0, closed=True)
+        if self.held_out >= 1.0:
+            raise DomainError(f"held_out must be below 1; got {self.held_out:g}")
+        if self.held_out and (sets := math.comb(self.n, self.k)) > MOST_SETS:
+            raise DomainError(
+                f"held_out must be 0 where C(n, k) is over {MOST_SETS:,}; got C(n, k) = {sets:,}"
+            )
         if self.m is not None:
             check_code(self.k, self.d, self.m)
         for name, choices in (("start", get_args(Start)), ("precision", get_args(Precision))):

@@ -7,10 +7,11 @@ logits l_j ~ N(0, target_scale^2), centred, and the wanted output is softmax(l) 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from theory.domain import check_integer
@@ -43,11 +44,21 @@ class Batch:
         return Batch(self.tokens.to(device), self.alpha.to(device), logits)
 
 
-def draw(task: Task, inputs: int, generator: torch.Generator) -> Batch:
-    """Independent inputs of the task, on the generator's device."""
+def draw(
+    task: Task,
+    inputs: int,
+    generator: torch.Generator,
+    never: Callable[[Tokens], Bool[Tensor, " inputs"]] | None = None,
+) -> Batch:
+    """Independent inputs of the task, on the generator's device.
+
+    never: which token sets are drawn again instead; it must leave some.
+    """
     check_integer("inputs", inputs, 1)
     device = generator.device
     tokens = distinct_tokens(inputs, task.n, task.k, generator)
+    while never is not None and (again := never(tokens)).any():
+        tokens[again] = distinct_tokens(int(again.sum()), task.n, task.k, generator)
     alpha = torch.empty(inputs, task.k, device=device)
     alpha.uniform_(1.0, task.c, generator=generator)
     if task.target_scale == 0.0:

@@ -118,6 +118,18 @@ def test_other_counts_fail(rows: dict[str, list[Row]], change: Row) -> None:
     assert not any(check.passed for check in panel.checks(worse) if check.name.startswith("inputs"))
 
 
+def test_an_exact_filter_that_lets_one_pass_fails(rows: dict[str, list[Row]]) -> None:
+    """Of held-out sets or of others."""
+    panel = SURVEY["covered_inputs"]
+    own = rows[panel.name]
+    assert [check.passed for check in panel.checks(own)] == [True] * 2 * len(own)
+    for which in range(2):
+        worse = copy.deepcopy(own)
+        for row in worse:
+            row["ways"][which]["failing"][-1] = round(0.98 * row["ways"][which]["inputs"])
+        assert sum(not check.passed for check in panel.checks(worse)) == len(own)
+
+
 def test_shares_inside_are_counted(rows: dict[str, list[Row]]) -> None:
     """A prediction moved out of every interval is inside none."""
     panel = SURVEY["predicted_against_measured"]

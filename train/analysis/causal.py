@@ -25,7 +25,7 @@ from train.analysis.edits import Bits, Handles, bits_of, handles, inverse_of_rea
 from train.analysis.masks import Masks, read_weights
 from train.analysis.measured import Measured
 from train.analysis.mechanism import hidden_states
-from train.analysis.outcomes import fails, hashes_of
+from train.analysis.outcomes import fails, hashes_of, mass_on
 from train.analysis.prediction import MOST_BITS, rates_of_masks
 
 # of the ablations; others have more or fewer in proportion
@@ -427,10 +427,10 @@ def ablations(task: _Task, rng: np.random.Generator) -> tuple[list[Effect], list
     failed = np.zeros((len(unit) + 1, len(tokens)), dtype=bool)
     for at in _blocks(len(tokens)):
         logits = network.read_out(network.after_layer(x[at]))
-        failed[0, at] = fails(_mass(logits, tokens[at]), task.k)
+        failed[0, at] = fails(mass_on(logits, tokens[at]), task.k)
         for place in range(len(unit)):
             changed = logits + held[at, place, None] * write[place]
-            failed[1 + place, at] = fails(_mass(changed, tokens[at]), task.k)
+            failed[1 + place, at] = fails(mass_on(changed, tokens[at]), task.k)
     change = failed[1:].astype(np.int8) - failed[0]
     by_masks = _failures_without(rng, task, chosen)
 
@@ -485,12 +485,6 @@ def ablations(task: _Task, rng: np.random.Generator) -> tuple[list[Effect], list
     return effects, rows
 
 
-def _mass(logits: np.ndarray, tokens: np.ndarray) -> np.ndarray:
-    """Probability on the members."""
-    weight = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.take_along_axis(weight, tokens, axis=1).sum(axis=1) / weight.sum(axis=1)
-
-
 def _failures_without(rng: np.random.Generator, task: _Task, chosen: np.ndarray) -> np.ndarray:
     """For each bit and sampled input: 1 if it is covered only without the bit, else 0."""
     owners = task.bits.owners
@@ -543,7 +537,7 @@ def swaps(task: _Task, rng: np.random.Generator) -> list[Effect]:
                 np.take_along_axis(logits, of[at, :1], axis=1)[:, 0] for of in (tokens, named)
             )
             share[at] = (other > level) & ~(own > level)
-            probability[at] = _mass(logits, named[at, :1])
+            probability[at] = mass_on(logits, named[at, :1])
         of_pairs = (PAIRS, SWAP_INPUTS)
         for quantity, predicted, values in (
             ("j_for_i", ~covered, share),
@@ -625,7 +619,7 @@ def _judged(
     distance, failed = np.zeros(len(tokens)), np.zeros(len(tokens), dtype=bool)
     for at, of_block in zip(_blocks(len(tokens)), logits, strict=True):
         distance[at] = divergence(of_block, tokens[at]).total_variation
-        failed[at] = fails(_mass(of_block, tokens[at]), k)
+        failed[at] = fails(mass_on(of_block, tokens[at]), k)
     return distance, failed
 
 

@@ -52,6 +52,14 @@ def fails(mass: Float[np.ndarray, " inputs"], k: int) -> Bool[np.ndarray, " inpu
     return ~(mass >= failure_threshold(k))
 
 
+def mass_on(
+    logits: Float[np.ndarray, "inputs n"], tokens: Int[np.ndarray, "inputs tokens"]
+) -> Float[np.ndarray, " inputs"]:
+    """The probability that each input's output puts on its tokens, together."""
+    weight = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.take_along_axis(weight, tokens, axis=1).sum(axis=1) / weight.sum(axis=1)
+
+
 @dataclass(frozen=True)
 class Outcomes:
     """One number an input, arrays [inputs].

@@ -3,6 +3,7 @@
 from simulate.panels.panel import Panel
 from train.panels import (
     controls,
+    covered_inputs,
     formation,
     harder_hidden_layer,
     learned_codes,
@@ -19,6 +20,7 @@ SURVEY: dict[str, Panel] = {
     module.PANEL.name: module.PANEL
     for module in (
         predicted_against_measured,
+        covered_inputs,
         learned_density,
         formation,
         uniformity,
