@@ -113,13 +113,17 @@ def legends(
 ) -> None:
     """Two legends: the coloured series, and in grey what each line style and marker means."""
     axes.add_artist(axes.legend(loc=series_at))
-    handles = [
+    axes.legend(handles=grey_marks(meanings), loc=meanings_at)
+
+
+def grey_marks(meanings: Mapping[str, tuple[str, str | None]]) -> list[Line2D]:
+    """What each line style and marker means, for a legend."""
+    return [
         Line2D(
             [], [], color=GREY, linestyle=line, marker=marker, markerfacecolor="white", label=text
         )
         for text, (line, marker) in meanings.items()
     ]
-    axes.legend(handles=handles, loc=meanings_at)
 
 
 def label_1_2_5(axis: Axis) -> None:

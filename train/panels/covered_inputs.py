@@ -150,10 +150,11 @@ def figure(points: Sequence[Point]):
     for axes, name in zip(every, mechanisms, strict=True):
         for series, own in found.items():
             group, kind = series.split(": ")
-            if group.split(",")[0] != name:
+            of, size = group.split(", ", 1)
+            if of != name:
                 continue
             held = kind == KINDS[1]
-            colour = style.COLOURS[sizes.index(group.split(", ", 1)[1])]
+            colour = style.COLOURS[sizes.index(size)]
             style.error_bars(axes, own, colour, "s" if held else "o")
             axes.plot(
                 [p.x for p in own],
@@ -161,15 +162,16 @@ def figure(points: Sequence[Point]):
                 color=colour,
                 linestyle="--" if held else "-",
                 linewidth=0.9,
-                label=style.as_math(f"{group.split(', ', 1)[1]}, {kind}"),
+                label=None if held else style.as_math(size),
             )
         axes.set_title(name)
         axes.set_yscale("log")
         axes.set_xticks(range(len(PLACES)), PLACES, rotation=35, ha="right")
         axes.set_xlabel("replaced so far")
     every[0].set_ylabel("share of covered inputs that fail")
-    handles, labels = every[0].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside upper center", ncols=2)
+    handles, _ = every[0].get_legend_handles_labels()
+    handles += style.grey_marks({KINDS[0]: ("-", "o"), KINDS[1]: ("--", "s")})
+    fig.legend(handles=handles, loc="outside upper center", ncols=3)
     return fig
 
 
@@ -179,8 +181,9 @@ PANEL = Panel(
     "fails: of token sets drawn in training, and of the fifth that was held out. An exact "
     "filter fails on all. As trained, and with one thing after the other replaced by what its "
     "masks have: two levels for each unit's reads, biases to match, two levels for its writes, "
-    "nothing past the units, all bits worth the same, all covered tokens equally high. Mean "
-    "over the seeds, 95 % intervals (Student t).",
+    "nothing past the units, all bits worth the same (in a clamp, tokens of few bits are then "
+    "below others), all covered tokens equally high. Mean over the seeds, 95 % intervals "
+    "(Student t).",
     tasks,
     checks,
     table,

@@ -94,7 +94,7 @@ def table(rows: Sequence[Row]) -> list[Point]:
 def _by_inputs(rows: Sequence[Row]) -> list[Point]:
     """Failure rate of clamp networks over that of their masks, against C(n, k): means over seeds.
 
-    A network that sees every input many times can learn which covered tokens are no members.
+    `covered_inputs` asks why they are not 1.
     """
     ratios: dict[tuple[int, int, int], list[tuple[float, Row]]] = {}
     for row in trained(rows):
