@@ -74,7 +74,7 @@ $(ALL)/organisms/run.json: | install
 .PRECIOUS: $(ALL)/networks/%/run.json
 
 test: install
-	$(RUN) -m pytest -m "not slow" -n auto --dist loadgroup $(ARGS)
+	$(RUN) -m pytest -m "not slow" -n auto $(ARGS)
 
 test-slow: install
 	$(RUN) -m pytest -m slow $(ARGS)

@@ -28,9 +28,6 @@ from train.panels.analysed import covered
 from train.panels.formation import lag, moments, step_at, values
 from train.panels.learned_density import exponent
 
-# one worker runs the survey, for all tests
-pytestmark = pytest.mark.xdist_group("survey")
-
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> Path:
