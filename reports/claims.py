@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from reports.ledger import Claim, Number, Passed, Range
 from reports.results import Step
+from train.analysis.construction_path import STEPS
 
 SOURCE, COMPLEMENT = "analysis/source/analysis.json", "analysis/complement/analysis.json"
 SCALING, STUDY, SURVEY = "scaling/verdict.json", "study/verdict.json", "survey/verdict.json"
@@ -65,7 +66,7 @@ def _ratio(series: str, label: str) -> Number:
 
 
 def _covered_failing(k: int, drawn: str, replaced: str) -> Number:
-    places = ("as trained", "reads", "biases", "writes", "direct path")
+    places = ("as trained", *STEPS)
     series = f"clamp, n=256, k={k}, d=48: {drawn}"
     row = {"axis": "failing", "series": series, "x": float(places.index(replaced))}
     so_far = replaced if replaced == "as trained" else f"replaced up to the {replaced}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from simulate import intervals
 from simulate.network import ReluNetwork
 from simulate.panels.panel import DRAWN_CONFIDENCE, FULL, QUICK, Effort, Point, Row, size_label
 from simulate.sweep import Task
-from train.panels.trained import plain_value
+from train.panels.trained import plain_fields
 from train.presets import PRESETS
 from train.recipe import Recipe
 from train.sweep import seconds
@@ -55,7 +55,7 @@ def analysed_task(recipe: Recipe, effort: Effort) -> Task:
     The name tells recipes of the survey apart; panels that ask for the same network share it.
     """
     inputs = 20_000 if effort is QUICK else 100_000
-    arguments = {key: plain_value(value) for key, value in asdict(recipe).items()}
+    arguments = plain_fields(recipe)
     name = (
         f"network/{size_label(arguments, 'nkd')}, {recipe.start}, scale {recipe.embedding_scale:g}"
         f", target {recipe.target_scale:g}, {recipe.steps} steps, seed {recipe.seed}"

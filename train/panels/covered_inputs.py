@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from simulate.sweep import Task
 from simulate.verdict import CONFIDENCE, Check, agrees
 from train.analysis.construction_path import STEPS
 from train.panels.analysed import mean_point, trained
-from train.panels.trained import plain_value
+from train.panels.trained import plain_fields
 from train.presets import PRESETS
 from train.recipe import Recipe
 from train.sweep import seconds
@@ -31,7 +31,7 @@ _MOST = 20_000
 
 
 def recipes(effort: Effort) -> list[Recipe]:
-    """Both mechanisms at sizes where training sees each token set often, seldom, and never twice.
+    """Both mechanisms, where training sees a token set 100 times, 30 times, or less than once.
 
     A fifth of the token sets is held out.
     """
@@ -55,7 +55,7 @@ def tasks(effort: Effort) -> list[Task]:
     sample = 200_000 if effort is QUICK else 1_000_000
     made = []
     for recipe in recipes(effort):
-        fields = {key: plain_value(value) for key, value in asdict(recipe).items()}
+        fields = plain_fields(recipe)
         name = (
             f"{NAME}/{size_label(fields, 'nkd')}, {recipe.start}, "
             f"scale {recipe.embedding_scale:g}, seed {recipe.seed}"
@@ -69,27 +69,26 @@ def tasks(effort: Effort) -> list[Task]:
 def train_and_count(rng: np.random.Generator, sample: int, **fields: Any) -> dict[str, Any]:
     """Train the network of Recipe(**fields), then run it on what it covers of `sample` inputs.
 
-    held_out_sets: of the inputs, how many have a held-out token set, and how many of these and of
-    the others cover a non-member. ways: for both KINDS the number of inputs that it was run on, and
-    after each of PLACES how many of them fail; empty where no unit clamps or complements.
+    ways: for both KINDS of token sets how many of the inputs are covered, on how many of these the
+    network was run, and at each of PLACES how many fail; empty where no unit clamps or complements.
     """
     import torch
 
     from train.analysis.covered_inputs import covered_inputs, failing_on_the_way
     from train.analysis.masks import NEITHER, extract
-    from train.held_out import HeldOut
 
     recipe = Recipe(**fields)
     found, state = train_by(recipe)
     if state is None:
         return found
+    assert state.held_out is not None  # as all recipes here have a share
     network = state.model.to_network()
     assert isinstance(network, ReluNetwork)  # recipes here are of the uniform task
     masks = extract(network, recipe.k, recipe.c)
     ways = []
     if (masks.orientation[masks.live] != NEITHER).any():
         tokens, alpha = covered_inputs(rng, masks, recipe.k, recipe.c, sample)
-        held = HeldOut(recipe).holds(torch.from_numpy(tokens)).numpy()
+        held = state.held_out.holds(torch.from_numpy(tokens)).numpy()
         for among in (~held, held):
             chosen = np.flatnonzero(among)[:_MOST]
             failed = failing_on_the_way(
@@ -135,7 +134,10 @@ def table(rows: Sequence[Row]) -> list[Point]:
             ways = [row["ways"][which] for row in own]
             for place in range(len(PLACES)):
                 shares = [way["failing"][place] / way["inputs"] for way in ways]
-                made.append(mean_point("failing", f"{name}: {kind}", place, shares, own[0]))
+                mean = mean_point("failing", f"{name}: {kind}", place, shares, own[0])
+                if mean.low is not None and mean.high is not None:  # of a share
+                    mean = replace(mean, low=max(mean.low, 0.0), high=min(mean.high, 1.0))
+                made.append(mean)
     return made
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from simulate.panels.panel import (
 from simulate.sweep import Task
 from simulate.verdict import Check
 from train.panels.analysed import trained
-from train.panels.trained import plain_value
+from train.panels.trained import plain_fields
 from train.presets import PRESETS
 from train.recipe import Recipe
 from train.sweep import seconds
@@ -55,9 +55,7 @@ def tasks(effort: Effort) -> list[Task]:
             small: dict[str, Any] = {"n": 96, "d": 28, "k": 2, "batch": 128, "steps": 1_200}
             recipe = replace(recipe, **small, start="clamp" if name == "clamp" else "gaussian")
         for seed in seeds:
-            fields = {
-                key: plain_value(value) for key, value in asdict(replace(recipe, seed=seed)).items()
-            }
+            fields = plain_fields(replace(recipe, seed=seed))
             arguments = fields | {"moments": 30 if effort is QUICK else MOMENTS}
             cost = seconds(recipe) + arguments["moments"] * 4e-4 * recipe.n
             made.append(Task(f"{NAME}/{name}, seed {seed}", train_and_watch, arguments, cost))

@@ -17,13 +17,15 @@ MEASURES = {"failure rate": "failure_rate", "total variation": "total_variation"
 
 def training_task(panel: str, name: str, recipe: Recipe) -> Task:
     """Train by the recipe, whose seed decides everything; the row has the recipe's fields too."""
-    arguments = {key: plain_value(value) for key, value in asdict(recipe).items()}
-    return Task(f"{panel}/{name}", train_one, arguments, seconds(recipe))
+    return Task(f"{panel}/{name}", train_one, plain_fields(recipe), seconds(recipe))
 
 
-def plain_value(value: Any) -> Any:
-    """A field as JSON returns it."""
-    return list(value) if isinstance(value, tuple) else value
+def plain_fields(recipe: Recipe) -> dict[str, Any]:
+    """The recipe's fields as JSON returns them."""
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in asdict(recipe).items()
+    }
 
 
 def estimate(row: Row, measure: str, confidence: float = CONFIDENCE) -> Estimate:
