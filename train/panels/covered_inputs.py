@@ -167,6 +167,8 @@ def figure(points: Sequence[Point]):
                 label=None if held else style.as_math(size),
             )
         axes.set_title(name)
+        if axes is not every[0]:
+            axes.sharey(every[0])
         axes.set_yscale("log")
         axes.set_xticks(range(len(PLACES)), PLACES, rotation=35, ha="right")
         axes.set_xlabel("replaced so far")
