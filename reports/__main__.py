@@ -49,7 +49,7 @@ class Report:
         from reports.claims import CLAIMS as ALL
         from reports.ledger import SCHEMA, failed_checks, ledger
         from reports.results import Results
-        from simulate import output
+        from simulate.jobs import output
 
         results = Results(self.results)
         missing, figures = results.missing(), list(results.figures())
@@ -105,7 +105,7 @@ class Report:
     def _page(self, results: Results, claims: str) -> str:
         from reports.page import build
         from reports.results import MissingResult
-        from train import weights
+        from train.reading import weights
 
         try:
             network = weights.load(results.path(NETWORK))

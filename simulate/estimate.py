@@ -16,7 +16,7 @@ from theory.domain import DomainError, check_integer, check_sizes
 if TYPE_CHECKING:
     import numpy as np
 
-    from simulate.intervals import Estimate as Interval
+    from simulate.jobs.intervals import Estimate as Interval
 
 Method = Literal["direct", "conditional", "planted", "quenched"]
 
@@ -125,7 +125,8 @@ def _direct(
     """Count family by family, timing the hashes apart from drawing and querying the sets."""
     import numpy as np
 
-    from simulate import estimators, intervals
+    from simulate import estimators
+    from simulate.jobs import intervals
     from simulate.kernels import PackedHashes
 
     failures = np.empty(families, dtype=np.int64)
@@ -144,7 +145,8 @@ def _direct(
 
 def _quenched(rng: np.random.Generator, n: int, k: int, d: int, m: int, sets: int) -> _Found:
     """Count the false positives of one family; its exact rate is part of the set-up."""
-    from simulate import estimators, intervals
+    from simulate import estimators
+    from simulate.jobs import intervals
     from simulate.kernels import PackedHashes
     from simulate.sampling import random_hashes
     from theory import quenched
@@ -167,7 +169,8 @@ def _weighted(
     rng: np.random.Generator, n: int, k: int, d: int, m: int, sets: int, planted: bool
 ) -> _Found:
     """Average the weights of rare failures, planted or conditional on the union."""
-    from simulate import estimators, intervals
+    from simulate import estimators
+    from simulate.jobs import intervals
 
     weigh: Callable[..., np.ndarray]
     if planted:

@@ -31,7 +31,7 @@ def test_a_network_of_ones_own(capsys: pytest.CaptureFixture[str]) -> None:
 
     from simulate.constructions import clamp
     from simulate.sampling import random_hashes
-    from train.hooked import HookedNetwork
+    from train.organism.hooked import HookedNetwork
 
     exact = clamp(random_hashes(np.random.default_rng(0), 64, 20, 5), beta=16.0, dtype=np.float32)
     # biases that cancel in every logit, and that the program must not lose

@@ -57,10 +57,10 @@ class Analyse:
         check_integer("seed", self.seed, 0)
         if not self.formats:
             raise DomainError("formats must name at least one of png, svg, pdf")
-        from simulate import output
+        from simulate.jobs import output
         from train.analysis.figure import figures_page
         from train.analysis.report import analyse, summary
-        from train.analysis.subject import open_subject
+        from train.reading.subject import open_subject
 
         started = time.monotonic()
         subject = open_subject(self.checkpoint, self.k, self.c, self.names, self.transpose)

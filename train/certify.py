@@ -22,7 +22,7 @@ from theory.domain import DomainError, check_integer
 if TYPE_CHECKING:
     import numpy as np
 
-    from train.certificate.normal_form import NormalForm
+    from train.reading.normal_form import NormalForm
 
 Format = Literal["png", "svg", "pdf"]
 CERTIFICATE, WEIGHTS, RECORD, RUN, PAGE = (
@@ -92,14 +92,14 @@ class Certify:
         import numpy as np
         from threadpoolctl import threadpool_limits
 
-        from simulate import output
+        from simulate.jobs import output
         from train import check_installed
         from train.analysis.figure import figures_page
-        from train.analysis.subject import open_subject
         from train.certificate import checker
         from train.certificate.proof import certificate, proposed, prove, weights_of
         from train.certificate.report import figure, record, summary
-        from train.weights import safetensors_bytes
+        from train.reading.subject import open_subject
+        from train.reading.weights import safetensors_bytes
 
         check_installed()
         started = time.monotonic()

@@ -19,7 +19,7 @@ from theory import command_line
 from theory.domain import DomainError, check_integer
 
 if TYPE_CHECKING:
-    from train.hooked import HookedNetwork
+    from train.organism.hooked import HookedNetwork
     from train.organism.truth import Truth
 
 Format = Literal["png", "svg", "pdf"]
@@ -62,12 +62,12 @@ class Organisms:
         check_installed()
         from threadpoolctl import threadpool_limits
 
-        from simulate import output
+        from simulate.jobs import output
         from train.analysis.figure import figures_page
         from train.organism import report
         from train.organism.family import FULL, QUICK
         from train.organism.noise_curve import noise_curve, noise_figure
-        from train.threads import one_thread
+        from train.training.threads import one_thread
 
         started = time.monotonic()
         sizes = QUICK if self.quick else FULL
@@ -131,8 +131,8 @@ def load_module(path: Path | str) -> HookedNetwork:
 
     Its forward(tokens, alpha) gives `ReluNetwork.logits`. Raises DomainError as `weights.load`.
     """
-    from train.hooked import HookedNetwork
-    from train.weights import load
+    from train.organism.hooked import HookedNetwork
+    from train.reading.weights import load
 
     return HookedNetwork(load(Path(path)).relu_network)
 

@@ -14,13 +14,13 @@ import numpy as np
 from simulate.harder_task import TargetNetwork
 from theory.false_positives import failure_probability
 from theory.width import optimal_hashes_for_failure
-from train import weights
-from train.fit import DivergedError, State, fresh_inputs
-from train.loss import outcomes
-from train.recipe import Recipe
+from train.reading import weights
+from train.training.fit import DivergedError, State, fresh_inputs
+from train.training.loss import outcomes
+from train.training.recipe import Recipe
 
 if TYPE_CHECKING:
-    from simulate.intervals import Estimate
+    from simulate.jobs.intervals import Estimate
 
 INPUTS = 100_000
 
@@ -58,7 +58,7 @@ def measured(state: State) -> dict[str, Any]:
 
 def estimates(record: Mapping[str, Any], confidence: float) -> dict[str, Estimate]:
     """total_variation, kl (Student t) and failure_rate (Clopper-Pearson) of a `measured` record."""
-    from simulate import intervals
+    from simulate.jobs import intervals
 
     inputs = record["inputs"]
 
@@ -81,8 +81,8 @@ def mechanism(state: State) -> dict[str, Any]:
     embedding_rms: of W_E. layer_eigenvalue: mean real part of those of W_in W_out on the clamp
     units, -1 in the construction. None where there is nothing to average.
     """
-    from train.analysis.masks import CLAMP, extract
     from train.analysis.mechanism import agreement, judged, layer_eigenvalues, score, units
+    from train.reading.masks import CLAMP, extract
 
     network = state.model.to_network()
     network = network.network if isinstance(network, TargetNetwork) else network

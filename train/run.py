@@ -22,11 +22,11 @@ import tyro
 from theory import command_line
 from theory.domain import DomainError
 from train import check_installed
-from train.presets import PRESETS, preset_named
-from train.recipe import Execution, Recipe
+from train.training.presets import PRESETS, preset_named
+from train.training.recipe import Execution, Recipe
 
 if TYPE_CHECKING:
-    from train.fit import State
+    from train.training.fit import State
 
 SCHEMA = 1
 CONFIDENCE = 0.95
@@ -65,8 +65,8 @@ class Run:
     def run(self) -> int:
         check_installed()
         self._check_machine()
-        from simulate.ledger import lock
-        from train.fit import DivergedError
+        from simulate.jobs.journal import lock
+        from train.training.fit import DivergedError
 
         started = time.monotonic()
         held = lock(self.out / "run.lock")
@@ -98,9 +98,9 @@ class Run:
     def _train(self, started: float) -> dict[str, Any]:
         import torch
 
-        from simulate import output
+        from simulate.jobs import output
         from train import record
-        from train.fit import finish
+        from train.training.fit import finish
 
         torch.set_num_threads(self.execution.threads)
         state = self._start()
@@ -150,9 +150,10 @@ class Run:
 
     def _start(self) -> State:
         """The state to go on from, with the folder brought to the same step."""
-        from simulate import output
-        from train import checkpoint, record
-        from train.fit import begin
+        from simulate.jobs import output
+        from train import record
+        from train.training import checkpoint
+        from train.training.fit import begin
 
         snapshots = self.out / SNAPSHOTS
         snapshots.mkdir(exist_ok=True)
@@ -175,7 +176,7 @@ class Run:
 
     def _rows_until(self, state: State) -> bytes:
         """The metrics up to the checkpoint; those of later steps will come again."""
-        from train.fit import milestones
+        from train.training.fit import milestones
 
         path = self.out / METRICS
         kept, steps = b"", []
@@ -197,8 +198,9 @@ class Run:
         """What is kept of a milestone: a row, a snapshot, and last of all, if due, a checkpoint."""
         from tqdm import tqdm
 
-        from train import checkpoint, record
-        from train.fit import judge, rate
+        from train import record
+        from train.training import checkpoint
+        from train.training.fit import judge, rate
 
         with (
             (self.out / METRICS).open("ab") as metrics,

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import tyro
 
-from simulate.panel_job import PanelJob
+from simulate.jobs.panel_job import PanelJob
 from theory import command_line
 from train import check_installed
 
 if TYPE_CHECKING:
-    from simulate.panels.panel import Panel
+    from simulate.jobs.panel import Panel
 
 
 @dataclass(frozen=True)

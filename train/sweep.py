@@ -22,14 +22,14 @@ import tyro
 from theory import command_line
 from theory.domain import DomainError, check_integer
 from train import check_installed
-from train.presets import preset_named
-from train.recipe import Recipe
+from train.training.presets import preset_named
+from train.training.recipe import Recipe
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from simulate.sweep import Task
-    from train.fit import State
+    from simulate.jobs.tasks import Task
+    from train.training.fit import State
 
 Engine = Literal["serial", "processes", "dask"]
 
@@ -158,8 +158,8 @@ class Sweep:
             if recipe.k >= recipe.n:
                 raise DomainError(f"k must be below n = {recipe.n}; got {recipe.k}")
         check_installed()
-        from simulate.engines import check_engine
-        from simulate.sweep import SweepError
+        from simulate.jobs.engines import check_engine
+        from simulate.jobs.tasks import SweepError
 
         check_engine(self.engine, self.scheduler)
         try:
@@ -173,8 +173,9 @@ class Sweep:
         return command_line.DONE
 
     def _train(self, recipes: Mapping[str, Recipe]) -> list[dict[str, Any]]:
-        from simulate import output, sweep
-        from simulate.ledger import Ledger
+        from simulate.jobs import output
+        from simulate.jobs import tasks as sweep
+        from simulate.jobs.journal import Journal
 
         started = time.monotonic()
         tasks = [self._task(name, recipe) for name, recipe in recipes.items()]
@@ -185,7 +186,7 @@ class Sweep:
             "networks": self.networks,
             "tasks": sweep.fingerprint(tasks),
         }
-        with Ledger(self.out / "results.jsonl", configuration, self.resume) as ledger:
+        with Journal(self.out / "results.jsonl", configuration, self.resume) as ledger:
             # of an interrupted sweep, whose time is not in `seconds`
             kept = {"results_kept": len(ledger.results)}
             self._remove_earlier()
@@ -210,7 +211,7 @@ class Sweep:
         return rows
 
     def _task(self, name: str, recipe: Recipe) -> Task:
-        from simulate import sweep
+        from simulate.jobs import tasks as sweep
 
         function: Callable[..., dict[str, Any]] = train_one
         if self.networks:
@@ -266,8 +267,8 @@ def trained(recipe: Recipe) -> tuple[dict[str, Any], State | None]:
     None for a network that diverged, of which nothing else is known.
     """
     from train import record
-    from train.fit import DivergedError, fit
-    from train.threads import one_thread
+    from train.training.fit import DivergedError, fit
+    from train.training.threads import one_thread
 
     with one_thread():
         try:

@@ -24,7 +24,7 @@ class Page:
     def run(self) -> int:
         if not self.out.parent.is_dir():
             raise DomainError(f"out must be a file in an existing folder; got {self.out}")
-        from simulate.output import write_whole
+        from simulate.jobs.output import write_whole
 
         text = self._text()
         write_whole(self.out, text)
@@ -37,7 +37,7 @@ class Page:
 
             if self.network is None:
                 return build()
-            from train import weights
+            from train.reading import weights
 
             return build(weights.load(self.network), source=f"Network: {self.network.name}.")
         except ModuleNotFoundError as missing:

@@ -15,7 +15,7 @@ from theory.domain import DomainError, check_integer, check_real, check_task
 
 if TYPE_CHECKING:
     from simulate.network import ReluNetwork
-    from train.weights import Weights
+    from train.reading.weights import Weights
 
 _FOLDER = Path(__file__).parent
 # in the order in which they build on each other
@@ -76,7 +76,7 @@ def build(
 def _network_data(weights: Weights, mask_failure_probability: float | None) -> dict[str, Any]:
     """Sizes, tensors as little-endian float32, masks as little-endian bits, all in base64."""
     from theory import quenched
-    from train.analysis import masks
+    from train.reading import masks
 
     network = weights.relu_network
     k, c = task_of(weights.metadata, network)

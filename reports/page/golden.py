@@ -15,7 +15,7 @@ from theory import false_positives, quenched, union_size, width
 
 if TYPE_CHECKING:
     from simulate.network import ReluNetwork
-    from train.weights import Weights
+    from train.reading.weights import Weights
 
 # small, odd, typical and extreme sizes: n, k, d, m
 SIZES = (
@@ -61,7 +61,7 @@ def _theory() -> Iterator[dict[str, Any]]:
 
 
 def _intervals() -> Iterator[dict[str, Any]]:
-    from simulate.intervals import proportion
+    from simulate.jobs.intervals import proportion
 
     for successes, trials in PROPORTIONS:
         for confidence in (0.95, 0.999):

@@ -1,5 +1,6 @@
 """The panels of the main job, one file each, in the order of the report."""
 
+from simulate.jobs.panel import Panel
 from simulate.panels import (
     column_weight,
     dense_softmax,
@@ -18,7 +19,6 @@ from simulate.panels import (
     width_against_error,
     width_of_rivals,
 )
-from simulate.panels.panel import Panel
 
 PANELS: dict[str, Panel] = {
     module.PANEL.name: module.PANEL

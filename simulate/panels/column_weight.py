@@ -15,7 +15,8 @@ from simulate.column_weight import (
     misranked,
     with_replacement_hashes,
 )
-from simulate.panels.panel import (
+from simulate.jobs.checks import CONFIDENCE, Check, agrees, lies_within
+from simulate.jobs.panel import (
     DRAWN_CONFIDENCE,
     Effort,
     Panel,
@@ -26,9 +27,8 @@ from simulate.panels.panel import (
     series_of,
     size_label,
 )
+from simulate.jobs.tasks import Result, Task
 from simulate.sampling import random_hashes, random_sets
-from simulate.sweep import Result, Task
-from simulate.verdict import CONFIDENCE, Check, agrees, lies_within
 from theory import column_weight, false_positives, width
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ def table(rows: Sequence[Row]) -> list[Point]:
 
 def figure(points: Sequence[Point]) -> Figure:
     """Left: P_fail against d for the three laws. Right: their extra width against k."""
-    from simulate import style
+    from simulate.jobs import style
 
     fig, (failure, extra) = style.row_of_axes(2, height=2.8, ratios=(1.25, 1))
     drawn = series_of(points, axis="failure")

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simulate import dense_codes
-from simulate.intervals import Estimate, from_standard_error, log_slope
-from simulate.network import divergence
-from simulate.panels.panel import (
+from simulate.jobs.checks import CONFIDENCE, FALSE_ALARM, Check, agrees, lies_within, slope_agrees
+from simulate.jobs.intervals import Estimate, from_standard_error, log_slope
+from simulate.jobs.panel import (
     DRAWN_CONFIDENCE,
     QUICK,
     Effort,
@@ -21,9 +21,9 @@ from simulate.panels.panel import (
     measured_point,
     series_of,
 )
+from simulate.jobs.tasks import Result, Task
+from simulate.network import divergence
 from simulate.sampling import random_coefficients, random_sets
-from simulate.sweep import Result, Task
-from simulate.verdict import CONFIDENCE, FALSE_ALARM, Check, agrees, lies_within, slope_agrees
 from theory.dense_codes import (
     best_beta,
     kl_bound,
@@ -196,7 +196,7 @@ def table(rows: Sequence[Row]) -> list[Point]:
 
 def figure(points: Sequence[Point]) -> Figure:
     """Left: the members' part. Right: the whole vocabulary."""
-    from simulate import style
+    from simulate.jobs import style
 
     fig, (members, vocabulary) = style.row_of_axes(2, height=3.0)
     exponents = {name: own[0] for name, own in series_of(points, axis="exponent").items()}

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simulate import dense_codes
-from simulate.intervals import Estimate, clustered_proportion
-from simulate.network import membership
-from simulate.panels.panel import (
+from simulate.jobs.checks import CONFIDENCE, FALSE_ALARM, Check, agrees, lies_within
+from simulate.jobs.intervals import Estimate, clustered_proportion
+from simulate.jobs.panel import (
     DRAWN_CONFIDENCE,
     Effort,
     Panel,
@@ -20,9 +20,9 @@ from simulate.panels.panel import (
     measured_point,
     series_of,
 )
+from simulate.jobs.tasks import Result, Task
+from simulate.network import membership
 from simulate.sampling import random_sets
-from simulate.sweep import Result, Task
-from simulate.verdict import CONFIDENCE, FALSE_ALARM, Check, agrees, lies_within
 from theory.dense_codes import (
     best_cut,
     best_thresholded_width,
@@ -182,7 +182,7 @@ def table(rows: Sequence[Row]) -> list[Point]:
 
 def figure(points: Sequence[Point]) -> Figure:
     """P_fail on a log axis against width."""
-    from simulate import style
+    from simulate.jobs import style
 
     fig, axes = style.figure(width=style.DOUBLE_COLUMN * 0.6, height=3.0)
     drawn = series_of(points, axis="failure")

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulate import designed_codes, intervals
+from simulate import designed_codes
 from simulate.estimators import counts_in_family
-from simulate.intervals import Estimate
-from simulate.kernels import PackedHashes
-from simulate.panels.panel import (
+from simulate.jobs import intervals
+from simulate.jobs.checks import CONFIDENCE, Check, agrees, lies_within
+from simulate.jobs.intervals import Estimate
+from simulate.jobs.panel import (
     DRAWN_CONFIDENCE,
     FULL,
     QUICK,
@@ -25,8 +26,8 @@ from simulate.panels.panel import (
     series_of,
     size_label,
 )
-from simulate.sweep import Result, Task
-from simulate.verdict import CONFIDENCE, Check, agrees, lies_within
+from simulate.jobs.tasks import Result, Task
+from simulate.kernels import PackedHashes
 from theory import quenched
 from theory.false_positives import failure_probability
 from theory.width import optimal_hashes_for_failure
@@ -186,7 +187,7 @@ def table(rows: Sequence[Row]) -> list[Point]:
 
 def figure(points: Sequence[Point]) -> Figure:
     """P_fail on a log axis against hash bits; zero stands on the lower edge."""
-    from simulate import style
+    from simulate.jobs import style
 
     fig, both = style.row_of_axes(2, height=2.7)
     markers = {"balanced": "o", "greedy": "s", SEARCH: "D", ZERO: "v"}

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulate import estimators, intervals
-from simulate.panels.panel import (
+from simulate import estimators
+from simulate.jobs import intervals
+from simulate.jobs.checks import CONFIDENCE, FALSE_ALARM, Check, agrees, lies_within
+from simulate.jobs.panel import (
     DRAWN_CONFIDENCE,
     Effort,
     Panel,
@@ -23,8 +25,7 @@ from simulate.panels.panel import (
     size_label,
     weighted_task,
 )
-from simulate.sweep import Result, Task
-from simulate.verdict import CONFIDENCE, FALSE_ALARM, Check, agrees, lies_within
+from simulate.jobs.tasks import Result, Task
 from theory.false_positives import classic, failure_probability, false_positive_rate
 from theory.union_size import fill_probability
 from theory.width import optimal_hashes, optimal_hashes_for_failure, optimal_hashes_law
@@ -129,7 +130,7 @@ def table(rows: Sequence[Row]) -> list[Point]:
 
 def figure(points: Sequence[Point]) -> Figure:
     """Left: P_fail and E#FP against m on a log axis. Right: fill of the union against m."""
-    from simulate import style
+    from simulate.jobs import style
 
     fig, (failure, fill) = style.row_of_axes(2, ratios=(3, 2))
     for axis, name in ((failure, "failure"), (fill, "fill")):

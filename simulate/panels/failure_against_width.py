@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from simulate.intervals import log_slope
-from simulate.panels.panel import (
+from simulate.jobs.checks import CONFIDENCE, Check, agrees, slope_agrees
+from simulate.jobs.intervals import log_slope
+from simulate.jobs.panel import (
     DRAWN_CONFIDENCE,
     QUICK,
     Effort,
@@ -23,8 +24,7 @@ from simulate.panels.panel import (
     size_label,
     weighted_task,
 )
-from simulate.sweep import Task
-from simulate.verdict import CONFIDENCE, Check, agrees, slope_agrees
+from simulate.jobs.tasks import Task
 from theory.false_positives import failure_probability
 from theory.large_deviations import failure_slope
 from theory.width import failure_law, optimal_hashes_for_failure, smallest_width
@@ -129,7 +129,7 @@ def table(rows: Sequence[Row]) -> list[Point]:
 
 def figure(points: Sequence[Point]):
     """P_fail on a log axis against d: curves exact, dotted lines the law, markers measured."""
-    from simulate import style
+    from simulate.jobs import style
 
     fig, axes = style.figure(width=style.DOUBLE_COLUMN * 0.75, height=3.4)
     for colour, (label, own) in zip(style.COLOURS, series_of(points).items(), strict=False):

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulate import estimators, intervals
-from simulate.panels.panel import Effort, Panel, Point, Row, series_of, size_label
-from simulate.sweep import Result, Task
-from simulate.verdict import (
+from simulate import estimators
+from simulate.jobs import intervals
+from simulate.jobs.checks import (
     CONFIDENCE,
     FALSE_ALARM,
     NOMINAL_LEVEL,
@@ -18,6 +17,8 @@ from simulate.verdict import (
     agrees,
     lies_within,
 )
+from simulate.jobs.panel import Effort, Panel, Point, Row, series_of, size_label
+from simulate.jobs.tasks import Result, Task
 from theory.false_positives import (
     expected_false_positives,
     failure_probability,
@@ -163,7 +164,7 @@ def figure(points: Sequence[Point]) -> Figure:
     """Probability of each number of false positives, on a log axis."""
     from matplotlib.ticker import MaxNLocator
 
-    from simulate import style
+    from simulate.jobs import style
 
     fig, axes = style.row_of_axes(len(CODES))
     for axis, (n, k, d, m) in zip(axes, CODES, strict=True):

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulate import constructions, dense_codes, harder_task, intervals, kernels
-from simulate.intervals import Estimate
-from simulate.panels.panel import (
+from simulate import constructions, dense_codes, harder_task, kernels
+from simulate.jobs import intervals
+from simulate.jobs.checks import CONFIDENCE, FALSE_ALARM, Check, agrees, lies_within
+from simulate.jobs.intervals import Estimate
+from simulate.jobs.panel import (
     DRAWN_CONFIDENCE,
     Effort,
     Panel,
@@ -22,9 +24,8 @@ from simulate.panels.panel import (
     select,
     series_of,
 )
+from simulate.jobs.tasks import Result, Task
 from simulate.sampling import random_coefficients, random_hashes, random_sets
-from simulate.sweep import Result, Task
-from simulate.verdict import CONFIDENCE, FALSE_ALARM, Check, agrees, lies_within
 from theory import harder_task as theory
 from theory.false_positives import failure_probability
 from theory.width import smallest_width
@@ -377,7 +378,7 @@ def figure(points: Sequence[Point]) -> Figure:
     """Member errors against d', TV against d', and the width that suffices against n."""
     from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator, ScalarFormatter
 
-    from simulate import style
+    from simulate.jobs import style
 
     fig, (error, tv, width) = style.row_of_axes(3, height=3.0)
     for axis, names in ((error, (RMS, LARGEST)), (tv, (TV,))):

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from simulate.panels.panel import (
+from simulate.jobs.checks import Check, agrees
+from simulate.jobs.panel import (
     DRAWN_CONFIDENCE,
     Effort,
     Panel,
@@ -19,9 +20,8 @@ from simulate.panels.panel import (
     series_of,
     size_label,
 )
+from simulate.jobs.tasks import Task
 from simulate.panels.pseudo_inverse import tilt
-from simulate.sweep import Task
-from simulate.verdict import Check, agrees
 from theory import capacity
 from theory import pseudo_inverse as pseudo_inverse_theory
 from theory.capacity import Capacity
@@ -136,7 +136,7 @@ def table(rows: Sequence[Row]) -> list[Point]:
 
 def figure(points: Sequence[Point]) -> Figure:
     """Left: largest k, a line of dots a model. Right: P_fail at the capacities of GPT-2."""
-    from simulate import style
+    from simulate.jobs import style
 
     fig, (largest, failure) = style.row_of_axes(2, height=3.2, ratios=(1.7, 1.0))
     markers = dict(zip(KINDS, ("o", "s", "^", "|", "|"), strict=True))

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulate import dense_codes, intervals
-from simulate.intervals import Estimate, from_standard_error, log_slope
-from simulate.panels.panel import (
+from simulate import dense_codes
+from simulate.jobs import intervals
+from simulate.jobs.checks import CONFIDENCE, FALSE_ALARM, Check, agrees, lies_within, slope_agrees
+from simulate.jobs.intervals import Estimate, from_standard_error, log_slope
+from simulate.jobs.panel import (
     DRAWN_CONFIDENCE,
     Effort,
     Panel,
@@ -21,9 +23,8 @@ from simulate.panels.panel import (
     series_of,
     size_label,
 )
+from simulate.jobs.tasks import Result, Task
 from simulate.sampling import random_sets
-from simulate.sweep import Result, Task
-from simulate.verdict import CONFIDENCE, FALSE_ALARM, Check, agrees, lies_within, slope_agrees
 from theory.dense_codes import (
     affine_floor,
     largest_error_bound,
@@ -238,7 +239,7 @@ def table(rows: Sequence[Row]) -> list[Point]:
 
 def figure(points: Sequence[Point]) -> Figure:
     """Relative squared error and largest error against width, all axes logarithmic."""
-    from simulate import style
+    from simulate.jobs import style
 
     fig, (squared, largest) = style.row_of_axes(2, height=3.1, ratios=(1.25, 1.0))
     exponents = {name: own[0] for name, own in series_of(points, axis="exponent").items()}

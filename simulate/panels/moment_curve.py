@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulate import intervals
-from simulate.moment_curve import Circle, Line, arc_sets, bits_of_all, bits_of_sets, end_sets
-from simulate.panels.panel import (
+from simulate.jobs import intervals
+from simulate.jobs.checks import CONFIDENCE, Check, lies_within, slope_agrees
+from simulate.jobs.panel import (
     DRAWN_CONFIDENCE,
     QUICK,
     Effort,
@@ -21,9 +21,9 @@ from simulate.panels.panel import (
     series_of,
     size_label,
 )
+from simulate.jobs.tasks import Result, Task
+from simulate.moment_curve import Circle, Line, arc_sets, bits_of_all, bits_of_sets, end_sets
 from simulate.sampling import random_sets
-from simulate.sweep import Result, Task
-from simulate.verdict import CONFIDENCE, Check, lies_within, slope_agrees
 from theory.moment_curve import sufficient_bits
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def table(rows: Sequence[Row]) -> list[Point]:
 
 def figure(points: Sequence[Point]) -> Figure:
     """Left: bits against n. Right: share of random sets that fails against bits."""
-    from simulate import style
+    from simulate.jobs import style
 
     fig, (bits, failing) = style.row_of_axes(2, height=2.8, ratios=(1.25, 1.0))
     markers = {

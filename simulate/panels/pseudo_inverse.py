@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulate import intervals, pseudo_inverse
-from simulate.panels.panel import (
+from simulate import pseudo_inverse
+from simulate.jobs import intervals
+from simulate.jobs.checks import CONFIDENCE, Check, agrees
+from simulate.jobs.panel import (
     DRAWN_CONFIDENCE,
     QUICK,
     Effort,
@@ -22,8 +24,7 @@ from simulate.panels.panel import (
     series_of,
     size_label,
 )
-from simulate.sweep import Result, Task
-from simulate.verdict import CONFIDENCE, Check, agrees
+from simulate.jobs.tasks import Result, Task
 from theory import false_positives
 from theory.pseudo_inverse import expected_false_positives, failure_probability, smallest_width
 from theory.width import optimal_hashes_for_failure
@@ -122,7 +123,7 @@ def table(rows: Sequence[Row]) -> list[Point]:
 
 def figure(points: Sequence[Point]) -> Figure:
     """P_fail on a log axis against d: solid the pseudo-inverse, dashed the Bloom filter."""
-    from simulate import style
+    from simulate.jobs import style
 
     fig, axes = style.figure(width=style.DOUBLE_COLUMN * 0.6, height=2.9)
     own, bloom = (series_of(points, axis=axis) for axis in (PSEUDO_INVERSE, BLOOM))

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulate import estimators, intervals
+from simulate import estimators
+from simulate.jobs import intervals
+from simulate.jobs.checks import CONFIDENCE, FALSE_ALARM, Check, agrees, lies_within
+from simulate.jobs.panel import Effort, Panel, Point, Row, series_of, size_label
+from simulate.jobs.tasks import Result, Task
 from simulate.kernels import PackedHashes
-from simulate.panels.panel import Effort, Panel, Point, Row, series_of, size_label
 from simulate.sampling import random_hashes
-from simulate.sweep import Result, Task
-from simulate.verdict import CONFIDENCE, FALSE_ALARM, Check, agrees, lies_within
 from theory import quenched
 from theory.false_positives import expected_false_positives, failure_probability
 
@@ -165,7 +166,7 @@ def table(rows: Sequence[Row]) -> list[Point]:
 
 def figure(points: Sequence[Point]) -> Figure:
     """Left: P_fail over families. Right: how often a test that fixes one family goes wrong."""
-    from simulate import style
+    from simulate.jobs import style
 
     fig, (histogram, naive) = style.row_of_axes(2)
     bars = series_of(points, axis="histogram")

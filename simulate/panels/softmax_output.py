@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulate import constructions, intervals, kernels
-from simulate.intervals import Estimate
-from simulate.network import divergence
-from simulate.panels.panel import (
+from simulate import constructions, kernels
+from simulate.jobs import intervals
+from simulate.jobs.checks import CONFIDENCE, Check, agrees, lies_within
+from simulate.jobs.intervals import Estimate
+from simulate.jobs.panel import (
     DRAWN_CONFIDENCE,
     Effort,
     Panel,
@@ -20,9 +21,9 @@ from simulate.panels.panel import (
     series_of,
     size_label,
 )
+from simulate.jobs.tasks import Result, Task
+from simulate.network import divergence
 from simulate.sampling import random_coefficients, random_hashes, random_sets
-from simulate.sweep import Result, Task
-from simulate.verdict import CONFIDENCE, Check, agrees, lies_within
 from theory.softmax_output import expected_divergence, total_variation_without_false_positive
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def table(rows: Sequence[Row]) -> list[Point]:
 
 def figure(points: Sequence[Point]) -> Figure:
     """TV, KL and squared error against beta, on log axes."""
-    from simulate import style
+    from simulate.jobs import style
 
     fig, axes = style.row_of_axes(len(MEASURES))
     for axis, name, label in zip(axes, MEASURES, LABELS, strict=True):

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulate.intervals import Estimate
-from simulate.panels.panel import (
+from simulate.jobs.checks import CONFIDENCE, FALSE_ALARM, Check, agrees
+from simulate.jobs.intervals import Estimate
+from simulate.jobs.panel import (
     DRAWN_CONFIDENCE,
     Effort,
     Panel,
@@ -20,8 +21,7 @@ from simulate.panels.panel import (
     series_of,
     weighted_task,
 )
-from simulate.sweep import Task
-from simulate.verdict import CONFIDENCE, FALSE_ALARM, Check, agrees
+from simulate.jobs.tasks import Task
 from theory.width import (
     information_width,
     optimal_hashes_for_failure,
@@ -125,7 +125,7 @@ def table(rows: Sequence[Row]) -> list[Point]:
 
 def figure(points: Sequence[Point]) -> Figure:
     """Width against 1/epsilon, one pair of axes for each (n, k)."""
-    from simulate import style
+    from simulate.jobs import style
 
     fig, axes = style.row_of_axes(len(TASKS))
     lines = {"lower bound": "-.", "upper bound": "--", "asymptotic": ":", "exact": "-"}

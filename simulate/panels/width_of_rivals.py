@@ -15,8 +15,8 @@ from simulate.column_weight import (
     count_over_families,
     with_replacement_hashes,
 )
-from simulate.network import membership
-from simulate.panels.panel import (
+from simulate.jobs.checks import FALSE_ALARM, Check, agrees, lies_within
+from simulate.jobs.panel import (
     DRAWN_CONFIDENCE,
     QUICK,
     Effort,
@@ -27,10 +27,10 @@ from simulate.panels.panel import (
     series_of,
     size_label,
 )
+from simulate.jobs.tasks import Result, Task
+from simulate.network import membership
 from simulate.panels.pseudo_inverse import count
 from simulate.sampling import random_hashes, random_sets
-from simulate.sweep import Result, Task
-from simulate.verdict import FALSE_ALARM, Check, agrees, lies_within
 from theory import column_weight, false_positives, width
 from theory import dense_codes as dense_theory
 from theory import pseudo_inverse as pseudo_inverse_theory
@@ -178,7 +178,7 @@ def _as_width(axis: str, x: float, row: Row) -> Point:
 
 def figure(points: Sequence[Point]) -> Figure:
     """Width on a log axis against 1/epsilon, k and n."""
-    from simulate import style
+    from simulate.jobs import style
 
     fig, axes = style.row_of_axes(len(AXES), height=3.4)
     lines = {"exact": "-", "upper bound": "--", "lower bound": ":"}

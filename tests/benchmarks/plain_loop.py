@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import torch
 
-from train.recipe import Task
-from train.task import Batch, draw
+from train.training.recipe import Task
+from train.training.task import Batch, draw
 
 PLAIN = {"n": 512, "d": 64, "k": 3, "c": 2.0}
 STEPS, BATCH, RATE, DECAY, WARMUP = 12_000, 512, 1e-2, 0.01, 100

@@ -14,10 +14,10 @@ from dataclasses import replace
 import torch
 
 from tests.benchmarks.plain_loop import BATCH, PLAIN, STEPS, PlainLoop, matmuls_of_a_step
-from train import fit
-from train.loss import measure
-from train.presets import PRESETS
-from train.recipe import Task
+from train.training import fit
+from train.training.loss import measure
+from train.training.presets import PRESETS
+from train.training.recipe import Task
 
 TOTAL_VARIATION = 0.05
 CHECK_EVERY = 250

@@ -15,7 +15,7 @@ from reports.page import build
 from simulate.constructions import clamp
 from simulate.network import ReluNetwork
 from simulate.sampling import random_hashes
-from train.weights import Weights
+from train.reading.weights import Weights
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 HOW = "no browser: make browser, or apt-get install chromium and pip install -e '.[dev]'"

@@ -256,7 +256,7 @@ def of_another_network(tmp_path_factory):
 
     from tests.train.subjects import untrained
     from train.analysis.report import analyse
-    from train.analysis.subject import Subject
+    from train.reading.subject import Subject
 
     folder = shutil.copytree(EVIDENCE, tmp_path_factory.mktemp("planted") / "evidence")
     network = untrained(np.random.default_rng(0), 96, 24, 24)

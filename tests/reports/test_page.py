@@ -17,16 +17,16 @@ import pytest
 from reports.page import build
 from reports.page.golden import golden_numbers
 from simulate.constructions import clamp, complement, complement_limit
-from simulate.intervals import proportion
+from simulate.jobs.checks import CONFIDENCE
+from simulate.jobs.intervals import proportion
 from simulate.network import ReluNetwork, divergence
 from simulate.sampling import random_hashes
-from simulate.verdict import CONFIDENCE
 from tests.reports.conftest import DESKTOP, HOW, PHONE, TABLET, no_browser
 from theory import false_positives, quenched, union_size
 from theory.domain import DomainError
-from train import weights as weight_files
-from train.analysis import masks
-from train.weights import Weights
+from train.reading import masks
+from train.reading import weights as weight_files
+from train.reading.weights import Weights
 
 # relative: binomials and their sums; the incomplete beta function; float32 weights in float64
 EXACT, INTERVAL, PASS = 1e-11, 1e-8, 1e-9

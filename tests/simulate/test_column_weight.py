@@ -10,7 +10,6 @@ from functools import partial
 import numpy as np
 import pytest
 
-from simulate import intervals
 from simulate.column_weight import (
     bernoulli_hashes,
     count_over_families,
@@ -18,9 +17,10 @@ from simulate.column_weight import (
     with_replacement_hashes,
 )
 from simulate.constructions import clamp
+from simulate.jobs import intervals
+from simulate.jobs.panel import size_label
 from simulate.kernels import PackedHashes
 from simulate.panels import column_weight as panel
-from simulate.panels.panel import size_label
 from simulate.sampling import random_coefficients, random_hashes, random_sets
 from theory import column_weight, false_positives
 from theory.domain import DomainError

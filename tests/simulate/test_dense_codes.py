@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulate import dense_codes, intervals
+from simulate import dense_codes
+from simulate.jobs import intervals
+from simulate.jobs.panel import QUICK, measure_directly
 from simulate.network import membership
 from simulate.panels import dense_softmax, dense_threshold, linear_readout
-from simulate.panels.panel import QUICK, measure_directly
 from simulate.sampling import random_coefficients, random_sets
 from theory import dense_codes as theory
 from theory.domain import DomainError

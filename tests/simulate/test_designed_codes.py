@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulate import designed_codes as codes
-from simulate import intervals
 from simulate.estimators import counts_in_family
+from simulate.jobs import intervals
 from simulate.kernels import ENGINES, PackedHashes
 from simulate.panels import designed_codes as panel
 from simulate.sampling import random_hashes

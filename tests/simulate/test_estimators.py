@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simulate import intervals
 from simulate.estimators import (
     conditional_failure,
     direct,
@@ -18,6 +17,7 @@ from simulate.estimators import (
     random_union_sizes,
     tilted_failure,
 )
+from simulate.jobs import intervals
 from simulate.kernels import PackedHashes
 from simulate.sampling import random_sets
 from theory.domain import DomainError

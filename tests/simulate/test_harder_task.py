@@ -10,15 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import softmax
 
-from simulate import dense_codes, harder_task, intervals
+from simulate import dense_codes, harder_task
 from simulate.constructions import clamp, complement
+from simulate.jobs import intervals
+from simulate.jobs.checks import CONFIDENCE
+from simulate.jobs.panel import QUICK
+from simulate.jobs.tasks import Result
 from simulate.kernels import PackedHashes
 from simulate.network import ReluNetwork, divergence, membership
 from simulate.panels import harder_task as panel
-from simulate.panels.panel import QUICK
 from simulate.sampling import random_coefficients, random_hashes, random_sets
-from simulate.sweep import Result
-from simulate.verdict import CONFIDENCE
 from theory import harder_task as theory
 from theory.domain import DomainError
 from theory.false_positives import expected_false_positives, missing_bits_law

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simulate.jobs.panel import QUICK
 from simulate.moment_curve import (
     Circle,
     Line,
@@ -25,7 +26,6 @@ from simulate.moment_curve import (
     rounded,
 )
 from simulate.panels import moment_curve as panel
-from simulate.panels.panel import QUICK
 from simulate.sampling import random_sets
 from theory.domain import DomainError
 from theory.moment_curve import (

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulate import constructions, intervals, pseudo_inverse
+from simulate import constructions, pseudo_inverse
+from simulate.jobs import intervals
+from simulate.jobs.panel import QUICK
 from simulate.panels import pseudo_inverse as panel
-from simulate.panels.panel import QUICK
 from simulate.pseudo_inverse import (
     gaussian,
     inverse_norms,

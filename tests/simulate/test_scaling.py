@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from simulate.verdict import MOST_FALSE_ALARM
-from tests.simulate.processes import dask_cluster
+from simulate.jobs.checks import MOST_FALSE_ALARM
+from tests.simulate.jobs.processes import dask_cluster
 
 FAST = "false_positive_count"
 

@@ -18,7 +18,7 @@ import sympy as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulate import intervals
+from simulate.jobs import intervals
 from simulate.sampling import random_hashes, random_sets
 from theory import false_positives, quenched
 from theory.domain import DomainError

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from simulate.constructions import clamp, complement
 from simulate.network import ReluNetwork
 from simulate.sampling import random_hashes
-from train.certificate.normal_form import NormalForm
+from train.reading.normal_form import NormalForm
 
 TENSORS = ("W_E", "W_in", "b_in", "W_out", "W_U")
 
@@ -19,8 +19,8 @@ TENSORS = ("W_E", "W_in", "b_in", "W_out", "W_U")
 @cache
 def trained(seed: int, n: int, d: int, k: int) -> ReluNetwork:
     """A network after a short training."""
-    from train.fit import advance, begin
-    from train.recipe import Recipe
+    from train.training.fit import advance, begin
+    from train.training.recipe import Recipe
 
     recipe = Recipe(n=n, d=d, k=k, steps=150, batch=64, seed=seed, learning_rate=3e-2, warmup=10)
     state = begin(recipe)

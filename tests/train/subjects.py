@@ -45,8 +45,8 @@ def trained(kind: str) -> tuple[ReluNetwork, int]:
     """
     import torch
 
-    from train.fit import advance, begin
-    from train.recipe import Recipe
+    from train.training.fit import advance, begin
+    from train.training.recipe import Recipe
 
     learned = Recipe(n=96, d=24, k=3, batch=128, embedding_scale=3.0, steps=2000)
     recipe, steps = {

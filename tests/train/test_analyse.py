@@ -20,10 +20,10 @@ pytest.importorskip("safetensors")
 from safetensors.numpy import save_file
 
 from simulate.constructions import clamp, complement, mixed
+from simulate.jobs.style import rendered
 from simulate.kernels import PackedHashes
 from simulate.network import ReluNetwork
 from simulate.sampling import random_coefficients, random_sets
-from simulate.style import rendered
 from tests.train.subjects import hashes_for, untrained
 from theory import quenched
 from theory.domain import DomainError
@@ -31,7 +31,7 @@ from train.analyse import main
 from train.analysis.figure import figures_page
 from train.analysis.outcomes import failure_threshold, observe
 from train.analysis.report import Report, analyse, plain, summary
-from train.analysis.subject import Subject, open_subject
+from train.reading.subject import Subject, open_subject
 
 TENSORS = ("W_E", "W_in", "b_in", "W_out", "W_U")
 SMALL = "construction:n=40,k=2,d=12,m=3,beta=12"

@@ -13,23 +13,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from simulate import clamp, complement, complement_limit, intervals, random_hashes, random_sets
+from simulate import clamp, complement, complement_limit, random_hashes, random_sets
 from simulate.constructions import complement_limit_error
+from simulate.enumeration import subsets
+from simulate.jobs import intervals
+from simulate.jobs.checks import CONFIDENCE
+from simulate.jobs.panel import DRAWN_CONFIDENCE
 from simulate.network import ReluNetwork
-from simulate.panels.panel import DRAWN_CONFIDENCE
 from simulate.sampling import random_coefficients
-from simulate.verdict import CONFIDENCE
 from theory import quenched, softmax_output
 from theory.domain import DomainError
 from theory.false_positives import (
     missing_bits_given_false_positive,
     union_size_given_false_positive,
 )
+from theory.random_code import RandomCode
 from train.analysis import behaviour, departures, measured, pathological
-from train.analysis.annealed import RandomCode
 from train.analysis.behaviour_figures import figures
-from train.analysis.enumeration import subsets
-from train.analysis.masks import Masks, extract
 from train.analysis.outcomes import (
     LOG10_EDGES,
     Outcomes,
@@ -38,6 +38,7 @@ from train.analysis.outcomes import (
     hashes_of,
     observe,
 )
+from train.reading.masks import Masks, extract
 
 BETA = 16.0
 CODE = {"n": 40, "d": 16, "m": 4}

@@ -26,8 +26,8 @@ from theory import quenched
 from theory.domain import DomainError
 from train.analysis import causal, causal_figures, construction_path
 from train.analysis.edits import bits_of, handles
-from train.analysis.masks import NEITHER, Masks, extract
 from train.analysis.mechanism import hidden_states
+from train.reading.masks import NEITHER, Masks, extract
 
 N, D, M, K, C = 80, 16, 4, 3, 2.0
 BETA = 6.0

@@ -8,8 +8,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from train.certificate.balls import Balls, grid, round_up
 from train.certificate.replay import rationals
+from train.reading.balls import Balls, grid, round_up
 
 FINITE = st.floats(-1e6, 1e6, allow_subnormal=True).filter(lambda x: x == 0 or abs(x) > 1e-300)
 HALVES = st.integers(-50, 50).map(lambda i: i / 2.0)

@@ -25,8 +25,8 @@ from simulate.sampling import random_hashes
 from tests.train.certified_networks import noisy
 from theory.domain import DomainError
 from train.certificate import checker
-from train.certificate.normal_form import NormalForm
 from train.certificate.proof import certificate, prove, weights_of
+from train.reading.normal_form import NormalForm
 
 CHECKER = Path(checker.__file__)
 

@@ -15,7 +15,7 @@ from theory.domain import DomainError
 from train.certificate.finish import certifiable, finish
 from train.certificate.gates import gates
 from train.certificate.levels import levels
-from train.certificate.normal_form import NormalForm
+from train.reading.normal_form import NormalForm
 
 
 def rotated(network: ReluNetwork, rng: np.random.Generator) -> ReluNetwork:

@@ -18,7 +18,7 @@ from simulate.sampling import random_hashes
 from tests.train.certified_networks import noisy
 from train.certificate import replay
 from train.certificate.gates import gates
-from train.certificate.normal_form import NormalForm
+from train.reading.normal_form import NormalForm
 
 
 @pytest.mark.parametrize(("build", "sign"), [(clamp, -1), (complement, 1)])

@@ -18,8 +18,8 @@ from tests.train.certified_networks import noisy
 from theory import quenched
 from theory.domain import DomainError
 from train.certificate.levels import levels
-from train.certificate.normal_form import NormalForm
 from train.certificate.probability import consequences, covered
+from train.reading.normal_form import NormalForm
 
 SIGN = {clamp: -1, complement: 1}
 

@@ -12,19 +12,19 @@ from hypothesis import strategies as st
 
 pytest.importorskip("torch")
 
-from simulate import intervals
 from simulate.constructions import clamp, complement
+from simulate.enumeration import subsets
+from simulate.jobs import intervals
+from simulate.jobs.checks import CONFIDENCE
 from simulate.network import divergence
 from simulate.sampling import random_coefficients, random_hashes, random_sets
-from simulate.verdict import CONFIDENCE
 from tests.train.certified_networks import noisy
 from theory import quenched
-from train.analysis.enumeration import subsets
 from train.certificate import replay
 from train.certificate.boxes import Boxes
 from train.certificate.mass import mass
-from train.certificate.normal_form import NormalForm
 from train.certificate.search import Search, Witness
+from train.reading.normal_form import NormalForm
 
 
 def noisy_form(seed: int = 0, size: float = 0.05, c: float = 2.0, build=clamp) -> NormalForm:

@@ -13,15 +13,15 @@ from hypothesis import given, settings
 pytest.importorskip("torch")
 pytest.importorskip("safetensors")
 
+from simulate.enumeration import subsets
+from tests.train.certificate_truth import midpoint_rule, truth
 from tests.train.certified_networks import forms, train_them
-from train.analysis.enumeration import subsets
 from train.certificate import checker
 from train.certificate.boxes import Boxes
 from train.certificate.gates import gates
-from train.certificate.normal_form import NormalForm
 from train.certificate.proof import certificate, prove, weights_of
 from train.certificate.search import TOLERANCE
-from train.certificate.truth import midpoint_rule, truth
+from train.reading.normal_form import NormalForm
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -27,7 +27,7 @@ from theory.domain import DomainError
 from train.certificate import checker
 from train.certificate.proof import weights_of
 from train.certify import main
-from train.weights import safetensors_bytes
+from train.reading.weights import safetensors_bytes
 
 SMALL = "construction:n=40,k=2,d=24,m=6,beta=12"
 FILES = {

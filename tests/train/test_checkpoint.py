@@ -18,10 +18,10 @@ from safetensors.numpy import save_file  # noqa: E402
 
 from tests.train.test_fit import TINY, VARIANTS, assert_same, weights  # noqa: E402
 from theory.domain import DomainError  # noqa: E402
-from train import checkpoint  # noqa: E402
-from train.fit import advance, begin  # noqa: E402
-from train.recipe import Execution, Recipe  # noqa: E402
-from train.weights import safetensors_bytes, save  # noqa: E402
+from train.reading.weights import safetensors_bytes, save  # noqa: E402
+from train.training import checkpoint  # noqa: E402
+from train.training.fit import advance, begin  # noqa: E402
+from train.training.recipe import Execution, Recipe  # noqa: E402
 
 HERE = Execution()
 

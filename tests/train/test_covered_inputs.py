@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulate import intervals
 from simulate.constructions import clamp
+from simulate.enumeration import enumerate_inputs, subsets
+from simulate.jobs import intervals
+from simulate.jobs.checks import CONFIDENCE
 from simulate.network import ReluNetwork
 from simulate.sampling import random_coefficients
-from simulate.verdict import CONFIDENCE
 from tests.train.subjects import CONSTRUCTIONS, hashes_for
 from train.analysis.construction_path import STEPS
 from train.analysis.covered_inputs import covered_inputs, failing_on_the_way
-from train.analysis.enumeration import enumerate_inputs, subsets
-from train.analysis.masks import extract
+from train.reading.masks import extract
 
 N, D, M, K, C = 24, 14, 3, 2, 2.0
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch")
 
 from theory.domain import DomainError  # noqa: E402
-from train.fit import (  # noqa: E402
+from train.record import measured  # noqa: E402
+from train.training.fit import (  # noqa: E402
     BETAS,
     DivergedError,
     State,
@@ -26,11 +27,10 @@ from train.fit import (  # noqa: E402
     milestones,
     rate,
 )
-from train.presets import PRESETS, preset_named  # noqa: E402
-from train.recipe import Execution, Recipe  # noqa: E402
-from train.record import measured  # noqa: E402
-from train.start import initial_model  # noqa: E402
-from train.task import draw  # noqa: E402
+from train.training.presets import PRESETS, preset_named  # noqa: E402
+from train.training.recipe import Execution, Recipe  # noqa: E402
+from train.training.start import initial_model  # noqa: E402
+from train.training.task import draw  # noqa: E402
 
 TINY = Recipe(n=24, d=10, k=2, batch=32, steps=40, warmup=5, embedding_rate=2e-2)
 VARIANTS = {

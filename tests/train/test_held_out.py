@@ -15,12 +15,12 @@ from scipy import stats
 
 torch = pytest.importorskip("torch")
 
+from simulate.enumeration import subsets  # noqa: E402
 from theory.domain import DomainError  # noqa: E402
-from train import checkpoint, fit  # noqa: E402
-from train.analysis.enumeration import subsets  # noqa: E402
-from train.held_out import HeldOut  # noqa: E402
-from train.recipe import Execution, Recipe, Task  # noqa: E402
-from train.task import draw  # noqa: E402
+from train.training import checkpoint, fit  # noqa: E402
+from train.training.held_out import HeldOut  # noqa: E402
+from train.training.recipe import Execution, Recipe, Task  # noqa: E402
+from train.training.task import draw  # noqa: E402
 
 LEVEL = 1e-6
 RECIPE = Recipe(n=12, d=6, k=3, batch=32, steps=30, held_out=0.4, seed=1)

@@ -15,12 +15,12 @@ torch = pytest.importorskip("torch")
 from simulate.harder_task import logits_divergence  # noqa: E402
 from simulate.network import divergence  # noqa: E402
 from theory.domain import DomainError  # noqa: E402
-from train import loss as losses  # noqa: E402
-from train.loss import TargetDivergence, measure, outcomes  # noqa: E402
-from train.model import ToyNetwork  # noqa: E402
-from train.recipe import Recipe, Task  # noqa: E402
-from train.start import initial_model  # noqa: E402
-from train.task import Batch, draw  # noqa: E402
+from train.training import loss as losses  # noqa: E402
+from train.training.loss import TargetDivergence, measure, outcomes  # noqa: E402
+from train.training.model import ToyNetwork  # noqa: E402
+from train.training.recipe import Recipe, Task  # noqa: E402
+from train.training.start import initial_model  # noqa: E402
+from train.training.task import Batch, draw  # noqa: E402
 
 HARDER = Recipe(n=12, d=5, h=7, k=3, target_scale=1.5)
 

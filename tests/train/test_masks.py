@@ -13,7 +13,7 @@ from simulate.constructions import clamp, complement, mixed
 from simulate.network import ReluNetwork
 from tests.train.subjects import CONSTRUCTIONS, KIND, hashes_for, untrained
 from theory.domain import DomainError
-from train.analysis.masks import (
+from train.reading.masks import (
     CLAMP,
     COMPLEMENT,
     LEVEL,

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulate import intervals
 from simulate.constructions import Hashes, clamp, complement, complement_limit_error, mixed
+from simulate.jobs import intervals
+from simulate.jobs.checks import CONFIDENCE
 from simulate.network import ReluNetwork
 from simulate.symmetries import in_another_basis
-from simulate.verdict import CONFIDENCE
 from tests.train.subjects import CONSTRUCTIONS, KIND, hashes_for, trained, untrained
 from theory.domain import DomainError
 from train.analysis import mechanism
 from train.analysis.exceptions import outlying
-from train.analysis.masks import Masks, extract
+from train.reading.masks import Masks, extract
 
 N, K, D, M, BETA = 300, 3, 32, 6, 2.5
 

@@ -13,10 +13,10 @@ from simulate.constructions import clamp  # noqa: E402
 from simulate.harder_task import TargetNetwork  # noqa: E402
 from simulate.network import ReluNetwork  # noqa: E402
 from theory.domain import DomainError  # noqa: E402
-from train.model import ToyNetwork  # noqa: E402
-from train.recipe import Recipe, Task  # noqa: E402
-from train.start import initial_model  # noqa: E402
-from train.task import draw  # noqa: E402
+from train.training.model import ToyNetwork  # noqa: E402
+from train.training.recipe import Recipe, Task  # noqa: E402
+from train.training.start import initial_model  # noqa: E402
+from train.training.task import draw  # noqa: E402
 
 
 def random_network(rng: np.random.Generator, n: int, d: int, h: int) -> ReluNetwork:

@@ -25,10 +25,7 @@ from simulate.sampling import random_coefficients, random_sets
 from tests.train.subjects import CONSTRUCTIONS, hashes_for, untrained
 from theory import quenched
 from theory.domain import DomainError
-from train.analysis.masks import CLAMP, COMPLEMENT, extract
 from train.analysis.outcomes import fails, observe
-from train.analysis.subject import open_subject
-from train.hooked import HookedNetwork
 from train.organism import report
 from train.organism.effects import causal_masks
 from train.organism.family import (
@@ -43,12 +40,15 @@ from train.organism.family import (
     oracle_masks,
     stream,
 )
+from train.organism.hooked import HookedNetwork
 from train.organism.noise_curve import noise_curve, noise_figure
 from train.organism.recovery import cohens_kappa, compared, recover, score, unit_scores
 from train.organism.truth import Flip, Truth, load_truth
 from train.organisms import load_module, main, remove_earlier
 from train.organisms import load_truth as public_load_truth
-from train.weights import save
+from train.reading.masks import CLAMP, COMPLEMENT, extract
+from train.reading.subject import open_subject
+from train.reading.weights import save
 
 SMALL = Sizes(n=64, d=24, k=3, m=6, steps=60, sampled=5000, levels=(0.1, 3.0), replicates=3)
 EXACT = {

@@ -13,18 +13,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulate import clamp, complement, complement_limit, intervals, random_hashes, random_sets
+from simulate import clamp, complement, complement_limit, random_hashes, random_sets
+from simulate.enumeration import enumerate_inputs, subsets
+from simulate.jobs import intervals
+from simulate.jobs.checks import CONFIDENCE
 from simulate.network import ReluNetwork
-from simulate.verdict import CONFIDENCE
 from theory import false_positives, quenched, softmax_output, union_size
 from theory.domain import DomainError
 from theory.enumerate import outcome_of
-from train.analysis import annealed, prediction, prediction_figures
-from train.analysis.annealed import RandomCode
-from train.analysis.enumeration import enumerate_inputs, subsets
-from train.analysis.masks import Masks, extract
+from theory.random_code import RandomCode
+from train.analysis import prediction, prediction_figures
 from train.analysis.outcomes import observe
 from train.analysis.prediction import LevelFit, NamedNetwork, modelled_outputs
+from train.reading.masks import Masks, extract
 
 BETA = 8.0
 N, D, M, K = 60, 20, 5, 2
@@ -145,7 +146,7 @@ def test_random_code_fails_at_its_rate() -> None:
         share = intervals.proportion(int(drawn[:, token, bit].sum()), 4000, CONFIDENCE)
         assert share.contains(float(mixed.weights[token]) / 12)
     code = RandomCode(D, np.full(N, M))
-    rates = annealed.failure_rates_of_random_codes(rng, code, K, 200, 500)
+    rates = prediction.failure_rates_of_random_codes(rng, code, K, 200, 500)
     measured = intervals.mean(rates, CONFIDENCE)
     assert measured.contains(code.failure_probability(N, K))
     assert measured.standard_error < 0.01

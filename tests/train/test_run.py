@@ -15,17 +15,17 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from simulate import intervals  # noqa: E402
-from simulate.ledger import lock  # noqa: E402
-from tests.simulate.processes import ROOT  # noqa: E402
+from simulate.jobs import intervals  # noqa: E402
+from simulate.jobs.journal import lock  # noqa: E402
+from tests.simulate.jobs.processes import ROOT  # noqa: E402
 from theory import command_line  # noqa: E402
 from theory.false_positives import failure_probability  # noqa: E402
-from train import weights  # noqa: E402
-from train.fit import fit, fresh_inputs, judge, milestones, rate  # noqa: E402
-from train.loss import outcomes  # noqa: E402
-from train.presets import PRESETS  # noqa: E402
-from train.recipe import Recipe  # noqa: E402
+from train.reading import weights  # noqa: E402
 from train.run import main  # noqa: E402
+from train.training.fit import fit, fresh_inputs, judge, milestones, rate  # noqa: E402
+from train.training.loss import outcomes  # noqa: E402
+from train.training.presets import PRESETS  # noqa: E402
+from train.training.recipe import Recipe  # noqa: E402
 
 TINY = "--n 24 --d 10 --k 2 --batch 32 --steps 60"
 RECIPE = replace(PRESETS["source"], n=24, d=10, k=2, batch=32, steps=60)

@@ -14,7 +14,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from tests.simulate.processes import started, wait_until  # noqa: E402
+from tests.simulate.jobs.processes import started, wait_until  # noqa: E402
 from tests.train.test_run import assert_same_run, main  # noqa: E402
 
 # half a second in sixty pieces

@@ -13,9 +13,9 @@ import pytest
 
 pytest.importorskip("torch")
 
-from simulate.panels.panel import QUICK, Row
+from simulate.jobs.panel import QUICK, Row
 from train.panels import PANELS
-from train.presets import PRESETS
+from train.training.presets import PRESETS
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def test_failing_more_often_than_random_hashes(rows: dict[str, list[Row]]) -> No
 
 def test_every_effort_has_its_own_names() -> None:
     """Tasks can share a ledger: no name twice, no recipe out of its range."""
-    from simulate.panels.panel import DEFAULT, FULL
+    from simulate.jobs.panel import DEFAULT, FULL
 
     for effort in (QUICK, DEFAULT, FULL):
         names = [task.name for panel in PANELS.values() for task in panel.tasks(effort)]

@@ -14,19 +14,19 @@ import pytest
 
 pytest.importorskip("torch")
 
-from simulate import sweep
 from simulate.constructions import clamp
-from simulate.panels.panel import DEFAULT, FULL, QUICK, Row
-from simulate.verdict import MOST_FALSE_ALARM
+from simulate.jobs import tasks as sweep
+from simulate.jobs.checks import MOST_FALSE_ALARM
+from simulate.jobs.panel import DEFAULT, FULL, QUICK, Row
 from tests.train.subjects import hashes_for
 from train.analysis import prediction
 from train.analysis.behaviour import draw_sample
-from train.analysis.masks import extract
 from train.analysis.outcomes import hashes_of
 from train.panels import SURVEY, formation, learned_density, predicted_against_measured
 from train.panels.analysed import covered
 from train.panels.formation import lag, moments, step_at, values
 from train.panels.learned_density import exponent
+from train.reading.masks import extract
 
 
 @pytest.fixture(scope="module")

@@ -18,17 +18,18 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
-from simulate.ledger import Ledger  # noqa: E402
-from tests.simulate.processes import ROOT, started, wait_until  # noqa: E402
+from simulate.jobs.journal import Journal  # noqa: E402
+from tests.simulate.jobs.processes import ROOT, started, wait_until  # noqa: E402
 from theory import command_line  # noqa: E402
 from theory.domain import DomainError  # noqa: E402
-from train import record, weights  # noqa: E402
+from train import record  # noqa: E402
 from train.analysis import mechanism  # noqa: E402
-from train.analysis.masks import extract  # noqa: E402
-from train.fit import fit  # noqa: E402
-from train.presets import PRESETS  # noqa: E402
-from train.recipe import Recipe  # noqa: E402
+from train.reading import weights  # noqa: E402
+from train.reading.masks import extract  # noqa: E402
 from train.sweep import Grid, as_csv, columns, main, train_one  # noqa: E402
+from train.training.fit import fit  # noqa: E402
+from train.training.presets import PRESETS  # noqa: E402
+from train.training.recipe import Recipe  # noqa: E402
 
 TINY = "--n 24 --d 10 --k 2 --batch 16 --steps 40 --embedding-scale 1,4 --seeds 0 1"
 BASE = replace(PRESETS["source"], n=24, d=10, k=2, batch=16, steps=40)
@@ -242,7 +243,7 @@ def test_words_that_are_no_values(arguments: str, message: str) -> None:
 
 
 def test_two_sweeps_in_one_folder(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    with Ledger(tmp_path / "results.jsonl", {}, resume=False):
+    with Journal(tmp_path / "results.jsonl", {}, resume=False):
         assert sweep(tmp_path) == 2
     assert "out must not be in use by another run" in capsys.readouterr().err
 

@@ -20,7 +20,7 @@ from simulate.sampling import random_coefficients, random_sets
 from simulate.symmetries import in_another_basis
 from tests.train.subjects import CONSTRUCTIONS, hashes_for, trained, untrained
 from train.analysis import mechanism
-from train.analysis.masks import extract
+from train.reading.masks import extract
 
 # rounding through the rotation, relative to the number itself
 TOLERANCE = 1e-6

@@ -18,8 +18,8 @@ from scipy.special import softmax
 torch = pytest.importorskip("torch")
 
 from theory.domain import DomainError  # noqa: E402
-from train.recipe import Task  # noqa: E402
-from train.task import distinct_tokens, draw  # noqa: E402
+from train.training.recipe import Task  # noqa: E402
+from train.training.task import distinct_tokens, draw  # noqa: E402
 
 LEVEL = 1e-6
 DRAWS = 60_000

@@ -16,8 +16,8 @@ from simulate.symmetries import in_another_basis
 from tests.train.subjects import CONSTRUCTIONS, hashes_for
 from tests.train.test_symmetries import SUBJECTS, assert_same, subject
 from train.analysis import uniformity
-from train.analysis.masks import extract
 from train.analysis.uniformity import PARTS, analyse, decompose
+from train.reading.masks import extract
 
 C = 2.0
 

@@ -16,9 +16,8 @@ import numpy as np
 from simulate.network import ReluNetwork
 from simulate.sampling import random_coefficients, random_sets
 from theory.domain import check_integer, check_real
+from theory.random_code import RandomCode
 from train.analysis import departures, measured, pathological
-from train.analysis.annealed import RandomCode
-from train.analysis.masks import Masks
 from train.analysis.outcomes import (
     Alpha,
     Hashes,
@@ -31,6 +30,7 @@ from train.analysis.outcomes import (
     hashes_of,
     observe,
 )
+from train.reading.masks import Masks
 
 INPUTS = 100_000
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simulate.panels.panel import Point, series_of
+from simulate.jobs.panel import Point, series_of
 from train.analysis import output_figures
 from train.analysis.behaviour import Behaviour
 from train.analysis.figure import AnalysisFigure
@@ -122,7 +122,7 @@ def _mass_table(behaviour: Behaviour) -> list[Point]:
 
 
 def _draw_mass(points: Sequence[Point]) -> Figure:
-    from simulate import style
+    from simulate.jobs import style
 
     fig, both = style.row_of_axes(2)
     drawn = series_of(points)
@@ -172,7 +172,7 @@ def _given_table(behaviour: Behaviour) -> list[Point]:
 
 
 def _draw_given(points: Sequence[Point]) -> Figure:
-    from simulate import style
+    from simulate.jobs import style
 
     fig, (sizes, misses) = style.row_of_axes(2)
     names = {"all": "all inputs", "given": "given a false positive"}
@@ -243,7 +243,7 @@ def _levels_table(behaviour: Behaviour) -> list[Point]:
 
 
 def _draw_levels(points: Sequence[Point]) -> Figure:
-    from simulate import style
+    from simulate.jobs import style
 
     fig, (logits, probabilities) = style.row_of_axes(2)
     drawn = series_of(points, axis="logit")
@@ -289,7 +289,7 @@ def _survival_table(behaviour: Behaviour) -> list[Point]:
 
 
 def _draw_survival(points: Sequence[Point]) -> Figure:
-    from simulate import style
+    from simulate.jobs import style
 
     fig, axes = style.figure()
     drawn = series_of(points)
@@ -323,7 +323,7 @@ def _more_tokens_table(behaviour: Behaviour) -> list[Point]:
 
 
 def _draw_more_tokens(points: Sequence[Point]) -> Figure:
-    from simulate import style
+    from simulate.jobs import style
 
     fig, (output, failure) = style.row_of_axes(2)
     _draw_series(output, series_of(points, axis="output"))
@@ -341,7 +341,7 @@ def _draw_more_tokens(points: Sequence[Point]) -> Figure:
 
 def _draw_series(axes: Axes, drawn: dict[str, list[Point]]) -> None:
     """Measured points joined by thin lines; what is exact as a line alone."""
-    from simulate import style
+    from simulate.jobs import style
 
     for colour, marker, (series, own) in zip(style.COLOURS, "os^Dv", drawn.items(), strict=False):
         x, y = [p.x for p in own], [p.y for p in own]
@@ -369,7 +369,7 @@ def _union_size_table(behaviour: Behaviour) -> list[Point]:
 
 
 def _draw_union_size(points: Sequence[Point]) -> Figure:
-    from simulate import style
+    from simulate.jobs import style
 
     fig, (rates, shares) = style.row_of_axes(2, style.DOUBLE_COLUMN, 2.6, ratios=(3, 2))
     drawn = series_of(points, axis="failure")
@@ -418,7 +418,7 @@ def _coefficients_table(behaviour: Behaviour) -> list[Point]:
 
 
 def _draw_coefficients(points: Sequence[Point]) -> Figure:
-    from simulate import style
+    from simulate.jobs import style
 
     fig, both = style.row_of_axes(2)
     ends = [p.x for p in points if p.axis == "range"]
@@ -439,7 +439,7 @@ def _legend_above(fig: Figure, axes: Axes, extra: dict[str, str] | None = None) 
     """The axes' legend in one row above the figure, where no curve can be; extra: grey lines."""
     from matplotlib.lines import Line2D
 
-    from simulate import style
+    from simulate.jobs import style
 
     handles, _ = axes.get_legend_handles_labels()
     handles += [

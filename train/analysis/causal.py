@@ -22,11 +22,11 @@ from theory import quenched, softmax_output
 from theory.domain import check_integer, check_real
 from train.analysis import construction_path, measured
 from train.analysis.edits import Bits, Handles, bits_of, handles, inverse_of_reads
-from train.analysis.masks import Masks, read_weights
 from train.analysis.measured import Measured
 from train.analysis.mechanism import hidden_states
 from train.analysis.outcomes import fails, hashes_of, mass_on
 from train.analysis.prediction import MOST_BITS, rates_of_masks
+from train.reading.masks import Masks, read_weights
 
 # of the ablations; others have more or fewer in proportion
 INPUTS = 2**13

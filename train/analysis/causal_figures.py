@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from simulate.panels.panel import Point, select, series_of
+from simulate.jobs.panel import Point, select, series_of
 from train.analysis.causal import Causal
 from train.analysis.figure import AnalysisFigure
 
@@ -66,7 +66,7 @@ def edits_table(found: Causal) -> list[Point]:
 
 def draw_edits(points: Sequence[Point]) -> Figure:
     """Two scatter plots with their diagonals."""
-    from simulate import style
+    from simulate.jobs import style
 
     fig, (left, right) = style.row_of_axes(2, style.DOUBLE_COLUMN * 0.85, 2.7)
     for place, (series, own) in enumerate(series_of(points, axis=EDITS).items()):
@@ -123,7 +123,7 @@ def steps_table(found: Causal) -> list[Point]:
 
 def draw_steps(points: Sequence[Point]) -> Figure:
     """Total variation and failure rate over the steps."""
-    from simulate import style
+    from simulate.jobs import style
 
     fig, both = style.row_of_axes(2, style.DOUBLE_COLUMN * 0.85, 2.9)
     for axes, axis, colour in zip(both, (VARIATION, FAILURE), style.COLOURS, strict=False):

@@ -20,9 +20,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from simulate.network import ReluNetwork
-from train.analysis.masks import CLAMP, NEITHER, Masks
-from train.certificate.finish import rounded_cost, rounded_read
-from train.certificate.normal_form import NormalForm
+from train.reading.masks import CLAMP, NEITHER, Masks
+from train.reading.normal_form import NormalForm
+from train.reading.rounding import rounded_cost, rounded_read
 
 STEPS = ("reads", "biases", "writes", "direct path", "equal bits", "equal heights")
 

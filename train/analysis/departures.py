@@ -9,8 +9,8 @@ import numpy as np
 
 from simulate.network import ReluNetwork
 from simulate.sampling import random_coefficients, random_sets
+from theory.random_code import RandomCode
 from train.analysis import measured
-from train.analysis.annealed import RandomCode
 from train.analysis.outcomes import (
     Alpha,
     Forward,

@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from simulate.network import ReluNetwork
-from train.analysis.masks import CLAMP, Masks, Modes, read_weights, write_weights
 from train.analysis.mechanism import HiddenStates, bit_weights
+from train.reading.masks import CLAMP, Masks, Modes, read_weights, write_weights
 
 # smaller singular values, over the largest, are rounding of float32 weights
 _RANK = 1e-6

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from simulate.network import ReluNetwork
-from train.analysis.masks import CLAMP, COMPLEMENT, LEAST_LINK, NEITHER, Masks
+from train.reading.masks import CLAMP, COMPLEMENT, LEAST_LINK, NEITHER, Masks
 
 # studentised with the others' mean and deviation; beyond it one in two million normal values
 OUTLYING = 5.0

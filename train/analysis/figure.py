@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from simulate.panels.panel import Point, as_csv
+from simulate.jobs.panel import Point, as_csv
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,7 +27,7 @@ class AnalysisFigure:
 
     def files(self, formats: Sequence[str] = ("png", "svg")) -> dict[str, bytes]:
         """File names and contents: the CSV and one file for each format (png, svg, pdf)."""
-        from simulate import style
+        from simulate.jobs import style
 
         drawn = self.draw(self.table)
         pictures = {f"{self.name}.{kind}": style.rendered(drawn, kind) for kind in formats}

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from simulate import intervals
-from simulate.intervals import Estimate
-from simulate.panels.panel import DRAWN_CONFIDENCE
+from simulate.jobs import intervals
+from simulate.jobs.intervals import Estimate
+from simulate.jobs.panel import DRAWN_CONFIDENCE
 
 Measured = dict[str, Any]  # value, interval [low, high], inputs
 

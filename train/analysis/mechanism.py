@@ -19,7 +19,7 @@ from simulate.sampling import random_coefficients, random_sets
 from theory.domain import check_integer
 from train.analysis import measured
 from train.analysis.exceptions import exceptions
-from train.analysis.masks import CLAMP, COMPLEMENT, Masks, extract, write_weights
+from train.reading.masks import CLAMP, COMPLEMENT, Masks, extract, write_weights
 
 INPUTS = 4096
 BATCHES = 32

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulate.panels.panel import Point, select, series_of
+from simulate.jobs.panel import Point, select, series_of
 from train.analysis.figure import AnalysisFigure
-from train.analysis.masks import CLAMP, COMPLEMENT, Masks, Modes, read_weights, write_weights
 from train.analysis.mechanism import Mechanism, layer_eigenvalues
+from train.reading.masks import CLAMP, COMPLEMENT, Masks, Modes, read_weights, write_weights
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -158,7 +158,7 @@ def draw_write_weights(points: Sequence[Point]) -> Figure:
 
 
 def _draw_weights(points: Sequence[Point], name: str) -> Figure:
-    from simulate import style
+    from simulate.jobs import style
 
     fig, (left, right) = style.row_of_axes(2, style.DOUBLE_COLUMN, 2.7, ratios=(1.15, 1.0))
     image = _draw_map(left, points, MAP)
@@ -199,7 +199,7 @@ def _legend_above(axes: Axes, columns: int = 2) -> None:
 
 
 def _entry_colours() -> dict[str, str]:
-    from simulate import style
+    from simulate.jobs import style
 
     return {
         NOT_OWNED: style.GREY,
@@ -213,7 +213,7 @@ def _draw_map(axes: Axes, points: Sequence[Point], axis: str, reach: float = 1.0
     """The rows (series) and columns of a heat map, blue below 0 and orange above."""
     from matplotlib.colors import LinearSegmentedColormap
 
-    from simulate import style
+    from simulate.jobs import style
 
     rows = series_of(points, axis=axis)
     values = np.array([[point.y for point in row] for row in rows.values()])
@@ -266,7 +266,7 @@ def draw_agreement(points: Sequence[Point]) -> Figure:
     from matplotlib.colors import ListedColormap
     from matplotlib.patches import Patch
 
-    from simulate import style
+    from simulate.jobs import style
 
     fig, (left, right) = style.row_of_axes(2, style.DOUBLE_COLUMN, 2.7, ratios=(1.15, 1.0))
     colours = {
@@ -320,7 +320,7 @@ def states_table(found: Mechanism) -> list[Point]:
 
 def draw_states(points: Sequence[Point]) -> Figure:
     """Two heat maps of one scale: inputs down, units across."""
-    from simulate import style
+    from simulate.jobs import style
 
     fig, both = style.row_of_axes(2, style.DOUBLE_COLUMN, 2.6)
     for axes, axis in zip(both, (BEFORE, AFTER), strict=True):
@@ -357,7 +357,7 @@ def _hits_label(hits: int) -> str:
 
 def draw_clusters(points: Sequence[Point]) -> Figure:
     """Histograms before and after, on one pair of scales."""
-    from simulate import style
+    from simulate.jobs import style
 
     fig, both = style.row_of_axes(2, style.DOUBLE_COLUMN, 2.5)
     shades = (style.GREY, *style.COLOURS)
@@ -384,7 +384,7 @@ def eigenvalue_table(found: Mechanism) -> list[Point]:
 
 def draw_eigenvalues(points: Sequence[Point]) -> Figure:
     """The complex plane, -1 marked."""
-    from simulate import style
+    from simulate.jobs import style
 
     fig, axes = style.figure(style.SINGLE_COLUMN, 2.6)
     axes.plot([-1.0], [0.0], "x", color=style.INK, markersize=7, label="$-1$", zorder=4)
@@ -437,7 +437,7 @@ def hash_dot_table(found: Mechanism) -> list[Point]:
 
 def draw_hash_dot(points: Sequence[Point]) -> Figure:
     """Sums of bit weights, full and one short; mean bit against the number of bits."""
-    from simulate import style
+    from simulate.jobs import style
 
     fig, (left, right) = style.row_of_axes(2, style.DOUBLE_COLUMN, 2.5)
     _draw_histograms(left, points, "sums", {FULL: style.COLOURS[0], ONE_SHORT: style.COLOURS[1]})
@@ -504,7 +504,7 @@ def code_table(found: Mechanism) -> list[Point]:
 
 def draw_code(points: Sequence[Point]) -> Figure:
     """Two distributions beside their laws, and where the density stands against the optimum."""
-    from simulate import style
+    from simulate.jobs import style
 
     fig, (bits, owners, failure) = style.row_of_axes(3, style.DOUBLE_COLUMN, 2.6)
     for axes, axis in ((bits, "bits per token"), (owners, "tokens per unit")):
@@ -539,7 +539,7 @@ def draw_code(points: Sequence[Point]) -> Figure:
 
 
 def _draw_cumulative(axes: Axes, x: np.ndarray, own: np.ndarray, law: np.ndarray) -> None:
-    from simulate import style
+    from simulate.jobs import style
 
     axes.step(x, own.cumsum(), where="post", color=style.COLOURS[0], label="network")
     axes.plot(x, law.cumsum(), color=style.INK, linewidth=0.9, label="independent bits")

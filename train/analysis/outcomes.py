@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int
 from simulate.kernels import PackedHashes
 from simulate.network import ReluNetwork, divergence, membership
 from theory.domain import check_integer
-from train.analysis.masks import Masks
+from train.reading.masks import Masks
 
 Hashes = Bool[np.ndarray, "n bits"]
 Tokens = Int[np.ndarray, "inputs k"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulate.panels.panel import Point, series_of
+from simulate.jobs.panel import Point, series_of
 from train.analysis.behaviour import Behaviour
 from train.analysis.departures import unrestricted
 from train.analysis.figure import AnalysisFigure
@@ -124,7 +124,7 @@ def _output(behaviour: Behaviour, title: str, tokens: np.ndarray, alpha: np.ndar
 
 def draw_output(points: Sequence[Point]) -> Figure:
     """The probabilities on a linear and on a logarithmic axis."""
-    from simulate import style
+    from simulate.jobs import style
 
     fig, (linear, logarithmic) = style.row_of_axes(2)
     own = series_of(points)
@@ -145,7 +145,7 @@ def draw_output(points: Sequence[Point]) -> Figure:
 
 
 def _draw_output(axes: Axes, own: dict[str, list[Point]]) -> None:
-    from simulate import style
+    from simulate.jobs import style
 
     looks = {
         OTHER: (style.GREY, ".", 2.0),
@@ -192,7 +192,7 @@ def draw_hashes(points: Sequence[Point]) -> Figure:
     """Four grids side by side."""
     from matplotlib.patches import Patch, Rectangle
 
-    from simulate import style
+    from simulate.jobs import style
 
     titles = list(dict.fromkeys(p.axis for p in points))
     colours = {

@@ -19,18 +19,19 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
+from simulate.enumeration import MOST_INPUTS, enumerate_inputs
 from simulate.estimators import counts_in_family
 from simulate.kernels import PackedHashes
 from simulate.network import ReluNetwork
+from simulate.sampling import random_sets
 from theory import quenched
+from theory.random_code import RandomCode
 from theory.softmax_output import expected_divergence
 from train.analysis import measured
-from train.analysis.annealed import RandomCode, failure_rates_of_random_codes
 from train.analysis.behaviour import INPUTS, Sample, draw_sample
-from train.analysis.enumeration import MOST_INPUTS, enumerate_inputs
-from train.analysis.masks import Masks, extract
 from train.analysis.measured import Measured
 from train.analysis.outcomes import Hashes, Levels, Tokens, fails, hashes_of
+from train.reading.masks import Masks, extract
 
 Kind = Literal["test", "model"]
 
@@ -361,3 +362,15 @@ def share_inside(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         }
         for (quantity, source, kind), held in grouped.items()
     ]
+
+
+def failure_rates_of_random_codes(
+    rng: np.random.Generator, code: RandomCode, k: int, codes: int, inputs: int
+) -> Float[np.ndarray, " codes"]:
+    """The sampled failure rate of each of `codes` random codes, over `inputs` inputs of its own."""
+    n = len(code.weights)
+    rates = np.empty(codes)
+    for place in range(codes):
+        packed = PackedHashes.of(code.sample(rng))
+        rates[place] = np.mean(packed.count_false_positives(random_sets(rng, inputs, n, k)) > 0)
+    return rates

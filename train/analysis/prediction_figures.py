@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from simulate.panels.panel import Point, series_of
+from simulate.jobs.panel import Point, series_of
 from train.analysis.figure import AnalysisFigure
 from train.analysis.prediction import Comparison, NetworkComparisons, Prediction
 
@@ -82,7 +82,7 @@ def _table(comparisons: Sequence[Comparison]) -> list[Point]:
 
 
 def _draw(points: Sequence[Point]) -> Figure:
-    from simulate import style
+    from simulate.jobs import style
 
     fig, axes = style.figure(width=style.DOUBLE_COLUMN * 0.75, height=0.6 + 0.21 * len(points))
     places = list(range(len(points)))[::-1]
@@ -132,7 +132,7 @@ def networks_table(rows: Sequence[dict[str, Any]]) -> list[Point]:
 
 
 def draw_networks(points: Sequence[Point]) -> Figure:
-    from simulate import style
+    from simulate.jobs import style
 
     fig, axes = style.row_of_axes(len(PANELS), style.DOUBLE_COLUMN, 2.7)
     groups = list(dict.fromkeys(p.series for p in points))

@@ -11,8 +11,8 @@ import numpy as np
 
 from train.analysis import behaviour, causal, mechanism, prediction, uniformity
 from train.analysis.figure import AnalysisFigure
-from train.analysis.masks import Masks, extract
-from train.analysis.subject import Subject
+from train.reading.masks import Masks, extract
+from train.reading.subject import Subject
 
 SCHEMA = 1
 # the keys of the sections that stand at the top of the record too

@@ -26,15 +26,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float
 
+from simulate.jobs.panel import Point
 from simulate.network import ReluNetwork
-from simulate.panels.panel import Point
 from simulate.sampling import random_coefficients, random_sets
 from theory.domain import check_integer
 from train.analysis import measured
 from train.analysis.figure import AnalysisFigure
-from train.analysis.masks import Masks, write_weights
 from train.analysis.mechanism import HiddenStates, states_on
 from train.analysis.outcomes import Alpha, Tokens
+from train.reading.masks import Masks, write_weights
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -278,7 +278,7 @@ def figures(record: dict[str, Any]) -> list[AnalysisFigure]:
 
 
 def _draw(points: Sequence[Point]) -> Figure:
-    from simulate import style
+    from simulate.jobs import style
 
     fig, axes = style.figure(width=style.SINGLE_COLUMN, height=2.0)
     places = [-p.x for p in points]

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from train.certificate.normal_form import NormalForm
+from train.reading.normal_form import NormalForm
 
 # corners of the box are looked at in at most this many coefficients
 _MOST_ENDS = 4

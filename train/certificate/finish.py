@@ -24,8 +24,9 @@ from theory.domain import DomainError, check_real
 from train.analysis.measured import Measured, mean
 from train.certificate.gates import gates
 from train.certificate.levels import levels
-from train.certificate.normal_form import NormalForm, medians
 from train.certificate.probability import UNKNOWN, consequences
+from train.reading.normal_form import NormalForm
+from train.reading.rounding import rounded_cost, rounded_read
 
 Goal = Literal["least", "sharp"]
 _STEPS = 32
@@ -33,8 +34,6 @@ _MOST_SCALE = 2.0**11
 _MOST_LOSS = 1.1
 _BATCH = 1000
 
-# beyond what switches a unit off for every input
-_ROOM = 1.1
 # how much of a complement unit's read is left in the direct path
 _PATH = 2.0**-10
 
@@ -120,22 +119,6 @@ def certifiable(
             candidate = NormalForm(network, form.k, form.c, form.owners, form.sign)
             return Finished(candidate, strength, scale, mean(after), mean(before))
     return None
-
-
-def rounded_read(form: NormalForm) -> np.ndarray:
-    """Two levels for each unit, [n, h]; a unit that nobody owns reads its median of every token."""
-    read, owners, bias = form.read.mid, form.owners, form.bias.mid
-    open_level, owned_level = medians(read, ~owners), medians(read, owners)
-    others = (form.k - 1) * np.maximum(open_level, form.c * open_level)
-    owned_level = np.minimum(owned_level, -_ROOM * np.maximum(bias + others, 0.0))
-    return np.where(owners, owned_level, open_level)
-
-
-def rounded_cost(form: NormalForm) -> np.ndarray:
-    """Two levels for each unit, [h, n]."""
-    cost, owners = form.cost.mid, form.owners.T
-    shared, own = medians(cost.T, ~owners.T)[:, None], medians(cost.T, owners.T)[:, None]
-    return np.where(owners, np.maximum(own, shared), shared)
 
 
 def _equal_members(form: NormalForm, cost: np.ndarray) -> np.ndarray:

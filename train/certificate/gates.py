@@ -19,8 +19,8 @@ import numpy as np
 
 from simulate.network import ReluNetwork
 from train.certificate import replay
-from train.certificate.balls import Balls
-from train.certificate.normal_form import NormalForm
+from train.reading.balls import Balls
+from train.reading.normal_form import NormalForm
 
 
 @dataclass(frozen=True)

@@ -29,8 +29,8 @@ from typing import Literal
 
 import numpy as np
 
-from train.certificate.balls import Balls, Floats
-from train.certificate.normal_form import NormalForm
+from train.reading.balls import Balls, Floats
+from train.reading.normal_form import NormalForm
 
 # columns of the n x n tables that are worked on at a time
 _BLOCK = 256

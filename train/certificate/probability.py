@@ -13,10 +13,10 @@ from fractions import Fraction
 
 import numpy as np
 
+from simulate.enumeration import MOST_INPUTS, enumerate_inputs
 from theory import quenched
-from train.analysis.enumeration import MOST_INPUTS, enumerate_inputs
 from train.certificate.levels import Levels, difference_low
-from train.certificate.normal_form import NormalForm
+from train.reading.normal_form import NormalForm
 
 # the exact rates of single tokens cost n 2^bits
 _MOST_TERMS = 2**30

@@ -13,17 +13,17 @@ from typing import Any, Literal
 
 import numpy as np
 
-from simulate import intervals
+from simulate.enumeration import MOST_INPUTS, subsets
+from simulate.jobs import intervals
 from simulate.network import ReluNetwork
 from simulate.sampling import random_sets
-from train.analysis.enumeration import MOST_INPUTS, subsets
-from train.analysis.masks import CLAMP, NEITHER, extract
 from train.certificate import checker, replay
 from train.certificate.gates import Gates, gates
 from train.certificate.levels import WAYS, Levels, levels
-from train.certificate.normal_form import NormalForm
 from train.certificate.probability import Bracket, Consequences, Covered, consequences, covered
 from train.certificate.search import Outcome, Search, Witness, merged
+from train.reading.masks import CLAMP, NEITHER, extract
+from train.reading.normal_form import NormalForm
 
 SCHEMA = 1
 CONFIDENCE = 0.95

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simulate.panels.panel import Point, series_of
+from simulate.jobs.panel import Point, series_of
 from train.analysis.figure import AnalysisFigure
 from train.analysis.report import plain
 from train.certificate.gates import Statement
@@ -238,7 +238,7 @@ def _table(found: Mapping[str, Any]) -> list[Point]:
 
 
 def _draw(table: Sequence[Point]) -> Figure:
-    from simulate import style
+    from simulate.jobs import style
 
     fig, (left, right) = style.row_of_axes(2, ratios=(1.2, 1.0))
     looks = {

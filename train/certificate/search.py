@@ -22,7 +22,7 @@ import numpy as np
 from simulate.kernels import PackedHashes
 from train.certificate.boxes import Boxes, Gates, Screen
 from train.certificate.mass import mass
-from train.certificate.normal_form import NormalForm
+from train.reading.normal_form import NormalForm
 
 TOLERANCE = 1e-3
 # boxes that are bounded at once: their tables fit the processor's cache at n = 512

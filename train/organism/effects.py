@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 from simulate.network import ReluNetwork
 from simulate.sampling import random_coefficients, random_sets
 from theory.domain import check_integer
-from train.analysis.masks import CLAMP, COMPLEMENT, NEITHER
+from train.reading.masks import CLAMP, COMPLEMENT, NEITHER
 
 BACKGROUNDS = 64
 FIRING_INPUTS = 64

@@ -16,17 +16,17 @@ import numpy as np
 from jaxtyping import Bool
 
 from simulate.constructions import Hashes, clamp, complement, complement_limit, mixed
+from simulate.enumeration import subsets
 from simulate.network import ReluNetwork
 from simulate.sampling import random_coefficients, random_sets, telling_hashes
 from simulate.symmetries import in_another_basis
 from theory.domain import check_integer
-from train.analysis.enumeration import subsets
-from train.analysis.masks import CLAMP, COMPLEMENT
 from train.analysis.measured import share
 from train.analysis.outcomes import Alpha, Tokens, fails
 from train.analysis.prediction import rates_of_masks
 from train.organism.effects import causal_masks
 from train.organism.truth import Flip, Truth
+from train.reading.masks import CLAMP, COMPLEMENT
 
 # uncovered tokens take less than 1e-4 at n = 256, and logits are exact in float32
 BETA = 16.0
@@ -305,8 +305,8 @@ def _trained(
     sizes: Sizes, rng: np.random.Generator, name: str, learning_rate: float, embedding_rate: float
 ) -> Organism:
     """From the exact clamp by the project's own training, at rates that change little or much."""
-    from train.fit import advance, begin
-    from train.recipe import Recipe
+    from train.training.fit import advance, begin
+    from train.training.recipe import Recipe
 
     k, c = sizes.k, sizes.c
     recipe = Recipe(

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simulate.constructions import clamp
-from simulate.panels.panel import Point, series_of
+from simulate.jobs.panel import Point, series_of
 from simulate.sampling import telling_hashes
 from simulate.symmetries import in_another_basis
 from train.analysis import measured
 from train.analysis.figure import AnalysisFigure
-from train.analysis.masks import CLAMP, extract
 from train.organism.family import BETA, Sizes, noisy, oracle_masks, stream
 from train.organism.recovery import cohens_kappa, score
 from train.organism.truth import Truth
+from train.reading.masks import CLAMP, extract
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -95,7 +95,7 @@ def noise_figure(curve: Sequence[dict[str, Any]], sizes: Sizes) -> AnalysisFigur
 
 
 def _draw(points: Sequence[Point]) -> Figure:
-    from simulate import style
+    from simulate.jobs import style
 
     fig, axes = style.figure(width=style.SINGLE_COLUMN, height=2.5)
     drawn = series_of(points)

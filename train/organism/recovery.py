@@ -20,11 +20,11 @@ from jaxtyping import Bool, Float, Int
 from simulate.network import ReluNetwork
 from train.analysis import mechanism
 from train.analysis.behaviour import draw_sample
-from train.analysis.masks import Masks, extract
 from train.analysis.measured import share
 from train.analysis.outcomes import fails, hashes_of
 from train.analysis.prediction import rates_of_masks
 from train.organism.truth import Truth
+from train.reading.masks import Masks, extract
 
 INPUTS = 20_000
 ORDERS = 20

@@ -10,13 +10,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from simulate.output import SCHEMA, as_json
-from train.analysis.subject import open_subject
+from simulate.jobs.output import SCHEMA, as_json
 from train.organism.family import Organism, Sizes, family, stream
 from train.organism.recovery import __doc__ as MEANING
 from train.organism.recovery import compared, recover
 from train.organism.truth import load_truth
-from train.weights import as_bytes
+from train.reading.subject import open_subject
+from train.reading.weights import as_bytes
 
 COLUMNS = (
     *("name", "grade", "noise", "score", "score_baseline", "entries", "entries_baseline"),

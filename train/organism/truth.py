@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from theory.domain import DomainError
-from train.analysis.masks import CLAMP, COMPLEMENT, NEITHER
 from train.analysis.mechanism import LEAST_OF_BOTH, LEAST_SHARE
+from train.reading.masks import CLAMP, COMPLEMENT, NEITHER
 
 SCHEMA = 1
 DEAD = "dead"

@@ -1,6 +1,6 @@
 """The panels of the training study and of the survey, one file each, in the order of the report."""
 
-from simulate.panels.panel import Panel
+from simulate.jobs.panel import Panel
 from train.panels import (
     controls,
     covered_inputs,

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from simulate import intervals
+from simulate.jobs import intervals
+from simulate.jobs.panel import DRAWN_CONFIDENCE, FULL, QUICK, Effort, Point, Row, size_label
+from simulate.jobs.tasks import Task
 from simulate.network import ReluNetwork
-from simulate.panels.panel import DRAWN_CONFIDENCE, FULL, QUICK, Effort, Point, Row, size_label
-from simulate.sweep import Task
 from train.panels.trained import plain_fields
-from train.presets import PRESETS
-from train.recipe import Recipe
 from train.sweep import seconds
 from train.sweep import trained as train_by
+from train.training.presets import PRESETS
+from train.training.recipe import Recipe
 
 _CLAMP = replace(PRESETS["source"], batch=256, steps=4_000)
 _COMPLEMENT = replace(PRESETS["complement"], batch=256, steps=4_000)
@@ -92,8 +92,8 @@ def analysed(
     and hash_dot: as in the analysis.
     """
     from train.analysis import mechanism, prediction, uniformity
-    from train.analysis.masks import extract
     from train.analysis.report import plain
+    from train.reading.masks import extract
 
     masks = extract(network, k, c)
     predicted = prediction.analyse(network, masks, k, c, rng, inputs)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from simulate.panels.panel import FULL, QUICK, Effort, Panel, Point, Row, select
-from simulate.sweep import Task
-from simulate.verdict import FALSE_ALARM, Check, lies_within
+from simulate.jobs.checks import FALSE_ALARM, Check, lies_within
+from simulate.jobs.panel import FULL, QUICK, Effort, Panel, Point, Row, select
+from simulate.jobs.tasks import Task
 from train.panels.trained import MEASURES, estimate, network_point, training_task
-from train.presets import PRESETS
+from train.training.presets import PRESETS
 
 NAME = "controls"
 NETWORKS = {
@@ -83,7 +83,7 @@ def table(rows: Sequence[Row]) -> list[Point]:
 
 def figure(points: Sequence[Point]):
     """Failure rate and TV of each control, one mark per seed."""
-    from simulate import style
+    from simulate.jobs import style
 
     fig, both = style.row_of_axes(2, style.DOUBLE_COLUMN, 2.2, (1.0, 1.0))
     labels = list(NETWORKS.values())

@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from simulate import intervals
+from simulate.jobs import intervals
+from simulate.jobs.checks import CONFIDENCE, Check, agrees
+from simulate.jobs.panel import FULL, QUICK, Effort, Panel, Point, Row, series_of, size_label
+from simulate.jobs.tasks import Task
 from simulate.network import ReluNetwork
-from simulate.panels.panel import FULL, QUICK, Effort, Panel, Point, Row, series_of, size_label
-from simulate.sweep import Task
-from simulate.verdict import CONFIDENCE, Check, agrees
 from train.analysis.construction_path import STEPS
 from train.panels.analysed import mean_point, trained
 from train.panels.trained import plain_fields
-from train.presets import PRESETS
-from train.recipe import Recipe
 from train.sweep import seconds
 from train.sweep import trained as train_by
+from train.training.presets import PRESETS
+from train.training.recipe import Recipe
 
 NAME = "covered_inputs"
 PLACES = ("as trained", *STEPS)
@@ -75,7 +75,7 @@ def train_and_count(rng: np.random.Generator, sample: int, **fields: Any) -> dic
     import torch
 
     from train.analysis.covered_inputs import covered_inputs, failing_on_the_way
-    from train.analysis.masks import NEITHER, extract
+    from train.reading.masks import NEITHER, extract
 
     recipe = Recipe(**fields)
     found, state = train_by(recipe)
@@ -143,7 +143,7 @@ def table(rows: Sequence[Row]) -> list[Point]:
 
 def figure(points: Sequence[Point]):
     """One pair of axes for each mechanism; a colour for each size."""
-    from simulate import style
+    from simulate.jobs import style
 
     found = series_of(points)
     mechanisms = list(dict.fromkeys(series.split(",")[0] for series in found))

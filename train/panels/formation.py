@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from simulate import intervals
-from simulate.panels.panel import (
+from simulate.jobs import intervals
+from simulate.jobs.checks import Check
+from simulate.jobs.panel import (
     DRAWN_CONFIDENCE,
     FULL,
     QUICK,
@@ -20,13 +21,12 @@ from simulate.panels.panel import (
     Row,
     series_of,
 )
-from simulate.sweep import Task
-from simulate.verdict import Check
+from simulate.jobs.tasks import Task
 from train.panels.analysed import trained
 from train.panels.trained import plain_fields
-from train.presets import PRESETS
-from train.recipe import Recipe
 from train.sweep import seconds
+from train.training.presets import PRESETS
+from train.training.recipe import Recipe
 
 NAME = "formation"
 MOMENTS = 100
@@ -74,8 +74,8 @@ def train_and_watch(rng: np.random.Generator, moments: int, **fields: Any) -> di
     Lists, one entry a moment: step; kl (the loss), total_variation, failure_rate on 4,096 fresh
     inputs; and `look`. diverged: where that is True nothing else is known.
     """
-    from train.fit import DivergedError, advance, begin, judge
-    from train.threads import one_thread
+    from train.training.fit import DivergedError, advance, begin, judge
+    from train.training.threads import one_thread
 
     recipe = Recipe(**fields)
     seen = []
@@ -111,8 +111,8 @@ def look(network: Any, k: int, c: float) -> dict[str, float]:
     separation: median over units of the distance of the modes read, in standard deviations within
     them, at most 1e6. density: of the live units' masks. 0 where no unit is live.
     """
-    from train.analysis.masks import extract
     from train.analysis.mechanism import agreement, score, units
+    from train.reading.masks import extract
 
     masks = extract(network, k, c)
     agree, count = agreement(masks), units(masks)
@@ -206,7 +206,7 @@ def table(rows: Sequence[Row]) -> list[Point]:
 
 def figure(points: Sequence[Point]):
     """The courses of one mechanism on each side, and the lags behind the loss."""
-    from simulate import style
+    from simulate.jobs import style
 
     fig, (left, middle, right) = style.row_of_axes(3, style.DOUBLE_COLUMN, 2.5, (1.0, 1.0, 0.8))
     colours = dict(zip(QUANTITIES, style.COLOURS, strict=False))

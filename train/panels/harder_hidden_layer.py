@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from simulate.panels.panel import FULL, QUICK, Effort, Panel, Point, Row, select
-from simulate.sweep import Task
-from simulate.verdict import Check
+from simulate.jobs.checks import Check
+from simulate.jobs.panel import FULL, QUICK, Effort, Panel, Point, Row, select
+from simulate.jobs.tasks import Task
 from train.panels.analysed import analysed_task, mean_point, trained
-from train.presets import PRESETS
+from train.training.presets import PRESETS
 
 NAME = "harder_hidden_layer"
 HARDER = replace(PRESETS["harder"], steps=12_000)
@@ -89,7 +89,7 @@ def table(rows: Sequence[Row]) -> list[Point]:
 
 def figure(points: Sequence[Point]):
     """A small pair of axes for each number: every seed, and the mean with its interval."""
-    from simulate import style
+    from simulate.jobs import style
 
     fig, _ = style.figure(style.DOUBLE_COLUMN, 3.4)
     fig.clear()

@@ -6,13 +6,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from simulate.panels.panel import QUICK, Effort, Panel, Point, Row, series_of
-from simulate.sweep import Task
-from simulate.verdict import FALSE_ALARM, Check, lies_within
+from simulate.jobs.checks import FALSE_ALARM, Check, lies_within
+from simulate.jobs.panel import QUICK, Effort, Panel, Point, Row, series_of
+from simulate.jobs.tasks import Task
 from theory.false_positives import failure_probability
 from theory.width import optimal_hashes_for_failure
 from train.panels.trained import estimate, network_point, training_task
-from train.presets import PRESETS
+from train.training.presets import PRESETS
 
 NAME = "learned_codes"
 SEEDS = range(5)
@@ -114,7 +114,7 @@ def table(rows: Sequence[Row]) -> list[Point]:
 
 def figure(points: Sequence[Point]):
     """Failure rate (left) and TV (right) against the mask density."""
-    from simulate import style
+    from simulate.jobs import style
 
     fig, (left, right) = style.row_of_axes(2, style.DOUBLE_COLUMN, 2.7)
     for colour, (label, own) in zip(

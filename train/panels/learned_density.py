@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from simulate import intervals
-from simulate.intervals import Estimate
-from simulate.panels.panel import (
+from simulate.jobs import intervals
+from simulate.jobs.checks import Check
+from simulate.jobs.intervals import Estimate
+from simulate.jobs.panel import (
     DRAWN_CONFIDENCE,
     FULL,
     QUICK,
@@ -22,13 +23,12 @@ from simulate.panels.panel import (
     select,
     series_of,
 )
-from simulate.sweep import Task
-from simulate.verdict import Check
+from simulate.jobs.tasks import Task
 from theory.width import optimal_hashes, optimal_hashes_for_failure
 from train.panels.analysed import mean_point, trained
 from train.panels.trained import training_task
-from train.presets import PRESETS
-from train.recipe import Recipe
+from train.training.presets import PRESETS
+from train.training.recipe import Recipe
 
 NAME = "learned_density"
 BASE = replace(PRESETS["source"], n=256, d=64, k=3, batch=256, steps=4_000)
@@ -170,7 +170,7 @@ def figure(points: Sequence[Point]):
     """Density against each field, log-log, with the optima and the fitted power."""
     from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
-    from simulate import style
+    from simulate.jobs import style
 
     fields = [field for field in SWEEPS if any(p.axis == field for p in points)]
     if not fields:

@@ -9,11 +9,11 @@ from itertools import product
 
 import numpy as np
 
-from simulate.panels.panel import FULL, QUICK, Effort, Panel, Point, Row, select
-from simulate.sweep import Task
-from simulate.verdict import Check, lies_within
+from simulate.jobs.checks import Check, lies_within
+from simulate.jobs.panel import FULL, QUICK, Effort, Panel, Point, Row, select
+from simulate.jobs.tasks import Task
 from train.panels.trained import training_task
-from train.recipe import Recipe
+from train.training.recipe import Recipe
 
 NAME = "mechanism_map"
 BASE = Recipe(steps=6_000)
@@ -122,7 +122,7 @@ def figure(points: Sequence[Point]):
     """Left, the plain network over scale and rate; right, the variants over the scale."""
     from matplotlib.colors import LinearSegmentedColormap
 
-    from simulate import style
+    from simulate.jobs import style
 
     fig, (left, right) = style.row_of_axes(2, style.DOUBLE_COLUMN, 2.5)
     colours = LinearSegmentedColormap.from_list(

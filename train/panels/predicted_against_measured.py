@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from simulate import intervals
-from simulate.panels.panel import DRAWN_CONFIDENCE, Effort, Panel, Point, Row, size_label
-from simulate.sweep import Task
-from simulate.verdict import CONFIDENCE, Check, agrees
+from simulate.jobs import intervals
+from simulate.jobs.checks import CONFIDENCE, Check, agrees
+from simulate.jobs.panel import DRAWN_CONFIDENCE, Effort, Panel, Point, Row, size_label
+from simulate.jobs.tasks import Task
 from train.panels.analysed import analysed_task, mean_point, recipes, trained
 
 NAME = "predicted_against_measured"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from simulate.intervals import Estimate
-from simulate.panels.panel import DRAWN_CONFIDENCE, Point, Row
-from simulate.sweep import Task
-from simulate.verdict import CONFIDENCE
-from train.recipe import Recipe
+from simulate.jobs.checks import CONFIDENCE
+from simulate.jobs.intervals import Estimate
+from simulate.jobs.panel import DRAWN_CONFIDENCE, Point, Row
+from simulate.jobs.tasks import Task
 from train.sweep import seconds, train_one
+from train.training.recipe import Recipe
 
 MEASURES = {"failure rate": "failure_rate", "total variation": "total_variation"}
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from simulate.panels.panel import QUICK, Effort, Panel, Point, Row, series_of, size_label
-from simulate.sweep import Task
-from simulate.verdict import Check
+from simulate.jobs.checks import Check
+from simulate.jobs.panel import QUICK, Effort, Panel, Point, Row, series_of, size_label
+from simulate.jobs.tasks import Task
 from train.analysis.uniformity import PARTS
 from train.panels.analysed import analysed_task, mean_point, recipes, trained
 
@@ -66,7 +66,7 @@ def table(rows: Sequence[Row]) -> list[Point]:
 
 def figure(points: Sequence[Point]):
     """Left, the shares; right, the standard deviation beside what it would otherwise be."""
-    from simulate import style
+    from simulate.jobs import style
 
     fig, (left, right) = style.row_of_axes(2, style.DOUBLE_COLUMN, 2.7, (1.5, 1.0))
     groups = list(dict.fromkeys(p.series.split(": ")[0] for p in points))

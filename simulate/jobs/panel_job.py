@@ -14,7 +14,7 @@ from theory import command_line
 from theory.domain import DomainError, check_integer
 
 if TYPE_CHECKING:
-    from simulate.panels.panel import Panel
+    from simulate.jobs.panel import Panel
 
 Engine = Literal["serial", "processes", "dask"]
 Format = Literal["png", "svg", "pdf"]
@@ -64,8 +64,8 @@ class PanelJob:
         check_integer("jobs", self.jobs, 1)
         if not self.formats:
             raise DomainError("formats must name at least one of png, svg, pdf")
-        from simulate.engines import check_engine
-        from simulate.sweep import SweepError
+        from simulate.jobs.engines import check_engine
+        from simulate.jobs.tasks import SweepError
 
         check_engine(self.engine, self.scheduler)
         started = time.monotonic()
@@ -79,11 +79,12 @@ class PanelJob:
         return command_line.DONE if verdict["passed"] else command_line.CHECK_FAILED
 
     def _measure(self, started: float) -> dict[str, Any]:
-        from simulate import output, style, sweep
-        from simulate.engines import open_pool
-        from simulate.ledger import Ledger
-        from simulate.panels.panel import DEFAULT, FULL, QUICK, files
-        from simulate.verdict import verdict
+        from simulate.jobs import output, style
+        from simulate.jobs import tasks as sweep
+        from simulate.jobs.checks import verdict
+        from simulate.jobs.engines import open_pool
+        from simulate.jobs.journal import Journal
+        from simulate.jobs.panel import DEFAULT, FULL, QUICK, files
 
         panels = self.registry()
         unknown = [name for name in self.panels if name not in panels]
@@ -102,7 +103,7 @@ class PanelJob:
         # panels may share a task, whose row each of them then has
         every_task = sweep.distinct([task for panel in chosen for task in tasks[panel.name]])
         configuration["tasks"] = sweep.fingerprint(every_task)
-        with Ledger(self.out / "results.jsonl", configuration, self.resume) as ledger:
+        with Journal(self.out / "results.jsonl", configuration, self.resume) as ledger:
             # of an interrupted run, whose time is not in `seconds`
             kept = {"results_kept": len(ledger.results)}
             self._remove_earlier(panels, style.FORMATS)

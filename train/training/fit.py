@@ -14,12 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from train.held_out import HeldOut
-from train.loss import Measures, TargetDivergence, measure
-from train.model import ToyNetwork
-from train.recipe import Recipe
-from train.start import initial_model
-from train.task import draw
+from train.training.held_out import HeldOut
+from train.training.loss import Measures, TargetDivergence, measure
+from train.training.model import ToyNetwork
+from train.training.recipe import Recipe
+from train.training.start import initial_model
+from train.training.task import draw
 
 BETAS = (0.9, 0.99)
 _INPUTS_STREAM, _MEASURE_STREAM = 1, 2

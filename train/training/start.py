@@ -10,8 +10,8 @@ import torch
 from simulate.constructions import clamp
 from simulate.sampling import random_hashes
 from theory.width import optimal_hashes_for_failure
-from train.model import ToyNetwork
-from train.recipe import Recipe
+from train.training.model import ToyNetwork
+from train.training.recipe import Recipe
 
 _START_STREAM = 0
 

@@ -1,6 +1,6 @@
 """A sweep as a command of its own, for the tests that kill it.
 
-`python -m tests.simulate.sweep_driver FOLDER [--count] [--seconds] [--engine] ...`
+`python -m tests.simulate.jobs.driver FOLDER [--count] [--seconds] [--engine] ...`
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from simulate.ledger import Ledger
-from simulate.sweep import SweepError, Task, run
+from simulate.jobs.journal import Journal
+from simulate.jobs.tasks import SweepError, Task, run
 from theory import command_line
 
 SEED = 3
@@ -66,7 +66,7 @@ def main() -> int:
     tasks = naps(chosen.folder, chosen.count, chosen.seconds)
     header = {"job": "naps", "count": chosen.count}
     try:
-        with Ledger(chosen.folder / "results.jsonl", header, chosen.resume) as ledger:
+        with Journal(chosen.folder / "results.jsonl", header, chosen.resume) as ledger:
             run(tasks, SEED, ledger, chosen.engine, 2, chosen.scheduler)
     except SweepError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -76,6 +76,6 @@ def main() -> int:
 
 if __name__ == "__main__":
     # under its own name, so that every worker finds the task functions
-    from tests.simulate import sweep_driver
+    from tests.simulate.jobs import driver as sweep_driver
 
     command_line.run(sweep_driver.main)

@@ -11,7 +11,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from simulate import output
+from simulate.jobs import output
 from theory.domain import DomainError
 
 Result = dict[str, Any]
@@ -36,7 +36,7 @@ def lock(path: Path) -> FileLock:
     return held
 
 
-class Ledger:
+class Journal:
     """Finished results on disk: a header line, then one line {"task", "result"} each.
 
     Opening takes the operating system's lock on the file, so that two runs cannot share it.
@@ -124,7 +124,7 @@ class Ledger:
         self._file.close()
         self._file = self._path.open("ab")
 
-    def __enter__(self) -> Ledger:
+    def __enter__(self) -> Journal:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from theory.domain import DomainError
-from train.recipe import Recipe
+from train.training.recipe import Recipe
 
 # W_E takes larger steps, as its entries are larger than the others'; its scale against them, not
 # its decay, sets how dense the hashes become

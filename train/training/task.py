@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from theory.domain import check_integer
-from train.recipe import Task
+from train.training.recipe import Task
 
 Tokens = Int[Tensor, "inputs k"]
 Coefficients = Float[Tensor, "inputs k"]

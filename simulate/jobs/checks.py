@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from simulate.intervals import Estimate
+from simulate.jobs.intervals import Estimate
 
 SCHEMA = 1
 FALSE_ALARM = 1e-6

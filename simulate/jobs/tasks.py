@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from simulate.engines import Engine, open_pool
-from simulate.ledger import Ledger, Result
+from simulate.jobs.engines import Engine, open_pool
+from simulate.jobs.journal import Journal, Result
 
 _MOST_DEATHS = 3
 
@@ -89,7 +89,7 @@ def _interrupts_into(queue: SimpleQueue[Any]) -> Iterator[None]:
 
 
 @contextmanager
-def progress_bar(tasks: Sequence[Task], ledger: Ledger) -> Iterator[Callable[[Task], None]]:
+def progress_bar(tasks: Sequence[Task], ledger: Journal) -> Iterator[Callable[[Task], None]]:
     """A bar on standard error, where that is a terminal, by expected cost, for `run`."""
     from tqdm import tqdm
 
@@ -107,7 +107,7 @@ def progress_bar(tasks: Sequence[Task], ledger: Ledger) -> Iterator[Callable[[Ta
 def run(
     tasks: Sequence[Task],
     seed: int,
-    ledger: Ledger,
+    ledger: Journal,
     engine: Engine = "processes",
     jobs: int = 1,
     scheduler: str | None = None,

@@ -14,9 +14,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from theory.domain import check_integer
-from train.model import ToyNetwork
-from train.recipe import Task
-from train.task import Batch, Tokens, draw
+from train.training.model import ToyNetwork
+from train.training.recipe import Task
+from train.training.task import Batch, Tokens, draw
 
 # entries of the logits that are handled at once when measuring
 _BLOCK_ENTRIES = 2**21

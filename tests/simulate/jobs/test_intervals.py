@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from simulate.intervals import (
+from simulate.jobs.intervals import (
     clustered_proportion,
     from_standard_error,
     log_slope,

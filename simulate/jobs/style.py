@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
 
-    from simulate.panels.panel import Point
+    from simulate.jobs.panel import Point
 
 # inches, a two-column journal
 SINGLE_COLUMN = 3.4

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simulate.ledger import Ledger
-from simulate.sweep import SweepError, Task, distinct, fingerprint, run
-from tests.simulate.sweep_driver import die
+from simulate.jobs.journal import Journal
+from simulate.jobs.tasks import SweepError, Task, distinct, fingerprint, run
+from tests.simulate.jobs.driver import die
 from theory.domain import DomainError
 
 HEADER = {"job": "test", "seed": 3}
@@ -29,7 +29,7 @@ TASKS = [Task(f"draw/{i}", draw, {"scale": float(i + 1)}, cost=i % 3) for i in r
 
 
 def results(path: Path, resume: bool = False, tasks=TASKS, **options: Any) -> list[dict[str, Any]]:
-    with Ledger(path / "results.jsonl", HEADER, resume) as ledger:
+    with Journal(path / "results.jsonl", HEADER, resume) as ledger:
         return run(tasks, 3, ledger, **options)
 
 
@@ -105,17 +105,17 @@ def test_another_configuration_is_refused(tmp_path: Path) -> None:
     results(tmp_path, engine="serial")
     before = (tmp_path / "results.jsonl").read_bytes()
     with pytest.raises(DomainError, match="differs in seed"):
-        Ledger(tmp_path / "results.jsonl", HEADER | {"seed": 4}, resume=True)
+        Journal(tmp_path / "results.jsonl", HEADER | {"seed": 4}, resume=True)
     assert (tmp_path / "results.jsonl").read_bytes() == before
 
 
 def test_two_runs_on_one_ledger(tmp_path: Path) -> None:
     with (
-        Ledger(tmp_path / "results.jsonl", HEADER, resume=False),
+        Journal(tmp_path / "results.jsonl", HEADER, resume=False),
         pytest.raises(DomainError, match="out must not be in use"),
     ):
-        Ledger(tmp_path / "results.jsonl", HEADER, resume=True)
-    Ledger(tmp_path / "results.jsonl", HEADER, resume=True).__exit__()
+        Journal(tmp_path / "results.jsonl", HEADER, resume=True)
+    Journal(tmp_path / "results.jsonl", HEADER, resume=True).__exit__()
 
 
 def test_a_failing_task_is_named_and_the_rest_completes(tmp_path: Path) -> None:
@@ -177,4 +177,4 @@ def test_fingerprint_tells_arguments_apart() -> None:
 def test_an_unwritable_folder_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DomainError, match="out must be a folder that can be written"):
-        Ledger(tmp_path / "file" / "results.jsonl", HEADER, resume=False)
+        Journal(tmp_path / "file" / "results.jsonl", HEADER, resume=False)

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from simulate.harder_task import TargetNetwork
+from simulate.jobs.output import write_whole
 from simulate.network import ReluNetwork
-from simulate.output import write_whole
 from theory.domain import DomainError
 
 TENSORS = ("W_E", "W_in", "b_in", "W_out", "W_U")

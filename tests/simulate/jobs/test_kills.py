@@ -18,12 +18,12 @@ from pathlib import Path
 import pytest
 from distributed import Client
 
-from simulate import engines
-from simulate.engines import check_engine
-from simulate.ledger import Ledger
-from simulate.sweep import SweepError, Task, run
-from tests.simulate.processes import ROOT, Cluster, dask_cluster, started, wait_until
-from tests.simulate.sweep_driver import COUNT, SEED, die, naps
+from simulate.jobs import engines
+from simulate.jobs.engines import check_engine
+from simulate.jobs.journal import Journal
+from simulate.jobs.tasks import SweepError, Task, run
+from tests.simulate.jobs.driver import COUNT, SEED, die, naps
+from tests.simulate.jobs.processes import ROOT, Cluster, dask_cluster, started, wait_until
 from theory.domain import DomainError
 
 EVERY_ENGINE = ["serial", "processes", "dask", "cluster"]
@@ -45,7 +45,7 @@ def flags(engine: str, request: pytest.FixtureRequest) -> list[str]:
 
 def driver(folder: Path, *arguments: str):
     """The sweep of `sweep_driver` in this folder, continued if there is one."""
-    command = ("tests.simulate.sweep_driver", str(folder), "--resume", *arguments)
+    command = ("tests.simulate.jobs.driver", str(folder), "--resume", *arguments)
     return started(*command, stderr=subprocess.PIPE)
 
 
@@ -58,7 +58,7 @@ def finish(folder: Path, *arguments: str) -> tuple[int, str]:
 
 def undisturbed(folder: Path, count: int = COUNT) -> bytes:
     """The ledger of a serial run in one process."""
-    with Ledger(folder / "results.jsonl", {"job": "naps", "count": count}, False) as ledger:
+    with Journal(folder / "results.jsonl", {"job": "naps", "count": count}, False) as ledger:
         run(naps(folder, count, 0.0), SEED, ledger, "serial")
     return (folder / "results.jsonl").read_bytes()
 
@@ -132,7 +132,7 @@ def test_a_deadly_task_on_a_running_cluster(cluster: Cluster, tmp_path: Path) ->
     innocent = naps(tmp_path, 12, 0.01)
     tasks = [*innocent, Task("deadly", die, {"deaths": str(deaths)}, cost=9.0)]
     with (
-        Ledger(tmp_path / "results.jsonl", {}, False) as ledger,
+        Journal(tmp_path / "results.jsonl", {}, False) as ledger,
         pytest.raises(SweepError, match="deadly"),
     ):
         run(tasks, SEED, ledger, "dask", scheduler=cluster.address)
@@ -222,7 +222,7 @@ def test_a_full_disk(flags: list[str], tmp_path: Path) -> None:
     A limit on the size of files stands for the full disk: the same path through write and errno.
     """
     folder = tmp_path / "out"
-    command = [sys.executable, "-m", "tests.simulate.sweep_driver", str(folder), *flags]
+    command = [sys.executable, "-m", "tests.simulate.jobs.driver", str(folder), *flags]
     limited = ["sh", "-c", 'ulimit -f 4; exec "$@"', "sh", *command, "--count", "100"]
     stopped = subprocess.run(limited, cwd=ROOT, capture_output=True, text=True, check=False)
     assert stopped.returncode == 2
@@ -240,7 +240,7 @@ def test_a_full_disk(flags: list[str], tmp_path: Path) -> None:
 def test_no_space_for_the_first_line(tmp_path: Path) -> None:
     path = tmp_path / "results.jsonl"
     path.symlink_to("/dev/full")
-    with started("tests.simulate.sweep_driver", str(tmp_path), stderr=subprocess.PIPE) as process:
+    with started("tests.simulate.jobs.driver", str(tmp_path), stderr=subprocess.PIPE) as process:
         errors = process.communicate()[1]
     assert process.returncode == 2
     assert errors == f"error: [Errno 28] No space left on device: '{path}'\n"
@@ -251,9 +251,9 @@ def test_the_ledger_is_rewritten_whole_or_not_at_all(tmp_path: Path) -> None:
     whole = undisturbed(tmp_path).splitlines(keepends=True)
     orders = {b"".join(whole), b"".join(whole[:1] + whole[:0:-1])}
     script = (
-        "import sys; from pathlib import Path; from simulate.ledger import Ledger\n"
+        "import sys; from pathlib import Path; from simulate.jobs.journal import Journal\n"
         f"header = {{'job': 'naps', 'count': {COUNT}}}\n"
-        "with Ledger(Path(sys.argv[1]) / 'results.jsonl', header, True) as ledger:\n"
+        "with Journal(Path(sys.argv[1]) / 'results.jsonl', header, True) as ledger:\n"
         "    names = list(ledger.results)\n"
         "    while True:\n"
         "        names.reverse()\n"
@@ -314,7 +314,7 @@ def test_dask_is_an_extra(tmp_path: Path) -> None:
     """Without it the other engines work, and engine dask names what to install."""
     without = (
         "import sys; sys.modules['distributed'] = None\n"
-        "from tests.simulate.sweep_driver import main; from theory import command_line\n"
+        "from tests.simulate.jobs.driver import main; from theory import command_line\n"
         "command_line.run(main)"
     )
     for engine, code, errors in (

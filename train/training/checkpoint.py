@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from simulate.output import write_whole
+from simulate.jobs.output import write_whole
 from theory.domain import DomainError
-from train.fit import State, begin
-from train.recipe import Execution, Recipe
-from train.weights import safetensors_bytes
+from train.reading.weights import safetensors_bytes
+from train.training.fit import State, begin
+from train.training.recipe import Execution, Recipe
 
 SCHEMA = 1
 

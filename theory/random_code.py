@@ -12,12 +12,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
-from simulate.kernels import PackedHashes
-from simulate.sampling import random_sets
 from theory.domain import check_integer
-from train.analysis.outcomes import Hashes
+
+Hashes = Bool[np.ndarray, "n bits"]
 
 
 @dataclass(frozen=True)
@@ -105,15 +104,3 @@ class RandomCode:
         order = rng.random((len(self.weights), self.d)).argsort(axis=1)
         rank = order.argsort(axis=1)
         return rank < self.weights[:, None]
-
-
-def failure_rates_of_random_codes(
-    rng: np.random.Generator, code: RandomCode, k: int, codes: int, inputs: int
-) -> Float[np.ndarray, " codes"]:
-    """The sampled failure rate of each of `codes` random codes, over `inputs` inputs of its own."""
-    n = len(code.weights)
-    rates = np.empty(codes)
-    for place in range(codes):
-        packed = PackedHashes.of(code.sample(rng))
-        rates[place] = np.mean(packed.count_false_positives(random_sets(rng, inputs, n, k)) > 0)
-    return rates

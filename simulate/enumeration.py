@@ -13,9 +13,9 @@ from fractions import Fraction
 import numpy as np
 from jaxtyping import Int
 
+from simulate.constructions import Hashes
 from simulate.kernels import PackedHashes
 from theory.domain import DomainError, check_integer, check_task
-from train.analysis.outcomes import Hashes
 
 # C(512, 3) is 22 million
 MOST_INPUTS = 2**25

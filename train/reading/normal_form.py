@@ -24,7 +24,7 @@ import numpy as np
 
 from simulate.network import ReluNetwork
 from theory.domain import DomainError, check_real, check_task
-from train.certificate.balls import Balls
+from train.reading.balls import Balls
 
 # direct paths to so many tokens suffice for their medians
 _SAMPLE = 256

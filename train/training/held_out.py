@@ -10,8 +10,8 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from theory.domain import DomainError
-from train.recipe import Recipe
-from train.task import Tokens
+from train.training.recipe import Recipe
+from train.training.task import Tokens
 
 _STREAM = 3
 

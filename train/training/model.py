@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from simulate.harder_task import TargetNetwork
 from simulate.network import ReluNetwork
 from theory.domain import DomainError, check_integer
-from train.task import Batch
+from train.training.task import Batch
 
 Residual = Float[Tensor, "inputs d"]
 Logits = Float[Tensor, "inputs n"]

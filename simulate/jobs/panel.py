@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simulate import estimators, intervals
-from simulate.intervals import Estimate
-from simulate.sweep import Result, Task
-from simulate.verdict import CONFIDENCE, Check
+from simulate import estimators
+from simulate.jobs import intervals
+from simulate.jobs.checks import CONFIDENCE, Check
+from simulate.jobs.intervals import Estimate
+from simulate.jobs.tasks import Result, Task
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -92,7 +93,7 @@ class Panel:
 
 def files(panel: Panel, rows: Sequence[Row], formats: Sequence[str]) -> dict[str, bytes]:
     """The panel's table as CSV and its figure in each format: file names and contents."""
-    from simulate import style
+    from simulate.jobs import style
 
     table = panel.table(rows)
     drawn = panel.figure(table)

@@ -17,7 +17,7 @@ import numpy as np
 
 from simulate.network import ReluNetwork
 from train.certificate import replay
-from train.certificate.normal_form import NormalForm
+from train.reading.normal_form import NormalForm
 
 TENSORS = ("W_E", "W_in", "b_in", "W_out", "W_U", "b_out", "b_U")
 _ZERO = Fraction(0)
