@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
 
-    from simulate.jobs.panel import Point
+    from simulate.jobs.table import Point
 
 # inches, a two-column journal
 SINGLE_COLUMN = 3.4
@@ -25,7 +25,6 @@ DOUBLE_COLUMN = 7.0
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 INK = "#222222"
 GREY = "#777777"
-FORMATS = ("png", "svg", "pdf")
 
 STYLE = {
     "font.size": 8.0,
