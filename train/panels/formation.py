@@ -257,33 +257,33 @@ _FOLLOWED = (
 )
 
 
+def _course(run: Formation) -> list[CoursePoint]:
+    def point(axis: Quantity, quantity: Quantity, x: float, y: float) -> CoursePoint:
+        return CoursePoint(
+            axis,
+            f"{run.mechanism}, seed {run.recipe.seed}",
+            Kind.TRAINED,
+            x,
+            y,
+            **sizes(run.recipe),
+            mechanism=run.mechanism,
+            quantity=quantity,
+            seed=run.recipe.seed,
+        )
+
+    made = [
+        point(quantity, quantity, step, y)
+        for quantity in _FOLLOWED
+        for step, y in zip(steps_of(run), values(run, quantity).tolist(), strict=True)
+    ]
+    halves = {quantity: half_way(run, quantity) for quantity in LABELS}
+    return made + [point(Quantity.HALF_WAY, each, half, half) for each, half in halves.items()]
+
+
 def table(results: Sequence[Formation]) -> list[CoursePoint]:
     """Every network's course, and by mechanism the mean lag behind the loss with its interval."""
-    made = []
     runs = [run for run in results if run.moments]
-    for run in runs:
-        course = f"{run.mechanism}, seed {run.recipe.seed}"
-        seed = run.recipe.seed
-
-        def point(axis: Quantity, quantity: Quantity, x: float, y: float) -> CoursePoint:
-            return CoursePoint(
-                axis,
-                course,  # noqa: B023
-                Kind.TRAINED,
-                x,
-                y,
-                **sizes(run.recipe),  # noqa: B023
-                mechanism=run.mechanism,  # noqa: B023
-                quantity=quantity,
-                seed=seed,  # noqa: B023
-            )
-
-        for quantity in _FOLLOWED:
-            for step, y in zip(steps_of(run), values(run, quantity).tolist(), strict=True):
-                made.append(point(quantity, quantity, step, y))
-        for quantity in LABELS:
-            half = half_way(run, quantity)
-            made.append(point(Quantity.HALF_WAY, quantity, half, half))
+    made = [point for run in runs for point in _course(run)]
     for mechanism in NETWORKS:
         own = [run for run in runs if run.mechanism is mechanism]
         for place, quantity in enumerate(LABELS):
