@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -95,19 +95,25 @@ class Grid:
     """Decoupled weight decays, for all but the embeddings."""
     embedding_decay: Reals = ()
     """The same for the embeddings."""
+    readout_rate: Reals = ()
+    """The same for W_U."""
+    second_moment: Reals = ()
+    """AdamW's memories of squared gradients."""
     cooling: Reals = ()
     """Powers of the cosine with which the rate falls."""
     steps: Integers = ()
     """Optimiser steps."""
     batch: Integers = ()
     """Fresh inputs per step."""
+    tokens_a_step: Integers = ()
+    """Tokens that one step knows."""
     precision: Words = ()
     """float32, bfloat16."""
     seed: Annotated[Integers, tyro.conf.arg(name="seeds")] = (0,)
     """Seeds of the start and of all inputs."""
 
-    def recipes(self, base: Recipe) -> dict[str, Recipe]:
-        """The Cartesian product on top of `base`, by names such as "d=64 seed=0".
+    def recipes(self, preset: Callable[[Mapping[str, Any]], Recipe]) -> dict[str, Recipe]:
+        """The Cartesian product, by names such as "d=64 seed=0"; preset: of the fields, a recipe.
 
         A name has the fields of more than one value. DomainError for a recipe out of its range.
         """
@@ -117,7 +123,7 @@ class Grid:
         for values in product(*lists.values()):
             chosen = dict(zip(lists, values, strict=True))
             varying = [f"{name}={chosen[name]}" for name in lists if len(lists[name]) > 1]
-            found[" ".join(varying) or "network"] = replace(base, **chosen)
+            found[" ".join(varying) or "network"] = preset(chosen)
         return found
 
     def varying(self) -> list[str]:
@@ -153,7 +159,7 @@ class Sweep:
 
     def run(self) -> int:
         check_integer("jobs", self.jobs, 1)
-        recipes = self.grid.recipes(preset_named(self.preset))
+        recipes = self.grid.recipes(partial(preset_named, self.preset))
         for recipe in recipes.values():
             if recipe.k >= recipe.n:
                 raise DomainError(f"k must be below n = {recipe.n}; got {recipe.k}")
@@ -238,7 +244,13 @@ class Sweep:
 
 def seconds(recipe: Recipe) -> float:
     """About how long training takes on one core; the readout's products dominate."""
-    return recipe.steps * (5e-4 + 1.2e-10 * recipe.batch * recipe.n * recipe.d)
+
+    def of(steps: int, step: int) -> float:
+        products = recipe.batch_at(step) * recipe.tokens_at(step) * recipe.d
+        return steps * (5e-4 + 1.2e-10 * products)
+
+    final = recipe.steps - recipe.final_step
+    return of(recipe.steps - final, 0) + of(final, recipe.steps - 1)
 
 
 def train_one(
