@@ -55,11 +55,10 @@ class RareFailure:
 class _Guide:
     """The law that covers a token on purpose, for inputs of k tokens.
 
-    If bits were independent, k' random tokens would cover bit u with probability
-    q_u = 1 - (1 - p_u)^k', p_u its share of tokens. So t is drawn with a probability proportional
-    to the product of q_u over its bits, at k' = k, and each member to the product over the bits that
-    it leaves, at the number of members still to come. Where bits are independent all
-    weights are equal; otherwise they vary a little.
+    If bits were independent, r random tokens would cover bit u with probability
+    q_u = 1 - (1 - p_u)^r, p_u its share of tokens. So t is drawn with a probability proportional to
+    the product of q_u over its bits, at r = k, and each member to the product over the bits that it
+    leaves, r the number of members still to come. With independent bits all weights would be equal.
     """
 
     hashes: Hashes
