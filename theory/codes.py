@@ -16,7 +16,11 @@ from functools import cache
 from typing import ClassVar, Generic, TypeVar
 
 from theory.domain import DomainError, check_integer, check_real, check_task
-from theory.search import first_true
+from theory.occupancy import Enclosure, Value
+from theory.search import first_true, lowest_of_valley
+
+# ends of an enclosure that are further apart, relatively, are told apart
+_APART = 1e-6
 
 Parameter = TypeVar("Parameter", int, float, None)
 
@@ -155,6 +159,55 @@ class Scheme(ABC, Generic[Parameter]):
         best = self.at_best(n, k, d)
         m = best.parameter if isinstance(best.parameter, int) and self.parameter else None
         return Capacity(k, m, best.failure_probability)
+
+
+class HashScheme(Scheme[Parameter]):
+    """A scheme of random hashes: a token is accepted when all its bits lie in the members' union.
+
+    Its failures follow from the law of that union alone; see `enclose`.
+    """
+
+    @abstractmethod
+    def enclose(self, k: int, d: int, parameter: Parameter, value: Value) -> Enclosure:
+        """ln of the probability that some, or all, of several non-members are covered, nats."""
+
+    @abstractmethod
+    def check_parameter(self, d: int, parameter: float) -> Parameter:
+        """The parameter, if it is in its domain at this width; raises DomainError otherwise."""
+
+    @abstractmethod
+    def log_rate_given_fill(self, d: int, parameter: Parameter, w: int) -> float:
+        """ln of the FPR of a filter in which w of the d bits are set, nats."""
+
+    @abstractmethod
+    def likely_parameter(self, k: int, d: int) -> float:
+        """A parameter near the best; any guess is good enough."""
+
+    def most(self, d: int) -> int:
+        """The largest number of hash bits at this width."""
+        return d
+
+    def log_failure(self, n: int, k: int, d: int, parameter: Parameter) -> float:
+        """The proved upper end where the two ends are apart."""
+        n, k = check_task(n, k)
+        if n == k:
+            return -math.inf
+        found = self.enclose(k, d, parameter, Value(some=n - k))
+        return found.middle if found.relative_width < _APART else found.upper
+
+
+class HashedBits(HashScheme[int]):
+    """A scheme whose parameter is the number of hash bits, of which P_fail has one valley."""
+
+    def check_parameter(self, d: int, parameter: float) -> int:
+        return check_integer("m", parameter, 1, self.most(d), "d")
+
+    def best_parameter(self, n: int, k: int, d: int) -> int:
+        """Found by descent from a likely number; right where P_fail is below 0.9."""
+        n, k = check_task(n, k)
+        d = check_integer("d", d, self.unit)
+        guess = round(self.likely_parameter(k, d))
+        return lowest_of_valley(lambda m: self.badness(n, k, d, m), guess, self.most(d))
 
 
 def _at(holds: Callable[[int], bool], places: range) -> Callable[[int], bool]:

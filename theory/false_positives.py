@@ -11,11 +11,14 @@ import math
 
 import numpy as np
 
-from theory.domain import DomainError, check_code, check_real, check_sizes
+from theory.domain import DomainError, check_code, check_integer, check_real, check_sizes
 from theory.logarithms import log_some
+from theory.occupancy import Enclosure, RootedCoverage, Union, Value, different_bits, settle
 from theory.union_size import (
     fill_probability,
+    law_seconds,
     log_coverage,
+    mean_union_size,
     missing_bits_given_union,
     tilted_union_size_law,
     union_size_law,
@@ -57,10 +60,33 @@ def _log_mean_and_slope(k: int, d: int, m: int, log_value: np.ndarray) -> tuple[
     raise ArithmeticError(f"no tilt resolves the union law at k, d, m = {k}, {d}, {m}")
 
 
+def enclosure(k: int, d: int, m: int, value: Value) -> Enclosure:
+    """ln E value(f(W)), nats: that some, or all, of several non-members are covered.
+
+    By the exact law of the union where that is quick, otherwise between two proved ends, whose
+    distance is its `relative_width`: at most 1e-6 of the probability at k >= 1e4 wherever that is
+    at least 1e-300. Raises DomainError outside 1 <= k, 1 <= m <= d.
+    """
+    k, d, m = check_code(k, d, m)
+
+    def exact() -> float:
+        log_f = value.all_of * log_coverage(d, m)
+        return min(0.0, _log_mean(k, d, m, log_some(value.some, log_f)))
+
+    # Jensen, and negative association
+    known = Enclosure(value.all_of * log_lower_bound(k, d, m), 0.0)
+    if value.all_of == 1:
+        highest = log_some(value.some, log_upper_bound(k, d, m))
+        known = Enclosure(known.lower, float(highest))
+    known = known.widened()
+    union = Union(k, d, different_bits, m, m)
+    coverage = RootedCoverage(d, m, distinct=True)
+    return settle(law_seconds(k, d, m), exact, union, coverage, value, known)
+
+
 def log_false_positive_rate(k: int, d: int, m: int) -> float:
     """Exact: ln FPR, nats, where FPR = E f(W). Finite far below the smallest double."""
-    k, d, m = check_code(k, d, m)
-    return _log_mean(k, d, m, log_coverage(d, m))
+    return enclosure(k, d, m, Value()).middle
 
 
 def false_positive_rate(k: int, d: int, m: int) -> float:
@@ -73,6 +99,21 @@ def false_positive_rate(k: int, d: int, m: int) -> float:
     return math.exp(log_false_positive_rate(k, d, m))
 
 
+def joint_false_positive_rate(k: int, d: int, m: int, queries: int) -> float:
+    """Exact: E f(W)^queries, that several given non-members are false positives of one input.
+
+    They share the union, so that it is at least FPR^queries (Jensen).
+    """
+    return math.exp(enclosure(k, d, m, Value(all_of=check_integer("queries", queries, 1))).middle)
+
+
+def log_rate_given_fill(d: int, m: int, w: int) -> float:
+    """Exact: ln f(w), nats, f(w) = C(w, m)/C(d, m): the FPR where w of the d bits are set."""
+    _, d, m = check_code(1, d, m)
+    w = check_integer("w", w, 0, d, "d")
+    return RootedCoverage(d, m, distinct=True).log_at(w) if w >= m else -math.inf
+
+
 def log_failure_given_union(n: int, k: int, d: int, m: int) -> np.ndarray:
     """Exact: ln P(some false positive | W = w) = ln(1 - (1 - f(w))^N), nats, for w = m..d."""
     n, k, d, m = check_sizes(n, k, d, m)
@@ -81,7 +122,8 @@ def log_failure_given_union(n: int, k: int, d: int, m: int) -> np.ndarray:
 
 def log_failure_probability(n: int, k: int, d: int, m: int) -> float:
     """Exact: ln P_fail, nats; -inf where there is no non-member."""
-    return _log_mean(k, d, m, log_failure_given_union(n, k, d, m))
+    n, k, d, m = check_sizes(n, k, d, m)
+    return -math.inf if n == k else enclosure(k, d, m, Value(some=n - k)).middle
 
 
 def relative_variance_given_union(n: int, k: int, d: int, m: int) -> float:
@@ -199,9 +241,8 @@ def lower_bound(k: int, d: int, m: int) -> float:
 
 def log_lower_bound(k: int, d: int, m: int) -> float:
     """Lower bound on ln FPR, nats; see `lower_bound`."""
-    p = fill_probability(k, d, m)
-    i = np.arange(m)
-    return float(np.log((d * p - i) / (d - i)).sum())
+    mean = max(mean_union_size(k, d, m), m)
+    return RootedCoverage(d, m, distinct=True).log_at(mean)
 
 
 def upper_bound(k: int, d: int, m: int) -> float:

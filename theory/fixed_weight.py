@@ -5,39 +5,39 @@ from __future__ import annotations
 import math
 from typing import ClassVar
 
-from theory.codes import Scheme, log_ratio
-from theory.domain import check_code, check_task
+from theory.codes import HashedBits, log_ratio
 from theory.false_positives import (
-    log_failure_probability,
+    enclosure,
     log_false_positive_rate,
+    log_rate_given_fill,
     log_success_probability,
 )
 from theory.large_deviations import best_density
-from theory.search import lowest_of_valley
+from theory.occupancy import Enclosure, Value
 
 # -ln(1 - P_fail), nats, from which on the best m is searched for and not descended to
 _HOPELESS = 10.0
 
 
-class FixedWeight(Scheme[int]):
+class FixedWeight(HashedBits):
     """m bits a token, all different: constant column weight. Exact."""
 
     name: ClassVar[str] = "fixed-weight"
     largest_epsilon: ClassVar[float] = 1.0
 
-    def log_failure(self, n: int, k: int, d: int, parameter: int) -> float:
-        return log_failure_probability(n, k, d, parameter)
+    def enclose(self, k: int, d: int, parameter: int, value: Value) -> Enclosure:
+        return enclosure(k, d, parameter, value)
+
+    def log_rate_given_fill(self, d: int, parameter: int, w: int) -> float:
+        return log_rate_given_fill(d, parameter, w)
+
+    def likely_parameter(self, k: int, d: int) -> float:
+        """By the best density of the rate function."""
+        return best_density(k)[0] * d
 
     def best_parameter(self, n: int, k: int, d: int) -> int:
-        """Found by descent from the best density of the rate function.
-
-        Where failure is all but certain P_fail has several valleys, and every m up to three times
-        as large is compared.
-        """
-        n, k = check_task(n, k)
-        k, d, _ = check_code(k, d, 1)
-        guess = round(best_density(k)[0] * d)
-        best = lowest_of_valley(lambda m: self.badness(n, k, d, m), guess, d)
+        """By descent; where failure is all but certain, of every m up to three times as large."""
+        best = super().best_parameter(n, k, d)
         if self.badness(n, k, d, best)[0] < _HOPELESS:
             return best
         return min(range(1, min(d, 3 * best + 3) + 1), key=lambda m: self.badness(n, k, d, m))
@@ -48,7 +48,7 @@ class FixedWeight(Scheme[int]):
 
     def badness(self, n: int, k: int, d: int, parameter: int) -> tuple[float, float]:
         """By ln P_fail, by the digits of 1 - P_fail above one half, last by the FPR."""
-        log_failure = log_failure_probability(n, k, d, parameter)
+        log_failure = self.log_failure(n, k, d, parameter)
         if log_failure < -math.log(2.0):
             return log_failure, 0.0
         log_success = log_success_probability(n, k, d, parameter)
