@@ -145,15 +145,32 @@ class Scheme(ABC, Generic[Parameter]):
         Up to n/2 what fits is taken to end somewhere for good. Beyond, few non-members may fit
         again. Raises DomainError outside n, d >= 1, 0 < epsilon <= `largest_epsilon`.
         """
-        n, d = check_integer("n", n, 1), check_integer("d", d, 1)
+        n = check_integer("n", n, 1)
+        k = largest_fitting(n, d, epsilon, self._fits(d, epsilon, lambda k: n))
+        return self._capacity(n, k, d)
+
+    def capacity_for_queries(self, d: int, epsilon: float) -> Capacity:
+        """The largest k at which the FPR of one query, n = k + 1, is at most epsilon; 0 if none."""
+        fits = self._fits(d, epsilon, lambda k: k + 1)
+        guess = round(math.log(2.0) * d / max(1.0, -math.log2(epsilon)))
+        k = first_true(lambda k: not fits(k), guess) - 1
+        return self._capacity(k + 1, k, d)
+
+    def _fits(
+        self, d: int, epsilon: float, vocabulary: Callable[[int], int]
+    ) -> Callable[[int], bool]:
+        d = check_integer("d", d, 1)
         log_epsilon = math.log(self.check_epsilon(epsilon))
 
         def fits(k: int) -> bool:
             if self.narrowest(k) > d:
                 return False
+            n = vocabulary(k)
             return self.log_failure(n, k, d, self.best_parameter(n, k, d)) <= log_epsilon
 
-        k = largest_fitting(n, d, epsilon, fits)
+        return fits
+
+    def _capacity(self, n: int, k: int, d: int) -> Capacity:
         if k == 0:
             return Capacity(0)
         best = self.at_best(n, k, d)

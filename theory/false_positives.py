@@ -260,7 +260,14 @@ def log_upper_bound(k: int, d: int, m: int) -> float:
 
 def classic(k: int, d: int, m: int) -> float:
     """Asymptotic: the textbook rate (1 - e^(-k m / d))^m (Bloom 1970), neither bound nor exact."""
-    k, d, m = check_code(k, d, m)
+    check_code(k, d, m)
+    return classic_of_draws(k, d, m)
+
+
+def classic_of_draws(k: int, d: int, m: int) -> float:
+    """Asymptotic: the textbook rate of m >= 1 draws with replacement, of which m may exceed d."""
+    k, d, _ = check_code(k, d, 1)
+    m = check_integer("m", m, 1)
     return math.exp(m * math.log(-math.expm1(-k * m / d)))
 
 

@@ -71,10 +71,10 @@ class Enclosure:
 
     def widened(self) -> Enclosure:
         """By what rounding in doubles may have done to bounds in closed form."""
-        return Enclosure(
-            self.lower - 1e-13 - 1e-14 * abs(self.lower) if self.lower > -math.inf else self.lower,
-            min(0.0, self.upper + 1e-13 + 1e-14 * abs(self.upper)),
-        )
+        lower, upper = self.lower, self.upper
+        if lower > -math.inf:
+            lower -= 1e-13 + 1e-14 * abs(lower)
+        return Enclosure(lower, min(0.0, upper + 1e-13 + 1e-14 * abs(upper)), self.computed)
 
     def or_more(self, probability: float) -> Enclosure:
         """The enclosure of a probability of which at most so much was left out."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from decimal import Context, Decimal, localcontext
 
 from theory.codes import log_ratio, non_members
 from theory.domain import DomainError, check_code, check_integer, check_real, check_task
@@ -65,13 +66,13 @@ def sufficient_hashes(n: int, k: int, epsilon: float) -> int:
 
 
 def half_full_width(k: int, m: int) -> int:
-    """Exact: ceil(m / (1 - 2^(-1/k))), the least d at which the fill p <= 1/2; in integers."""
+    """Exact: ceil(m / (1 - 2^(-1/k))), the least d at which the fill p <= 1/2; in 80 digits."""
     k = check_integer("k", k, 1)
     m = check_integer("m", m, 1)
-    d = max(m, math.ceil(m / -math.expm1(-math.log(2.0) / k)) - 1)
-    while 2 * (d - m) ** k < d**k:  # p > 1/2
-        d += 1
-    return d
+    if k == 1:
+        return 2 * m
+    with localcontext(Context(prec=80)):  # irrational for k > 1, so that the digits settle it
+        return math.ceil(m / (1 - Decimal(2) ** (-1 / Decimal(k))))
 
 
 def optimal_hashes(k: int, d: int) -> int:
@@ -147,9 +148,16 @@ def group_testing_width(n: int, k: int) -> float:
 
 
 def log2_binomial(n: int, k: int) -> float:
-    """Exact: log2 C(n, k), bits, as a sum of k terms so that n = 1e9 loses no digits."""
+    """Exact: log2 C(n, k), bits; as a sum of k terms, or for large k in 40 digits."""
     n, k = check_task(n, k)
-    return math.fsum(math.log2((n - i) / (i + 1)) for i in range(k))
+    k = min(k, n - k)
+    if k < 1000:
+        return math.fsum(math.log2((n - i) / (i + 1)) for i in range(k))
+    import mpmath
+
+    with mpmath.workdps(40):
+        log = mpmath.loggamma(n + 1) - mpmath.loggamma(k + 1) - mpmath.loggamma(n - k + 1)
+        return float(log / mpmath.log(2))
 
 
 def check_epsilon(epsilon: float) -> float:
