@@ -252,3 +252,16 @@ def non_members(n: int, k: int) -> int:
     if n == k:
         raise DomainError(f"n must exceed k = {k} for a width law (no non-members); got {n}")
     return n - k
+
+
+def log2_binomial(n: int, k: int) -> float:
+    """Exact: log2 C(n, k), bits; as a sum of k terms, or for large k in 40 digits."""
+    n, k = check_task(n, k)
+    k = min(k, n - k)
+    if k < 1000:
+        return math.fsum(math.log2((n - i) / (i + 1)) for i in range(k))
+    import mpmath
+
+    with mpmath.workdps(40):
+        log = mpmath.loggamma(n + 1) - mpmath.loggamma(k + 1) - mpmath.loggamma(n - k + 1)
+        return float(log / mpmath.log(2))

@@ -1,4 +1,4 @@
-"""Every scheme of random hashes that the command knows, by name; the first is the construction's."""
+"""Every scheme of random hashes that the command knows; the first is the construction's."""
 
 from __future__ import annotations
 
