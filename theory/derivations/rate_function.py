@@ -230,10 +230,10 @@ DERIVATION = Derivation(
             ),
         ),
         Step(
-            "The rate is then a sum over paths of sizes, at least its term for any one path. The path to take is that of the tilted law, in which "
-            "a bit stays free of the first $i$ members with probability $(1 - b)^i D_i/Z$, $D_i = 1 "
-            "- a (1 - b)^{k-i}$. It starts at 1, ends where the query's tilt is its share $x$ of "
-            "the union,",
+            "The rate is then a sum over paths of sizes, at least its term for any one path. The "
+            "path to take is that of the tilted law, in which a bit stays free of the first $i$ "
+            "members with probability $(1 - b)^i D_i/Z$, $D_i = 1 - a (1 - b)^{k-i}$. It starts at "
+            "1, and ends where the query's tilt is its share $x$ of the union,",
             equal(x / (1 - FREE.subs(i, k)), a),
             Symbolic((sp.factor, sp.powsimp, sp.simplify)),
             where=SADDLE,
@@ -246,8 +246,8 @@ DERIVATION = Derivation(
             where=SADDLE,
         ),
         Step(
-            "The binomials on that path are $e^{d H}$ with the entropies $H$ of these shares, up to "
-            "a factor $d + 1$ each, so that $ln FPR ≥ -d J - 2 k ln(d + 1)$ (sizes rounded to "
+            "The binomials on that path are $e^{d H}$ with the entropies $H$ of these shares, up "
+            "to a factor $d + 1$ each, so that $ln FPR ≥ -d J - 2 k ln(d + 1)$ (sizes rounded to "
             "integers move $d J$ by a constant, its slopes being bounded). The chain rule of "
             "entropy says what the exponent $J$ is: all bits' patterns have the tilted law's "
             "entropy, which is that of one $E$ was the logarithm of",

@@ -65,8 +65,8 @@ DERIVATION = Derivation(
             Symbolic(),
         ),
         Step(
-            "Relative entropy is the integral of $e^{-k t} (1 - e^{-t L})/t$ (Frullani): both are 0 "
-            "at $L = 0$, and have the same derivative in $L$, under the integral",
+            "Relative entropy is the integral of $e^{-k t} (1 - e^{-t L})/t$ (Frullani): both "
+            "are 0 at $L = 0$, and have the same derivative in $L$, under the integral",
             equal(
                 sp.Integral(sp.Derivative(sp.exp(-k * t) * (1 - sp.exp(-t * L)) / t, L), HALF_LINE),
                 sp.Derivative(KL.expression, L),
