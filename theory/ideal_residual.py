@@ -26,8 +26,8 @@ from theory.search import first_true
 def threshold_width(n: int, k: int) -> float:
     """Asymptotic: the width at which a random readout begins to separate typical k-sets.
 
-    min over t of k E(t - g)_+^2 + (n-k) E(g - t)_+^2, g standard normal: convex in t. An upper bound
-    on n - delta. 0 where n = k.
+    min over t of k E(t - g)_+^2 + (n-k) E(g - t)_+^2, g standard normal: convex in t. An upper
+    bound on n - delta. 0 where n = k.
     """
     from scipy.optimize import minimize_scalar
 
@@ -52,7 +52,7 @@ def _excess(t: float) -> float:
 
 
 def largest_k(n: int, d: int) -> int:
-    """Asymptotic: k*(n, d), the largest k <= n/2 with threshold_width < d; 0 where there is none."""
+    """Asymptotic: k*(n, d), the largest k <= n/2 with threshold_width < d; 0 if there is none."""
     n, d = check_integer("n", n, 1), check_integer("d", d, 1)
     half = max(1, n // 2)
     return first_true(lambda k: k > half or threshold_width(n, k) >= d, min(d, half)) - 1
@@ -61,8 +61,8 @@ def largest_k(n: int, d: int) -> int:
 def log_failure(n: int, k: int, d: int) -> float:
     """Upper bound: ln P(no h separates a given k-set), nats; at most 0.
 
-    4 exp(-(d - threshold_width)^2 / (8 n)) (Amelunxen et al. 2014, Theorem I): weak where d is small
-    beside sqrt(n).
+    4 exp(-(d - threshold_width)^2 / (8 n)) (Amelunxen et al. 2014, Theorem I): weak where d is
+    small beside sqrt(n).
     """
     n, k = check_task(n, k)
     room = check_integer("d", d, 1) - threshold_width(n, k)

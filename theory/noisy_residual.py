@@ -40,7 +40,7 @@ def noisy_width(n: int, k: int, epsilon: float, snr: float) -> float:
 
 
 def gap_to_bits(theta: float) -> float:
-    """Asymptotic: Bloom's width over log2 C(n, k) at k = n^theta: 1 / (ln 2 (1 - theta)); n -> oo."""
+    """Asymptotic: Bloom's width over log2 C(n, k) at k = n^theta: 1/(ln 2 (1 - theta)); n -> oo."""
     return 1.0 / (math.log(2.0) * (1.0 - check_real("theta", theta, 0.0, 1.0)))
 
 

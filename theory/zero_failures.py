@@ -38,9 +38,10 @@ def sufficient_width(n: int, k: int) -> Code:
 def furedi_bound(k: int, d: int) -> int:
     """Upper bound: the most masks of d bits of which k cover no other: k + C(d, t); k >= 2.
 
-    t = ceil((d-k) / C(k+1, 2)) (Füredi 1996). A mask is light if some t of its bits lie together in
-    no other mask; there are at most C(d, t) such. Of the others k + 1 would have more than d bits:
-    beyond any i of its fellows each has more than (k-i) t, or k - i more masks would cover the rest.
+    t = ceil((d-k) / C(k+1, 2)) (Füredi 1996). A mask is special if it has fewer than t bits or some
+    t of its bits lie together in no other mask; there are at most C(d, t) such (Sperner's theorem,
+    as t <= d/2). Of the others k + 1 would have more than d bits: beyond any i of its fellows each
+    has more than (k-i) t, or k - i more masks would cover the rest.
     """
     k, d = check_integer("k", k, 2), check_integer("d", d, 1)
     if d <= k:  # n > k masks, none covered by k others, need a bit of its own each
@@ -59,7 +60,7 @@ def disjunct_width(n: int, k: int) -> int:
 
 
 def disjunct_width_law(n: int, k: int) -> float:
-    """Asymptotic: k^2 log2(n) / (2 log2 k), the lower bound of D'yachkov & Rykov (1982); k -> oo."""
+    """Asymptotic: k^2 log2(n) / (2 log2 k), D'yachkov & Rykov's (1982) lower bound; k -> oo."""
     n, k = check_task(n, k)
     check_integer("k", k, 2)
     return k**2 * math.log2(n) / (2.0 * math.log2(k))
@@ -69,7 +70,7 @@ def disjunct_width_law(n: int, k: int) -> float:
 
 
 def log_expected_lists(n: int, k: int, d: int, m: int, size: int) -> float:
-    """Exact: ln E C(#FP, L) = ln [C(N, L) E f(W)^L], nats: mean number of L-sets of false positives.
+    """Exact: ln E C(#FP, L) = ln [C(N, L) E f(W)^L], nats; L-sets of false positives.
 
     Bounds P(#FP >= L). Sums the law of the union in doubles; -inf where N < L or below them.
     """
