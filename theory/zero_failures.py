@@ -44,9 +44,8 @@ def furedi_bound(k: int, d: int) -> int:
     has more than (k-i) t, or k - i more masks would cover the rest.
     """
     k, d = check_integer("k", k, 2), check_integer("d", d, 1)
-    if d <= k:  # n > k masks, none covered by k others, need a bit of its own each
-        return k
-    return k + math.comb(d, -(-(d - k) // math.comb(k + 1, 2)))
+    together = -(-(d - k) // math.comb(k + 1, 2))
+    return k + (math.comb(d, together) if together >= 0 else 0)
 
 
 def disjunct_width(n: int, k: int) -> int:
