@@ -61,7 +61,7 @@ DERIVATION = Derivation(
             "A k-set is read off when some $h$ and $t$ put its logits above $t$, the others below. "
             "The pairs $(h, t)$ fill $R^{d+1}$, which $n$ hyperplanes through 0 cut into cells; "
             "one more hyperplane adds the cells that the others cut it into, a space of one "
-            "dimension less. The count of cells, as a sum of binomials, obeys that by Pascal's rule",
+            "dimension less. The count of cells, a sum of binomials, obeys that by Pascal's rule",
             equal(sp.binomial(n, i), sp.binomial(n - 1, i) + sp.binomial(n - 1, i - 1)),
             Symbolic((sp.combsimp, sp.simplify)),
         ),
@@ -107,7 +107,7 @@ DERIVATION = Derivation(
         ),
         Step(
             "With $l = d - h$ the number of k-sets is at most $2 C(d, h) C(n, h) p^{-l} "
-            "(1-p)^{-k}$ (Clarkson & Shor 1989), least at the $p$ where its logarithm has the slope",
+            "(1-p)^{-k}$ (Clarkson & Shor 1989), least where its logarithm has the slope",
             equal(sp.Derivative(-rest * sp.log(p) - k * sp.log(1 - p), p), 0),
             Symbolic(),
             where={p: rest / (rest + k)},

@@ -76,7 +76,7 @@ DERIVATION = Derivation(
             Digits(points((s,), (("1/2",), ("1/6",), (1,), (3,)))),
         ),
         Step(
-            "is at most $-s/2 + s^2/8$, again by $cosh t ≤ e^{t^2/2}$, and that is at most $-1/(4k)$",
+            "is at most $-s/2 + s^2/8$, again by $cosh t ≤ e^{t^2/2}$, and so at most $-1/(4k)$",
             at_most(-s / 2 + s**2 / 8, -1 / (4 * k)),
             Symbolic((sp.factor,), domain={k: 2 + slack}),
             where={s: 1 / (2 * (k - 1))},
