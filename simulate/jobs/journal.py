@@ -14,8 +14,6 @@ from filelock import FileLock, Timeout
 from simulate.jobs import output
 from theory.domain import DomainError
 
-Result = dict[str, Any]
-
 SCHEMA = 1
 
 
@@ -42,11 +40,11 @@ class Journal:
     Opening takes the operating system's lock on the file, so that two runs cannot share it.
     With `resume` the lines of an earlier run with the same header are kept, a torn last line is
     dropped; without it an earlier run is replaced. Raises DomainError when the folder cannot be
-    written, another run holds the ledger, or the header differs.
+    written, another run holds the journal, or the header differs.
     """
 
     def __init__(self, path: Path, header: Mapping[str, Any], resume: bool) -> None:
-        self.results: dict[str, Result] = {}
+        self.results: dict[str, object] = {}
         self._path = path
         self._header = {"schema": SCHEMA, **header}
         self._lock = lock(path.with_suffix(".lock"))
@@ -104,7 +102,7 @@ class Journal:
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(self._path)) from None
 
-    def record(self, task: str, result: Result) -> None:
+    def record(self, task: str, result: object) -> None:
         """Append one finished task; it is on disk when this returns.
 
         Raises ValueError for a result that JSON cannot hold, such as NaN; nothing is then written.

@@ -9,9 +9,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 SCHEMA = 1
 _PACKAGES = ("numpy", "scipy", "sympy", "matplotlib")
@@ -33,9 +36,30 @@ def write_whole(path: Path, content: bytes | str) -> None:
         raise
 
 
-def as_json(record: Mapping[str, Any]) -> str:
-    """Indented JSON text; NaN and infinity are errors."""
-    return json.dumps(record, indent=2, allow_nan=False) + "\n"
+def as_plain(record: object) -> Any:
+    """A dataclass as plain data, as JSON has it."""
+    return msgspec.to_builtins(record)
+
+
+def as_json(record: object) -> str:
+    """Indented JSON text of a dataclass or of plain data; NaN and infinity are errors."""
+    return json.dumps(as_plain(record), indent=2, allow_nan=False) + "\n"
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What run.json holds: how the results beside it were made, and how long that took."""
+
+    command: str
+    configuration: dict[str, Any]
+    seconds: float
+    commit: str | None
+    python: str
+    versions: dict[str, str]
+    platform: str
+    processors: int | None
+    threads_per_worker: int
+    schema: int = SCHEMA
 
 
 def run_record(
@@ -44,23 +68,22 @@ def run_record(
     seconds: float,
     packages: Sequence[str] = (),
     threads: int = 1,
-) -> dict[str, Any]:
-    """What `run.json` holds: command, configuration, versions, commit, machine, wall time.
+) -> RunRecord:
+    """The record of this run: command, configuration, versions, commit, machine, wall time.
 
     packages: further ones whose versions matter to this job. threads: of each worker.
     """
-    return {
-        "schema": SCHEMA,
-        "command": command,
-        "configuration": dict(configuration),
-        "seconds": seconds,
-        "commit": _commit(),
-        "python": platform.python_version(),
-        "versions": {package: version(package) for package in (*_PACKAGES, *packages)},
-        "platform": platform.platform(),
-        "processors": os.cpu_count(),
-        "threads_per_worker": threads,
-    }
+    return RunRecord(
+        command=command,
+        configuration=msgspec.to_builtins(dict(configuration)),
+        seconds=seconds,
+        commit=_commit(),
+        python=platform.python_version(),
+        versions={package: version(package) for package in (*_PACKAGES, *packages)},
+        platform=platform.platform(),
+        processors=os.cpu_count(),
+        threads_per_worker=threads,
+    )
 
 
 def _commit() -> str | None:

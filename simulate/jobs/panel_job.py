@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -14,6 +14,8 @@ from theory import command_line
 from theory.domain import DomainError, check_integer
 
 if TYPE_CHECKING:
+    from simulate.jobs.checks import Verdict
+    from simulate.jobs.figure import RenderedFigure
     from simulate.jobs.panel import Panel
 
 Engine = Literal["serial", "processes", "dask"]
@@ -24,7 +26,7 @@ Format = Literal["png", "svg", "pdf"]
 class PanelJob:
     """Runs the panels of a registry; a command is a subclass that names its registry.
 
-    Writes one figure (PNG, SVG) and its CSV per panel, verdict.json, run.json and the ledger
+    Writes one figure (PNG, SVG) and its CSV per panel, verdict.json, run.json and the journal
     results.jsonl into the output folder.
     """
 
@@ -53,11 +55,12 @@ class PanelJob:
     json: bool = False
     """Print the verdict as one JSON object."""
 
-    def registry(self) -> Mapping[str, Panel]:
+    def registry(self) -> Mapping[str, Panel[Any, Any]]:
         """All panels by name, in the order of the report."""
         raise NotImplementedError
 
     def run(self) -> int:
+        """Measure, judge, draw; returns the exit code. Raises DomainError for a bad option."""
         if self.quick and self.full:
             raise DomainError("quick and full exclude each other")
         check_integer("seed", self.seed, 0)
@@ -65,6 +68,7 @@ class PanelJob:
         if not self.formats:
             raise DomainError("formats must name at least one of png, svg, pdf")
         from simulate.jobs.engines import check_engine
+        from simulate.jobs.output import as_plain
         from simulate.jobs.tasks import SweepError
 
         check_engine(self.engine, self.scheduler)
@@ -75,23 +79,27 @@ class PanelJob:
             print(f"error: {error}", file=sys.stderr)
             return command_line.CHECK_FAILED
         if self.json:
-            command_line.print_json(verdict)
-        return command_line.DONE if verdict["passed"] else command_line.CHECK_FAILED
+            command_line.print_json(as_plain(verdict))
+        return command_line.DONE if verdict.passed else command_line.CHECK_FAILED
 
-    def _measure(self, started: float) -> dict[str, Any]:
-        from simulate.jobs import output, style
-        from simulate.jobs import tasks as sweep
-        from simulate.jobs.checks import verdict
-        from simulate.jobs.engines import open_pool
-        from simulate.jobs.journal import Journal
-        from simulate.jobs.panel import DEFAULT, FULL, QUICK, files
-
+    def _chosen(self) -> list[Panel[Any, Any]]:
         panels = self.registry()
         unknown = [name for name in self.panels if name not in panels]
         if unknown:
             known = ", ".join(panels)
             raise DomainError(f"panels must be among {known}; got {', '.join(unknown)}")
-        chosen = [panels[name] for name in dict.fromkeys(self.panels or panels)]
+        return [panels[name] for name in dict.fromkeys(self.panels or panels)]
+
+    def _measure(self, started: float) -> Verdict:
+        from simulate.jobs import output, tasks
+        from simulate.jobs.checks import verdict
+        from simulate.jobs.engines import open_pool
+        from simulate.jobs.folder import ResultFolder
+        from simulate.jobs.journal import Journal
+        from simulate.jobs.panel import DEFAULT, FULL, QUICK
+        from simulate.jobs.progress import progress
+
+        chosen = self._chosen()
         effort = QUICK if self.quick else FULL if self.full else DEFAULT
         configuration = {
             "job": self.MODULE,
@@ -99,83 +107,77 @@ class PanelJob:
             "seed": self.seed,
             "panels": [panel.name for panel in chosen],
         }
-        tasks = {panel.name: panel.tasks(effort) for panel in chosen}
-        # panels may share a task, whose row each of them then has
-        every_task = sweep.distinct([task for panel in chosen for task in tasks[panel.name]])
-        configuration["tasks"] = sweep.fingerprint(every_task)
-        with Journal(self.out / "results.jsonl", configuration, self.resume) as ledger:
+        own_tasks = {panel.name: panel.tasks(effort) for panel in chosen}
+        # panels may share a task, whose result each of them then has
+        every_task = tasks.distinct([task for panel in chosen for task in own_tasks[panel.name]])
+        configuration["tasks"] = tasks.fingerprint(every_task)
+        folder = ResultFolder(self.out)
+        with Journal(self.out / "results.jsonl", configuration, self.resume) as journal:
             # of an interrupted run, whose time is not in `seconds`
-            kept = {"results_kept": len(ledger.results)}
-            self._remove_earlier(panels, style.FORMATS)
-            with sweep.progress_bar(every_task, ledger) as on_progress:
-                results = sweep.run(
+            kept = {"results_kept": len(journal.results)}
+            if kept["results_kept"]:
+                print(
+                    f"resuming: {kept['results_kept']} of {len(every_task)} tasks are done",
+                    file=sys.stderr,
+                )
+            folder.begin(self.registry())
+            total = sum(task.cost for task in every_task)
+            done = sum(task.cost for task in every_task if task.name in journal.results)
+            with progress(total, done) as advance:
+                found = tasks.run(
                     every_task,
                     self.seed,
-                    ledger,
+                    journal,
                     self.engine,
                     self.jobs,
                     self.scheduler,
-                    on_progress,
+                    lambda task: advance(task.cost),
                 )
-            rows = {
-                task.name: {**task.arguments, **result}
-                for task, result in zip(every_task, results, strict=True)
+            results = {task.name: result for task, result in zip(every_task, found, strict=True)}
+            own = {
+                panel.name: [results[task.name] for task in own_tasks[panel.name]]
+                for panel in chosen
             }
-            own = {panel.name: [rows[task.name] for task in tasks[panel.name]] for panel in chosen}
-            checks = [check for panel in chosen for check in panel.checks(own[panel.name])]
+            judged = verdict([check for panel in chosen for check in panel.checks(own[panel.name])])
             with open_pool("serial" if self.engine == "serial" else "processes", self.jobs) as pool:
                 drawn = [
-                    pool.executor.submit(files, panel, own[panel.name], self.formats)
+                    pool.executor.submit(rendered, panel, own[panel.name], self.formats)
                     for panel in chosen
                 ]
                 for made in drawn:
-                    for name, content in made.result().items():
-                        output.write_whole(self.out / name, content)
+                    folder.write_figure(made.result())
             command = output.command_of(self.MODULE)
-            output.write_whole(self.out / "figures.md", figures_page(chosen, command))
-            record = verdict(checks)
-            output.write_whole(self.out / "verdict.json", output.as_json(record))
+            folder.write_index(f"`{command}`")
+            folder.write_verdict(judged)
             seconds = time.monotonic() - started
-            run_record = output.run_record(command, configuration | kept, seconds)
-            output.write_whole(self.out / "run.json", output.as_json(run_record))
-        self._report(record, seconds)
-        return record
+            folder.finish(output.run_record(command, configuration | kept, seconds))
+        self._report(judged, seconds)
+        return judged
 
-    def _remove_earlier(self, names: Any, formats: tuple[str, ...]) -> None:
-        """An earlier run's figures and verdict must not stand beside a new ledger."""
-        for name in ("verdict.json", "run.json", "figures.md"):
-            (self.out / name).unlink(missing_ok=True)
-        for panel in names:
-            for ending in ("csv", *formats):
-                (self.out / f"{panel}.{ending}").unlink(missing_ok=True)
-
-    def _report(self, verdict: dict[str, Any], seconds: float) -> None:
-        checks = verdict["checks"]
-        failed = [check for check in checks if not check["passed"]]
-        for check in failed:
-            low, high = check["interval"]
-            print(
-                f"FAILED  {check['panel']}: {check['name']}: predicted {check['predicted']:.6g}, "
-                f"observed {check['observed']:.6g}, interval [{low}, {high}]",
-                file=sys.stderr,
-            )
+    def _report(self, verdict: Verdict, seconds: float) -> None:
         by_panel: dict[str, list[bool]] = {}
-        for check in checks:
-            by_panel.setdefault(check["panel"], []).append(check["passed"])
+        for check in verdict.checks:
+            by_panel.setdefault(check.panel, []).append(check.passed)
+            if not check.passed:
+                low, high = check.interval
+                print(
+                    f"FAILED  {check.panel}: {check.name}: predicted {check.predicted}, "
+                    f"observed {check.observed}, interval [{low}, {high}]",
+                    file=sys.stderr,
+                )
         for panel, passed in by_panel.items():
             print(f"{sum(passed):>4} of {len(passed):<4} {panel}", file=sys.stderr)
         print(
-            f"{'PASSED' if verdict['passed'] else 'FAILED'}: {len(checks) - len(failed)} of "
-            f"{len(checks)} checks, false-alarm budget {verdict['false_alarm_budget']:.1e}, "
-            f"{seconds:.0f} s, results in {self.out}",
+            f"{'PASSED' if verdict.passed else 'FAILED'}: "
+            f"{sum(check.passed for check in verdict.checks)} of {len(verdict.checks)} checks, "
+            f"false-alarm budget {verdict.false_alarm_budget:.1e}, {seconds:.0f} s, "
+            f"results in {self.out}",
             file=sys.stderr,
         )
 
 
-def figures_page(panels: Sequence[Panel], command: str) -> str:
-    """Markdown with every figure's caption, its numbers, and the command that made it."""
-    sections = [f"# Figures of `{command}`\n\nBars on measured points are 95 % intervals.\n"]
-    for panel in panels:
-        name = panel.name
-        sections.append(f"## {name}\n\n{panel.caption}\n\nNumbers: [{name}.csv]({name}.csv)\n")
-    return "\n".join(sections)
+def rendered(
+    panel: Panel[Any, Any], results: list[Any], formats: tuple[Format, ...]
+) -> RenderedFigure:
+    """The panel's figure of these results, as files."""
+    return panel.figure(results).rendered(formats)

@@ -1,8 +1,8 @@
-"""The sweep: independent tasks on any engine, every finished one in the ledger.
+"""Independent tasks on any engine, every finished one in the journal.
 
 Task i draws from SeedSequence(seed, spawn_key=(i,)), so its result depends on the seed and its
 place in the list alone: not on the order of execution, the number of workers or the engine.
-Every finished task is one line of JSON in the ledger, flushed and synced before the next; when
+Every finished task is one line of JSON in the journal, flushed and synced before the next; when
 all are finished the lines are put in the tasks' order.
 """
 
@@ -11,61 +11,79 @@ from __future__ import annotations
 import hashlib
 import json
 import signal
-import sys
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Future
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from queue import Empty, SimpleQueue
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, Generic, TypeVar, get_type_hints
 
+import msgspec
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from simulate.jobs.engines import Engine, open_pool
-from simulate.jobs.journal import Journal, Result
+from simulate.jobs.journal import Journal
 
 _MOST_DEATHS = 3
 
 
-@dataclass(frozen=True)
-class Task:
-    """One piece of work: `function(rng, **arguments)`, returning what JSON can hold.
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
-    name: unique within the sweep. function: importable at module level. cost: expected seconds,
-    only used to start long tasks first and to tell the remaining time.
+
+@dataclass(frozen=True)
+class Task(Generic[T_co]):
+    """One piece of work: `function(rng, **arguments)`, whose result JSON can hold.
+
+    name: unique among the tasks of a run. function: importable at module level; what its annotation
+    says that it returns, a dataclass for instance, `run` makes of the journal's JSON again.
+    cost: expected seconds, only used to start long tasks first and to tell the remaining time.
     """
 
     name: str
-    function: Callable[..., Result]
+    function: Callable[..., T_co]
     arguments: Mapping[str, Any]
     cost: float = 1.0
 
-    def run(self, seed: int, index: int) -> Result:
-        """The task's result, on one thread, from its own random stream."""
+    def run(self, seed: int, index: int) -> object:
+        """The task's result as plain data, on one thread, from its own random stream."""
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,)))
         with threadpool_limits(1):
-            return self.function(rng, **self.arguments)
+            return msgspec.to_builtins(self.function(rng, **self.arguments))
+
+    def typed(self, plain: object) -> T_co:
+        """The result that this plain data is of."""
+        function = self.function
+        while isinstance(function, partial):
+            function = function.func
+        # of the annotations only this one: others may name what is not imported at run time
+        returned = SimpleNamespace(__annotations__={"of": function.__annotations__["return"]})
+        kind = get_type_hints(returned, function.__globals__)["of"]
+        result: T_co = msgspec.convert(plain, kind)
+        return result
 
 
 class SweepError(RuntimeError):
-    """Some tasks failed every attempt; the message names them. All others are in the ledger."""
+    """Some tasks failed every attempt; the message names them. All others are in the journal."""
 
 
-def fingerprint(tasks: Sequence[Task]) -> str:
-    """A digest of all names and arguments, for a ledger's header: what a resumed run must share."""
-    listing = [[task.name, dict(task.arguments)] for task in tasks]
+def fingerprint(tasks: Sequence[Task[Any]]) -> str:
+    """A digest of all names and arguments, for a journal's header: a resumed run must share it."""
+    listing = [[task.name, msgspec.to_builtins(dict(task.arguments))] for task in tasks]
     return hashlib.sha256(json.dumps(listing).encode()).hexdigest()
 
 
-def distinct(tasks: Sequence[Task]) -> list[Task]:
+def distinct(tasks: Sequence[Task[Any]]) -> list[Task[Any]]:
     """Every task once, in order of first appearance; a name stands for one piece of work.
 
     Raises ValueError for two different tasks of one name.
     """
-    found: dict[str, Task] = {}
+    found: dict[str, Task[Any]] = {}
     for task in tasks:
         if found.setdefault(task.name, task) != task:
             raise ValueError(f"two different tasks are called {task.name}")
@@ -88,32 +106,16 @@ def _interrupts_into(queue: SimpleQueue[Any]) -> Iterator[None]:
         signal.signal(signal.SIGINT, earlier)
 
 
-@contextmanager
-def progress_bar(tasks: Sequence[Task], ledger: Journal) -> Iterator[Callable[[Task], None]]:
-    """A bar on standard error, where that is a terminal, by expected cost, for `run`."""
-    from tqdm import tqdm
-
-    with tqdm(
-        total=sum(task.cost for task in tasks),
-        initial=sum(task.cost for task in tasks if task.name in ledger.results),
-        bar_format="{percentage:3.0f}%|{bar}| {elapsed}, about {remaining} left",
-        smoothing=0,
-        file=sys.stderr,
-        disable=None,
-    ) as bar:
-        yield lambda task: bar.update(min(task.cost, bar.total - bar.n))
-
-
 def run(
-    tasks: Sequence[Task],
+    tasks: Sequence[Task[T]],
     seed: int,
-    ledger: Journal,
+    journal: Journal,
     engine: Engine = "processes",
     jobs: int = 1,
     scheduler: str | None = None,
-    on_progress: Callable[[Task], None] = lambda task: None,
-) -> list[Result]:
-    """Run every task that the ledger does not hold; returns all results in the tasks' order.
+    on_progress: Callable[[Task[Any]], None] = lambda task: None,
+) -> list[T]:
+    """Run every task that the journal does not hold; returns all results in the tasks' order.
 
     A task whose worker dies may be innocent: it is repeated at the end, alone, and fails when it
     dies alone and three workers have died under it. Raises SweepError at the end, naming the tasks
@@ -124,14 +126,16 @@ def run(
     if len(index) != len(tasks):
         raise ValueError("task names must be unique")
     longest_first = sorted(tasks, key=lambda task: -task.cost)
-    pending = deque(task for task in longest_first if task.name not in ledger.results)
-    suspects: deque[Task] = deque()
+    pending: deque[Task[T]] = deque(
+        task for task in longest_first if task.name not in journal.results
+    )
+    suspects: deque[Task[T]] = deque()
     deaths: Counter[str] = Counter()
     failed: dict[str, BaseException] = {}
-    under_way: dict[Future[Result], Task] = {}
-    finished: SimpleQueue[Future[Result] | None] = SimpleQueue()
+    under_way: dict[Future[object], Task[T]] = {}
+    finished: SimpleQueue[Future[object] | None] = SimpleQueue()
 
-    def submit(task: Task) -> None:
+    def submit(task: Task[T]) -> None:
         future = pool.executor.submit(task.run, seed, index[task.name])
         under_way[future] = task
         future.add_done_callback(finished.put)
@@ -142,7 +146,7 @@ def run(
             raise KeyboardInterrupt
         task = under_way.pop(future)
         error = future.exception()
-        result = {} if error else future.result()
+        result = None if error else future.result()
         del future  # Dask then forgets the result, and does not repeat it when its worker dies
         if died := pool.deaths(error):
             alone = task.name in deaths
@@ -152,7 +156,7 @@ def run(
                 return
         if error is None:
             try:
-                ledger.record(task.name, result)
+                journal.record(task.name, result)
             except ValueError as refused:
                 error = refused
         if error is not None:
@@ -180,5 +184,5 @@ def run(
         raise SweepError(
             f"tasks failed: {'; '.join(f'{n} ({e!r})' for n, e in failed.items())}"
         ) from first
-    ledger.arrange(index)
-    return [ledger.results[task.name] for task in tasks]
+    journal.arrange(index)
+    return [task.typed(journal.results[task.name]) for task in tasks]

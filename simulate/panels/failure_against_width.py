@@ -1,33 +1,26 @@
-"""Panel 1: the failure probability falls exponentially with width, at the law's slope."""
+"""The failure probability falls exponentially with width, at the law's slope."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulate.jobs.checks import CONFIDENCE, Check, agrees, slope_agrees
+from simulate.jobs.checks import CONFIDENCE, Check, Which, agrees, slope_agrees
 from simulate.jobs.intervals import log_slope
-from simulate.jobs.panel import (
-    DRAWN_CONFIDENCE,
-    QUICK,
-    Effort,
-    Panel,
-    Point,
-    Row,
-    direct_task,
-    failure_estimate,
-    measured_point,
-    method_of,
-    series_of,
-    size_label,
-    weighted_task,
-)
+from simulate.jobs.panel import QUICK, Effort, Panel
+from simulate.jobs.table import Kind, Point, of_kind, series_of
 from simulate.jobs.tasks import Task
+from simulate.panels.measured import Measured, Sizes, direct_task, size_label, weighted_task
 from theory.false_positives import failure_probability
 from theory.large_deviations import failure_slope
 from theory.width import failure_law, optimal_hashes_for_failure, smallest_width
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 NAME = "failure_against_width"
 SMALLEST = 1e-12
@@ -40,12 +33,25 @@ WEIGHTED_TARGETS = (1e-2, 1e-4, 1e-6, 1e-8, 1e-10, 1e-12)
 SMALLEST_CONDITIONAL_K = 4
 PLANTED = (4096, 8)
 PLANTED_TARGETS = (1e-6, 1e-8, 1e-10, 1e-12)
-MARKERS = {"direct": "o", "conditional": "s", "tilted": "s", "planted": "D"}
+MARKERS = {Kind.DIRECT: "o", Kind.CONDITIONAL: "s", Kind.TILTED: "s", Kind.PLANTED: "D"}
 # whole d and m move ln P_fail by up to one step of width at either end of a fit over 23 nats
 SLOPE_TOLERANCE = 0.01
 
 
-def tasks(effort: Effort) -> list[Task]:
+class Quantity(StrEnum):
+    """What is checked."""
+
+    FAILURE = "failure"
+    SLOPE = "slope"
+
+
+class Axis(StrEnum):
+    """What is drawn."""
+
+    FAILURE = "failure"
+
+
+def tasks(effort: Effort) -> list[Task[Measured]]:
     """Direct counting where failures are frequent enough, weighted draws below."""
     made = []
     for n, k in TASKS:
@@ -54,98 +60,83 @@ def tasks(effort: Effort) -> list[Task]:
             smallest = max(smallest, SMALLEST_DIRECT_BEYOND) if effort is not QUICK else 1.0
         for target in (target for target in DIRECT_TARGETS if target >= smallest):
             made.append(direct_task(NAME, effort, _best(n, k, target), max(2e5, 400 / target)))
-        method = "conditional" if k >= SMALLEST_CONDITIONAL_K else "tilted"
+        method = Kind.CONDITIONAL if k >= SMALLEST_CONDITIONAL_K else Kind.TILTED
         for target in WEIGHTED_TARGETS:
             made.append(weighted_task(NAME, method, effort.unions, _best(n, k, target)))
         for target in PLANTED_TARGETS if effort.planted and (n, k) == PLANTED else ():
-            made.append(weighted_task(NAME, "planted", effort.planted, _best(n, k, target)))
+            made.append(weighted_task(NAME, Kind.PLANTED, effort.planted, _best(n, k, target)))
     return made
 
 
-def _best(n: int, k: int, epsilon: float) -> dict[str, int]:
+def _best(n: int, k: int, epsilon: float) -> Sizes:
     """The sizes of the narrowest code with P_fail at most epsilon."""
     code = smallest_width(n, k, epsilon)
-    return {"n": n, "k": k, "d": code.width, "m": code.hashes}
+    return Sizes(n, k, code.width, code.hashes)
 
 
-def checks(rows: Sequence[Row]) -> list[Check]:
+def checks(results: Sequence[Measured]) -> list[Check]:
     """Every measured point against the exact P_fail; the fitted slope against the law's."""
-    made = [
-        agrees(
-            NAME,
-            f"P_fail, {method_of(row)}, {size_label(row)}",
-            failure_probability(row["n"], row["k"], row["d"], row["m"]),
-            failure_estimate(row),
-        )
-        for row in rows
-    ]
+    made = []
+    for each in results:
+        exact = failure_probability(**vars(each.sizes))
+        which = Which(NAME, Quantity.FAILURE, {**vars(each.sizes), "method": each.method})
+        label = f"P_fail, {each.method}, {each.sizes.label()}"
+        made.append(agrees(which, label, exact, each.failure()))
     for n, k in TASKS:
         fitted = [
-            row
-            for row in rows
-            if (row["n"], row["k"]) == (n, k) and method_of(row) in ("conditional", "tilted")
+            each
+            for each in results
+            if (each.sizes.n, each.sizes.k) == (n, k)
+            and each.method in (Kind.CONDITIONAL, Kind.TILTED)
         ]
+        estimates = [each.failure() for each in fitted]
         slope = log_slope(
-            np.array([row["d"] for row in fitted], dtype=float),
-            [failure_estimate(row) for row in fitted],
-            min(row["draws"] for row in fitted) - 1,
+            np.array([each.sizes.d for each in fitted], dtype=float),
+            estimates,
+            min(each.samples for each in estimates) - 1,
             CONFIDENCE,
         )
-        name = f"slope d ln P_fail / dd, nats per bit, n={n}, k={k}"
-        made.append(slope_agrees(NAME, name, failure_slope(k), slope, SLOPE_TOLERANCE))
+        which = Which(NAME, Quantity.SLOPE, {"n": n, "k": k})
+        label = f"slope d ln P_fail / dd, nats per bit, n={n}, k={k}"
+        made.append(slope_agrees(which, label, failure_slope(k), slope, SLOPE_TOLERANCE))
     return made
 
 
-def table(rows: Sequence[Row]) -> list[Point]:
+def table(results: Sequence[Measured]) -> list[Point]:
     """Exact curves at the best m for each width, the law, the measured points."""
     made: list[Point] = []
     for n, k in TASKS:
-        label = f"n={n}, k={k}"
+        series = size_label("nk", n=n, k=k)
         first = smallest_width(n, k, 0.9).width
         last = smallest_width(n, k, SMALLEST).width
         widths = sorted({*np.linspace(first, last + 3, 60).astype(int).tolist()})
         for d in widths:
             m = optimal_hashes_for_failure(n, k, d)
             value = failure_probability(n, k, d, m)
-            made.append(Point("failure", label, "exact", d, value, n=n, k=k, d=d, m=m))
+            made.append(Point(Axis.FAILURE, series, Kind.EXACT, d, value, n=n, k=k, d=d, m=m))
+        for d in (round(math.log(n - k) / -failure_slope(k)), widths[-1]):
+            value = failure_law(n, k, d)
+            made.append(Point(Axis.FAILURE, series, Kind.ASYMPTOTIC, d, value, n=n, k=k, d=d))
         made += [
-            Point("failure", label, "asymptotic", d, failure_law(n, k, d), n=n, k=k, d=d)
-            for d in (round(math.log(n - k) / -failure_slope(k)), widths[-1])
-        ]
-        made += [
-            measured_point(
-                "failure",
-                label,
-                method_of(row),
-                row["d"],
-                failure_estimate(row, DRAWN_CONFIDENCE),
-                row,
-            )
-            for row in rows
-            if (row["n"], row["k"]) == (n, k)
+            each.point(Axis.FAILURE, series, each.sizes.d)
+            for each in results
+            if (each.sizes.n, each.sizes.k) == (n, k)
         ]
     return made
 
 
-def figure(points: Sequence[Point]):
+def draw(points: Sequence[Point]) -> Figure:
     """P_fail on a log axis against d: curves exact, dotted lines the law, markers measured."""
     from simulate.jobs import style
 
     fig, axes = style.figure(width=style.DOUBLE_COLUMN * 0.75, height=3.4)
-    for colour, (label, own) in zip(style.COLOURS, series_of(points).items(), strict=False):
-        exact = [p for p in own if p.kind == "exact"]
-        law = [p for p in own if p.kind == "asymptotic"]
-        axes.plot(
-            [p.x for p in exact], [p.y for p in exact], color=colour, label=style.as_math(label)
-        )
-        axes.plot([p.x for p in law], [p.y for p in law], ":", color=style.INK, linewidth=0.8)
+    for colour, own in zip(style.COLOURS, series_of(points).values(), strict=False):
+        label = style.as_math(own[0].shown)
+        style.curve(axes, of_kind(own, Kind.EXACT), color=colour, label=label)
+        style.curve(axes, of_kind(own, Kind.ASYMPTOTIC), ":", color=style.INK, linewidth=0.8)
         for kind, marker in MARKERS.items():
-            style.error_bars(axes, [p for p in own if p.kind == kind], colour, marker)
-    axes.set_yscale("log")
-    axes.set_ylim(SMALLEST / 3, 2.0)
-    axes.set_xlim(0, None)
-    axes.set_xlabel("residual width $d$")
-    axes.set_ylabel(r"failure probability $P_\mathrm{fail}$")
+            style.error_bars(axes, of_kind(own, kind), colour, marker)
+    style.failure_against_width(axes, SMALLEST)
     style.legends(
         axes,
         {
@@ -154,7 +145,7 @@ def figure(points: Sequence[Point]):
             "direct count": ("none", "o"),
             "weighted unions": ("none", "s"),
         }
-        | ({"planted": ("none", "D")} if any(p.kind == "planted" for p in points) else {}),
+        | ({"planted": ("none", "D")} if any(p.kind == Kind.PLANTED for p in points) else {}),
         meanings_at="center right",
     )
     return fig
@@ -162,15 +153,12 @@ def figure(points: Sequence[Point]):
 
 PANEL = Panel(
     NAME,
-    "Failure probability P_fail of a random input against residual width d, at the best number m "
-    "of hash bits. Lines: exact. Dotted: the law (n-k) e^(-(ln 2)^2 kappa(k) d/k), kappa(k) = "
-    "1.05 at k = 2, about 1 + 0.19/k^2 from k = 3 on. Circles: failures counted over random hash "
-    "families, no theory used. Squares: "
-    "random unions drawn, and the exact probability of failure given the union averaged; no "
-    "failure need occur (at k = 3 the unions are drawn by importance sampling). Diamonds, in a "
-    "full run: failures planted in the float network's inputs, seen to happen, and weighted.",
+    "The failure probability falls exponentially with width d, as the law says: (n-k) "
+    "e^(-(ln 2)^2 kappa(k) d/k), kappa = 1.05 at k = 2 and about 1 + 0.19/k^2 from k = 3 on. Hash "
+    "bits m are the best of each width. Weighted unions average the exact probability of failure "
+    "given a random union, so that none need occur.",
     tasks,
     checks,
     table,
-    figure,
+    draw,
 )
