@@ -37,7 +37,7 @@ class SubVocabulary:
         self.size = recipe.tokens_a_step or recipe.n
         self._device = model.W_E.device
         self._order_of: tuple[int, Tensor] | None = None
-        self._tokens = torch.arange(0, device=self._device)
+        self.tokens = torch.arange(0, device=self._device)
         second = model.V is not None
         self.model = ToyNetwork(self.size, recipe.d, recipe.hidden, second, model.tie)
         self.model.to(self._device)
@@ -62,13 +62,17 @@ class SubVocabulary:
 
     def take(self, step: int) -> None:
         """Copy what the whole model has for the tokens of that step."""
-        self._tokens = self._tokens_of(step)
+        self.take_tokens(self._tokens_of(step))
+
+    def take_tokens(self, tokens: Tensor) -> None:
+        """The same for any S tokens."""
+        self.tokens = tokens
         for axis, whole, part in self._rows:
-            torch.index_select(whole.data, axis, self._tokens, out=part.data)
+            torch.index_select(whole.data, axis, tokens, out=part.data)
 
     def in_whole(self, holds: Callable[[Tokens], Tensor]) -> Callable[[Tokens], Tensor]:
         """The same question about sets of the whole vocabulary, asked in places of the part."""
-        return lambda places: holds(self._tokens[places])
+        return lambda places: holds(self.tokens[places])
 
     @torch.no_grad()
     def put_back(self) -> None:
@@ -88,7 +92,7 @@ class SubVocabulary:
                 state["exp_avg"] = torch.zeros_like(whole)
                 state["exp_avg_sq"] = torch.zeros_like(whole)
             of_tokens: Callable[[Tensor], Tensor] = partial(
-                torch.index_select, dim=axis, index=self._tokens
+                torch.index_select, dim=axis, index=self.tokens
             )
             first, second = of_tokens(state["exp_avg"]), of_tokens(state["exp_avg_sq"])
             blocks = self._recipe.n // self.size
@@ -109,7 +113,7 @@ class SubVocabulary:
                 maximize=False,
             )
             state["step"] += 1
-            whole.index_copy_(axis, self._tokens, part.data)
-            state["exp_avg"].index_copy_(axis, self._tokens, first)
-            state["exp_avg_sq"].index_copy_(axis, self._tokens, second)
+            whole.index_copy_(axis, self.tokens, part.data)
+            state["exp_avg"].index_copy_(axis, self.tokens, first)
+            state["exp_avg_sq"].index_copy_(axis, self.tokens, second)
             part.grad = None
