@@ -27,9 +27,9 @@ def test_any_sizes_have_a_recipe(n: int, k: int, d: int, seed: int) -> None:
 
 def test_the_commands_use_the_rules() -> None:
     """A run, a sweep and the function: one recipe for the same sizes; other flags come on top."""
-    arguments = "--preset scaled --n 1024 --k 4 --d=96 --start gaussian --steps 7".split()
+    sizes = ["--preset", "scaled", "--n", "1024", "--k", "4", "--d=96", "--start", "gaussian"]
     ruled = scaled_recipe(1024, 4, 96, start="gaussian")
-    assert named_preset(arguments) == (SCALED, ruled)
+    assert named_preset([*sizes, "--steps", "7"]) == (SCALED, ruled)
     assert preset_named(SCALED, {"n": 1024, "k": 4, "d": 96, "start": "gaussian"}) == ruled
     grid = Grid(n=(1024,), k=(4,), d=(96, 112), start=("gaussian",), steps=(7,))
     recipes = grid.recipes(lambda fields: preset_named(SCALED, fields))

@@ -26,7 +26,7 @@ def test_the_sum_over_a_part_is_unbiased() -> None:
     """All C(7, 2) parts of 4 tokens that hold both members: their mean Z is the whole one."""
     recipe = Recipe(n=9, d=5, k=2, batch=1, steps=1, tokens_a_step=4, embedding_scale=0.3)
     state = begin(recipe)
-    part = SubVocabulary(recipe, state.model, state.optimiser)
+    part = SubVocabulary(recipe, recipe.tokens_at(0), state.model, state.optimiser)
     alpha = torch.tensor([[1.3, 1.9]])
     sums = []
     for others in combinations(range(2, 9), 2):
@@ -45,7 +45,7 @@ def test_a_part_of_everything_is_everything() -> None:
     """All tokens in one step, in another order: the loss and the gradients of the whole."""
     recipe = replace(TINY, tokens_a_step=24)
     state = begin(recipe)
-    part = SubVocabulary(recipe, state.model, state.optimiser)
+    part = SubVocabulary(recipe, recipe.tokens_at(0), state.model, state.optimiser)
     part.take(0)
     places = draw(recipe.task(), 16, state.generator)
     batch = replace(places, tokens=part.tokens[places.tokens])
@@ -65,7 +65,7 @@ def test_a_part_of_everything_is_everything() -> None:
 def test_every_pass_visits_every_row_once_and_moves_no_other() -> None:
     """24 tokens, 7 a step: three steps a pass, whose 21 rows are distinct; what rests is exact."""
     state = begin(PART)
-    part = SubVocabulary(PART, state.model, state.optimiser)
+    part = SubVocabulary(PART, 7, state.model, state.optimiser)
     for first in (0, 3, 6):
         seen: set[int] = set()
         for step in range(first, first + 3):
@@ -94,7 +94,7 @@ def _moments(state) -> np.ndarray | None:
 def test_a_plain_loop_on_rows_goes_the_same_way() -> None:
     """AdamW written out with a count for every row, autograd's own softmax on the indexed rows."""
     state, model = begin(PART), initial_model(PART)
-    order = SubVocabulary(PART, initial_model(PART), state.optimiser)
+    order = SubVocabulary(PART, 7, initial_model(PART), state.optimiser)
     generator = torch.Generator()
     generator.set_state(state.generator.get_state())
     names = ("W_E", "W_in", "b_in", "W_out", "W_U")
@@ -147,7 +147,7 @@ def test_the_order_is_the_seeds_alone() -> None:
     assert_same(*map(weights, same))
     begun = begin(PART)
     parts = [
-        SubVocabulary(replace(PART, seed=seed), begun.model, begun.optimiser) for seed in (0, 1)
+        SubVocabulary(replace(PART, seed=seed), 7, begun.model, begun.optimiser) for seed in (0, 1)
     ]
     for part in parts:
         part.take(4)
