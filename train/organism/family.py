@@ -17,13 +17,14 @@ from jaxtyping import Bool
 
 from simulate.constructions import Hashes, clamp, complement, complement_limit, mixed
 from simulate.enumeration import subsets
+from simulate.jobs.intervals import Count
+from simulate.jobs.output import as_plain
 from simulate.network import ReluNetwork
 from simulate.sampling import random_coefficients, random_sets, telling_hashes
 from simulate.symmetries import in_another_basis
 from theory.domain import check_integer
-from train.analysis.measured import share
 from train.analysis.outcomes import Alpha, Tokens, fails
-from train.analysis.prediction import rates_of_masks
+from train.analysis.prediction import exactly, rates_of_masks
 from train.organism.effects import causal_masks
 from train.organism.truth import Flip, Truth
 from train.reading.masks import CLAMP, COMPLEMENT
@@ -103,7 +104,7 @@ def stream(seed: int, *place: int) -> np.random.Generator:
 def exact_truth(hashes: Hashes, side: int | np.ndarray, sizes: Sizes, **more: Any) -> Truth:
     """The truth of a construction: both masks are the hashes, and it fails where they do."""
     d = hashes.shape[1]
-    rates = rates_of_masks(np.random.default_rng(0), hashes, sizes.k)
+    rates = as_plain(rates_of_masks(np.random.default_rng(0), hashes, sizes.k))
     # at BETA a false positive leaves k/(k + 1) on the members, and no other input comes near that
     how = "exact: an input fails where its tokens cover another"
     return Truth(
@@ -231,7 +232,7 @@ def failure_rate_of_all_inputs(network: ReluNetwork, k: int) -> dict[str, Any]:
         tokens = subsets(network.n, k, start, min(start + _BLOCK_INPUTS, inputs))
         failures += int(np.count_nonzero(_failing(network, tokens, np.ones(tokens.shape))))
     how = "exact: all inputs were run"
-    return {"value": failures / inputs, "interval": None, "inputs": inputs, "how": how}
+    return {**as_plain(exactly(failures / inputs, inputs)), "how": how}
 
 
 def sampled_failure_rate(
@@ -242,7 +243,7 @@ def sampled_failure_rate(
     alpha = random_coefficients(rng, sizes.sampled, sizes.k, sizes.c)
     blocks = [slice(at, at + _BLOCK_INPUTS) for at in range(0, sizes.sampled, _BLOCK_INPUTS)]
     failing = [_failing(network, tokens[block], alpha[block]) for block in blocks]
-    return {**share(np.concatenate(failing)), "how": "sampled, 95 %"}
+    return {**as_plain(Count.of(np.concatenate(failing)).at()), "how": "sampled, 95 %"}
 
 
 def _failing(network: ReluNetwork, tokens: Tokens, alpha: Alpha) -> Bool[np.ndarray, " inputs"]:
@@ -328,7 +329,9 @@ def _trained(
     network = state.model.to_network()
     assert isinstance(network, ReluNetwork)
     masks = causal_masks(network, k, c, rng)
-    rates_of = {side: rates_of_masks(rng, getattr(masks, side), k) for side in ("read", "write")}
+    rates_of = {
+        side: as_plain(rates_of_masks(rng, getattr(masks, side), k)) for side in ("read", "write")
+    }
     truth = Truth(
         orientation=masks.orientation,
         live=masks.live,

@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simulate.constructions import clamp
-from simulate.jobs.panel import Point, series_of
+from simulate.jobs.figure import Figure
+from simulate.jobs.intervals import Mean
+from simulate.jobs.output import as_plain
+from simulate.jobs.table import Kind, Point, series_of
 from simulate.sampling import telling_hashes
 from simulate.symmetries import in_another_basis
-from train.analysis import measured
-from train.analysis.figure import AnalysisFigure
 from train.organism.family import BETA, Sizes, noisy, oracle_masks, stream
 from train.organism.recovery import cohens_kappa, score
 from train.organism.truth import Truth
 from train.reading.masks import CLAMP, extract
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Drawn
 
 SERIES = {
     "analysis": "the analysis, blind",
@@ -40,7 +41,7 @@ def noise_curve(sizes: Sizes, seed: int) -> list[dict[str, Any]]:
     )
     return [
         {"noise": level}
-        | {name: measured.mean(scores[:, at, place]) for place, name in enumerate(SERIES)}
+        | {name: as_plain(Mean.of(scores[:, at, place]).at()) for place, name in enumerate(SERIES)}
         for at, level in enumerate(sizes.levels)
     ]
 
@@ -65,12 +66,11 @@ def _scores(sizes: Sizes, rng: np.random.Generator) -> list[list[float]]:
     return rows
 
 
-def noise_figure(curve: Sequence[dict[str, Any]], sizes: Sizes) -> AnalysisFigure:
+def noise_figure(curve: Sequence[dict[str, Any]], sizes: Sizes) -> Figure:
     """The figure of a noise curve."""
     networks = sizes.replicates
-    return AnalysisFigure(
+    return Figure(
         "recovery_against_noise",
-        (),
         "Recovery of the hidden masks against noise on all weights, in units of each tensor's root "
         "mean square. The score is 1 where every unit's kind and masks are found; means over "
         f"{networks} clamp networks in a random basis with 95 % intervals. Bit by bit, basis "
@@ -81,11 +81,12 @@ def noise_figure(curve: Sequence[dict[str, Any]], sizes: Sizes) -> AnalysisFigur
             Point(
                 "score",
                 name,
-                "mean",
+                Kind.MEAN,
                 row["noise"],
                 row[name]["value"],
                 *row[name]["interval"],
                 **{letter: getattr(sizes, letter) for letter in "nkdm"},
+                label=SERIES[name],
             )
             for name in SERIES
             for row in curve
@@ -94,14 +95,14 @@ def noise_figure(curve: Sequence[dict[str, Any]], sizes: Sizes) -> AnalysisFigur
     )
 
 
-def _draw(points: Sequence[Point]) -> Figure:
+def _draw(points: Sequence[Point]) -> Drawn:
     from simulate.jobs import style
 
     fig, axes = style.figure(width=style.SINGLE_COLUMN, height=2.5)
     drawn = series_of(points)
     for (name, of), colour, marker in zip(drawn.items(), style.COLOURS, "osD", strict=False):
         axes.plot([p.x for p in of], [p.y for p in of], color=colour, linewidth=0.8)
-        style.error_bars(axes, of, colour, marker, label=SERIES[name])
+        style.error_bars(axes, of, colour, marker, label=of[0].shown)
     axes.set_xlim(left=0.0)
     axes.set_ylim(-0.05, 1.05)
     axes.set_xlabel("noise / root mean square of the weights")

@@ -17,10 +17,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from simulate.jobs.intervals import Count, Estimate
+from simulate.jobs.output import as_plain
 from simulate.network import ReluNetwork
 from train.analysis import mechanism
 from train.analysis.behaviour import draw_sample
-from train.analysis.measured import share
+from train.analysis.exceptions import Exceptions, exceptions
 from train.analysis.outcomes import fails, hashes_of
 from train.analysis.prediction import rates_of_masks
 from train.organism.truth import Truth
@@ -36,9 +38,9 @@ class Findings:
 
     masks: Masks
     verdict: str
-    exceptions: dict[str, Any]
-    failure_rate: dict[str, Any]
-    failure_probability: dict[str, Any]
+    exceptions: Exceptions
+    failure_rate: Estimate
+    failure_probability: Estimate
 
 
 def recover(
@@ -46,15 +48,15 @@ def recover(
 ) -> Findings:
     """The analysis of a network of which nothing is known but its task; 1 <= k < n, c >= 1."""
     masks = extract(network, k, c)
-    record = mechanism.analyse(network, masks, k, c, rng).record
+    how = mechanism.analyse(network, masks, k, c, rng)
     hashes = hashes_of(masks)
     sample = draw_sample(network, hashes, k, c, rng, inputs)
     return Findings(
         masks=masks,
-        verdict=record["verdict"],
-        exceptions=record["exceptions"],
-        failure_rate=share(fails(sample.outcomes.mass, k)),
-        failure_probability=rates_of_masks(rng, hashes, k)["failure_probability"],
+        verdict=how.record.verdict,
+        exceptions=exceptions(network, masks, how.bit_weights, k, c),
+        failure_rate=Count.of(fails(sample.outcomes.mass, k)).at(),
+        failure_probability=rates_of_masks(rng, hashes, k).failure_probability,
     )
 
 
@@ -125,6 +127,7 @@ def compared(found: Findings, truth: Truth, rng: np.random.Generator) -> dict[st
     probability of the masks that were found.
     """
     true_rate = truth.failures["behaviour"]
+    measured = as_plain(found.failure_rate)
     return {
         **score(found.masks, truth, rng),
         "verdict": found.verdict,
@@ -136,9 +139,9 @@ def compared(found: Findings, truth: Truth, rng: np.random.Generator) -> dict[st
         },
         "failure_rate": {
             "true": true_rate,
-            "measured": found.failure_rate,
-            "compatible": _meet(true_rate, found.failure_rate),
-            "of_masks": found.failure_probability,
+            "measured": measured,
+            "compatible": _meet(true_rate, measured),
+            "of_masks": as_plain(found.failure_probability),
         },
     }
 
@@ -147,7 +150,10 @@ def _named(found: Findings, truth: Truth, what: str) -> dict[str, int]:
     planted = {getattr(flip, what) for flip in truth.flips}
     if what == "unit":
         planted |= {*np.flatnonzero(~truth.live).tolist()}
-    named = {each[what] for each in found.exceptions[f"{what}s"]}
+    odd = found.exceptions
+    named = (
+        {each.unit for each in odd.units} if what == "unit" else {each.token for each in odd.tokens}
+    )
     return {
         "planted": len(planted),
         "planted_named": len(planted & named),
