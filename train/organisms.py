@@ -63,7 +63,7 @@ class Organisms:
         from threadpoolctl import threadpool_limits
 
         from simulate.jobs import output
-        from train.analysis.figure import figures_page
+        from simulate.jobs.figure import figures_page
         from train.organism import report
         from train.organism.family import FULL, QUICK
         from train.organism.noise_curve import noise_curve, noise_figure
@@ -88,11 +88,12 @@ class Organisms:
             curve = noise_curve(sizes, self.seed)
             show(report.footing(curve))
         drawn = noise_figure(curve, sizes)
+        rendered = drawn.rendered(self.formats)
         found = report.recovery_record(organisms, curve, sizes, self.seed, drawn.caption)
-        files |= drawn.files(self.formats)
+        files |= rendered.files
         files |= {TABLE: report.as_table(organisms).encode()}
         files |= {RECOVERY: output.as_json(found).encode()}
-        files |= {PAGE: figures_page([drawn], "the organisms").encode()}
+        files |= {PAGE: figures_page([rendered.entry], "the organisms").encode()}
         remove_earlier(self.out)
         for name, content in files.items():
             output.write_whole(self.out / name, content)

@@ -89,9 +89,8 @@ def _body(record: Analysis) -> Iterator[str]:
         if found is not None:
             low, high = found.interval
             value = f"{found.value:.5g} [{low:.5g}, {high:.5g}]"
-        yield (
-            f'<tr><th scope="row">{label}</th><td class="number">{value}</td><td>{meaning}</td></tr>'
-        )
+        yield f'<tr><th scope="row">{label}</th><td class="number">{value}</td>'
+        yield f"<td>{meaning}</td></tr>"
     yield "</table><h2>Exceptions</h2>"
     odd = record.exceptions
     yield f"<p>{odd.unit_count} units and {odd.token_count} tokens are unlike the others.</p><ul>"

@@ -100,7 +100,7 @@ def _draw(points: Sequence[Point]) -> Drawn:
 
     fig, axes = style.figure(width=style.SINGLE_COLUMN, height=2.5)
     drawn = series_of(points)
-    for (name, of), colour, marker in zip(drawn.items(), style.COLOURS, "osD", strict=False):
+    for of, colour, marker in zip(drawn.values(), style.COLOURS, "osD", strict=False):
         axes.plot([p.x for p in of], [p.y for p in of], color=colour, linewidth=0.8)
         style.error_bars(axes, of, colour, marker, label=of[0].shown)
     axes.set_xlim(left=0.0)
