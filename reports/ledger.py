@@ -1,164 +1,339 @@
 """The ledger: each claim beside the saved numbers that bear on it, and the verdict they give.
 
-Nothing is computed here but comparisons: a number is read from its file, a verdict follows from the
-numbers by the claim's own rule, and prose takes its figures from them, so that none can go stale.
+A claim's rule is a function that reads numbers from the evidence, by the types of the files they
+stand in, and returns a `Finding`: what has to hold, and the finding in words. Nothing is computed
+here but comparisons, and prose takes its figures from the numbers, so that none can go stale.
 """
 
 from __future__ import annotations
 
+import math
+import os.path
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import PurePosixPath
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeVar
 
-from reports.results import Figure, MissingResult, Results, Step, shown
+from reports.jobs import JOBS, Document, Job, verdict
+from reports.results import Figure, MissingResult, Results
+from reports.traced import Path, Unmeasured, located
+from simulate.jobs.checks import Check, Which
+from simulate.jobs.intervals import Estimate
+from simulate.jobs.output import as_plain
+from simulate.jobs.table import Point
 
-SCHEMA = 1
-CONFIRMED, LIMITED, REFUTED, ANSWERED, PARTLY, OPEN, MISSING = (
-    "confirmed",
-    "confirmed with a limit",
-    "refuted",
-    "answered",
-    "answered with a limit",
-    "open",
-    "no result yet",
-)
+SCHEMA = 2
+
+T = TypeVar("T")
+V = TypeVar("V")
+P = TypeVar("P", bound=Point)
+Single = Estimate | float | None
 
 
-class Estimate(float):
-    """A number with the ends of its interval, as rules see it."""
+class Verdict(StrEnum):
+    """What the numbers say of a claim or a question."""
+
+    CONFIRMED = "confirmed"
+    LIMITED = "confirmed with a limit"
+    REFUTED = "refuted"
+    ANSWERED = "answered"
+    PARTLY = "answered with a limit"
+    OPEN = "open"
+    MISSING = "no result yet"
+
+
+class Number(float):
+    """A number as rules and prose see it; without an interval both ends are the number itself."""
 
     low: float
     high: float
 
-    def __new__(cls, value: float, low: float, high: float) -> Estimate:
-        """All three are finite."""
+    def __new__(cls, value: float, low: float | None = None, high: float | None = None) -> Number:
+        """NaN stands for a number that there is no result of."""
         made = super().__new__(cls, value)
-        made.low, made.high = low, high
+        made.low = float(value if low is None else low)
+        made.high = float(value if high is None else high)
         return made
 
 
-@dataclass(frozen=True)
-class Found:
-    """A number of the ledger. text: with its interval, prediction and inputs, for people.
-
-    value: what rules and prose see, an Estimate where there is an interval, None where there was
-    nothing to measure. file, place: where it stands in the results.
-    """
-
-    label: str
-    text: str
-    value: Any
-    file: str
-    place: str
-
-
-@dataclass(frozen=True)
-class Number:
-    """One saved number. style: a format of floats, ".3g" or ".2%" and the like."""
-
-    label: str
-    file: str
-    path: Sequence[Step]
-    style: str = ".3g"
-
-    def found(self, results: Results) -> Found:
-        """Read it, with what stands beside it in the file."""
-        saved = results.find(self.file, self.path)
-        value, text = _worded(saved, self.style)
-        return Found(self.label, text, value, self.file, shown(self.file, self.path))
+NOTHING = Number(math.nan)
 
 
 @dataclass(frozen=True)
 class Range:
-    """Smallest and largest of several saved numbers; low, high, count in prose."""
+    """Smallest and largest of several numbers."""
 
-    label: str
-    file: str
-    path: Sequence[Step]
-    style: str = ".3g"
-    of: str = "networks"
-
-    @dataclass(frozen=True)
-    class Value:
-        """What rules and prose see."""
-
-        low: float
-        high: float
-        count: int
-
-    def found(self, results: Results) -> Found:
-        """Read them all."""
-        values = results.find_all(self.file, self.path)
-        value = self.Value(min(values), max(values), len(values))
-        text = f"{value.low:{self.style}} to {value.high:{self.style}}, {value.count} {self.of}"
-        return Found(self.label, text, value, self.file, shown(self.file, self.path))
+    low: float
+    high: float
+    count: int
 
 
 @dataclass(frozen=True)
 class Passed:
-    """How many checks of a panel, or of a whole verdict, passed; passed, total in prose."""
+    """How many of some checks passed; true where all did and there is one at least."""
+
+    passed: int
+    total: int
+
+    def __bool__(self) -> bool:
+        return self.passed == self.total > 0
+
+
+@dataclass(frozen=True)
+class Found:
+    """A number of the ledger. text: with its interval, prediction and samples, for people.
+
+    value: as it is saved, an Estimate, a Check or a Point where it is one. document: the file it
+    stands in, and parts: where in it. place: the same for people.
+    """
 
     label: str
-    file: str
-    panel: str | None = None
+    text: str
+    value: object
+    document: Document[Any]
+    parts: Sequence[Path]
+    place: str
 
-    @dataclass(frozen=True)
-    class Value:
-        """What rules and prose see."""
-
-        passed: int
-        total: int
-
-        def __bool__(self) -> bool:
-            return self.passed == self.total > 0
-
-    def found(self, results: Results) -> Found:
-        """Count them."""
-        path: list[Step] = ["checks", {} if self.panel is None else {"panel": self.panel}]
-        checks = results.find_all(self.file, path)
-        value = self.Value(sum(check["passed"] for check in checks), len(checks))
-        text = f"{value.passed} of {value.total}"
-        return Found(self.label, text, value, self.file, shown(self.file, path))
+    def record(self) -> object:
+        """As plain data."""
+        shown = {name: getattr(self, name) for name in ("label", "text", "value", "place")}
+        return as_plain(shown | {"file": self.document.file})
 
 
-Values = Mapping[str, Any]
+@dataclass(frozen=True)
+class Finding:
+    """What a claim's numbers say.
+
+    conditions: they confirm the claim, or settle the question, where all of these hold. text,
+    limit: the finding and what limits it, in words. limited: whether the limit is to be stated.
+    scope: of what alone the verdict holds, a few words.
+    """
+
+    conditions: Sequence[bool]
+    text: str
+    limit: str = ""
+    limited: bool = True
+    scope: str = ""
+
+
+class Evidence:
+    """Reads numbers for one claim, and keeps what was found and which jobs' results are missing.
+
+    Every method takes a label for people first. Where a result is missing, or there was nothing to
+    measure, it returns NaN, of which no comparison holds.
+    """
+
+    def __init__(self, results: Results) -> None:
+        self._results = results
+        self.found: list[Found] = []
+        self.missing: dict[Job, None] = {}
+        self.unmeasured = False
+
+    def number(
+        self, label: str, document: Document[T], get: Callable[[T], Single], style: str = ".3g"
+    ) -> Number:
+        """A number of a record, or an estimate in it. style: a format of floats, as ".2%"."""
+        found = self._part(document, get)
+        if found is None:
+            return NOTHING
+        value, path = found
+        text = _estimate(value, style) if isinstance(value, Estimate) else written(value, style)
+        self._add(label, text, value, document, [path], path)
+        if isinstance(value, Estimate):
+            return Number(value.value, *value.interval)
+        return self._measured(value)
+
+    def fact(self, label: str, document: Document[T], get: Callable[[T], V]) -> V | None:
+        """Something that is no number; None where there is no result."""
+        found = self._part(document, get)
+        if found is None:
+            return None
+        value, path = found
+        self._add(label, written(value), value, document, [path], path)
+        return value
+
+    def bounds(
+        self, label: str, document: Document[T], get: Callable[[T], Sequence[float]], style: str
+    ) -> Number:
+        """Proved bounds that are saved as a pair; the number is their middle."""
+        found = self._part(document, get)
+        if found is None:
+            return NOTHING
+        (low, high), path = found
+        self._add(label, _ends((low, high), style), [low, high], document, [path], path)
+        return Number(0.5 * (low + high), low, high)
+
+    def point(
+        self, label: str, table: Document[list[P]], fits: Callable[[P], bool], style: str = ".3g"
+    ) -> Number:
+        """The y of the one row that fits, with its interval where it has one."""
+        rows = self._rows(table, fits)
+        if len(rows) != 1:
+            self.missing[table.job] = None
+            return NOTHING
+        ((at, row),) = rows
+        text = written(row.y, style)
+        if row.low is not None or row.high is not None:
+            text += f" {_ends((row.low, row.high), style)}"
+        self._add(label, text, row, table, [(at,)], [row.id])
+        return Number(row.y, row.low, row.high)
+
+    def points(
+        self,
+        label: str,
+        table: Document[list[P]],
+        fits: Callable[[P], bool],
+        style: str = ".3g",
+        of: str = "networks",
+    ) -> Range:
+        """Smallest and largest y of the rows that fit."""
+        rows = self._rows(table, fits)
+        return self._range(
+            label, table, [(at,) for at, _ in rows], [row.y for _, row in rows], style, of
+        )
+
+    def check(self, label: str, job: Job, which: Which, style: str = ".4g") -> Number:
+        """What a check observed, with the interval that had to hold the prediction."""
+        checks = self._checks(job, lambda check: check.id == which.id)
+        if not checks:
+            return NOTHING
+        ((at, check),) = checks
+        text = f"{written(check.observed, style)}, predicted {written(check.predicted, style)}"
+        text += f"; interval {_ends(check.interval, style)}"
+        self._add(label, text, check, verdict(job), [("checks", at)], ["checks", check.id])
+        observed = self._measured(check.observed)
+        return Number(observed, *check.interval)
+
+    def passed(
+        self, label: str, job: Job, fits: Callable[[Check], bool] = lambda check: True
+    ) -> Passed:
+        """How many of a job's checks that fit passed."""
+        checks = self._checks(job, fits)
+        value = Passed(sum(check.passed for _, check in checks), len(checks))
+        if checks:
+            text = f"{value.passed} of {value.total}"
+            parts = [("checks", at) for at, _ in checks]
+            self._add(label, text, value, verdict(job), parts, ["checks", _common(checks)])
+        return value
+
+    def observed(
+        self,
+        label: str,
+        job: Job,
+        fits: Callable[[Check], bool],
+        style: str = ".3g",
+        of: str = "networks",
+    ) -> Range:
+        """Smallest and largest that a job's checks that fit observed."""
+        checks = self._checks(job, fits)
+        values = [float(self._measured(check.observed)) for _, check in checks]
+        parts = [("checks", at) for at, _ in checks]
+        place = ["checks", _common(checks)]
+        return self._range(label, verdict(job), parts, values, style, of, place)
+
+    def _part(self, document: Document[T], get: Callable[[T], V]) -> tuple[V, Path] | None:
+        try:
+            return located(self._results.read(document), get)
+        except (MissingResult, LookupError):  # no file, or the job ran at another effort
+            self.missing[document.job] = None
+        except Unmeasured:
+            self.unmeasured = True
+        return None
+
+    def _rows(self, table: Document[list[P]], fits: Callable[[P], bool]) -> list[tuple[int, P]]:
+        try:
+            rows = self._results.read(table)
+        except MissingResult:
+            rows = []
+        found = [(at, row) for at, row in enumerate(rows) if fits(row)]
+        if not found:
+            self.missing[table.job] = None
+        return found
+
+    def _checks(self, job: Job, fits: Callable[[Check], bool]) -> list[tuple[int, Check]]:
+        try:
+            checks = self._results.read(verdict(job)).checks
+        except MissingResult:
+            checks = []
+        found = [(at, check) for at, check in enumerate(checks) if fits(check)]
+        if not found:
+            self.missing[job] = None
+        return found
+
+    def _measured(self, value: float | None) -> Number:
+        if value is None:
+            self.unmeasured = True
+            return NOTHING
+        return Number(value)
+
+    def _range(
+        self,
+        label: str,
+        document: Document[T],
+        parts: Sequence[Path],
+        values: Sequence[float],
+        style: str,
+        of: str,
+        place: Sequence[str] = (),
+    ) -> Range:
+        if not values:
+            return Range(math.nan, math.nan, 0)
+        found = Range(min(values), max(values), len(values))
+        text = f"{written(found.low, style)} to {written(found.high, style)}, {found.count} {of}"
+        self._add(label, text, found, document, parts, place)
+        return found
+
+    def _add(
+        self,
+        label: str,
+        text: str,
+        value: object,
+        document: Document[T],
+        parts: Sequence[Path],
+        place: Sequence[str | int],
+    ) -> None:
+        where = " > ".join([document.file, *map(str, place)])
+        self.found.append(Found(label, text, value, document, parts, where))
+
+
+def _common(checks: Sequence[tuple[int, Check]]) -> str:
+    """What the ids of some checks have in common."""
+    return os.path.commonprefix([check.id for _, check in checks]).rpartition("/")[0] or "all"
+
+
+Rule = Callable[[Evidence], Finding]
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim, what bears on it, and the rule by which that decides.
+    """A claim and the rule by which the evidence decides.
 
-    claim, formula: in our words and letters. numbers: by the names that rules and prose use.
-    finding, limit: prose with numbers in braces. holds: whether the numbers confirm the claim, or
-    settle the question; None for a question that is open whatever they are. question: a question
-    whose numbers do not settle it is open, not refuted. limited: whether the limit is to be stated.
-    figures: job and name.
+    said, formula: in our words and letters. question: one whose numbers do not settle it is open,
+    not refuted. figures: job and id. drawn_by: jobs whose figures say themselves that they bear on
+    this claim.
     """
 
     key: str
     title: str
-    claim: str
-    numbers: Mapping[str, Number | Range | Passed]
-    finding: str
-    holds: Callable[[Values], bool] | None
+    said: str
+    rule: Rule = field(repr=False)
     formula: str = ""
-    limit: str = ""
-    limited: Callable[[Values], bool] = lambda values: True
-    figures: Sequence[tuple[str, str]] = ()
     question: bool = False
+    figures: Sequence[tuple[Job, str]] = ()
+    drawn_by: Sequence[Job] = ()
 
 
 @dataclass(frozen=True)
 class Row:
-    """A claim as judged. missing: the jobs whose results it lacks; then the verdict says so."""
+    """A claim as judged. missing: folders of the jobs it lacks; then the verdict says so."""
 
     key: str
     title: str
     claim: str
     formula: str
-    verdict: str
+    verdict: Verdict
+    scope: str
     finding: str
     limit: str
     numbers: list[Found]
@@ -166,62 +341,72 @@ class Row:
     commands: list[str]
     missing: list[str]
 
-    def record(self) -> dict[str, Any]:
+    @property
+    def judged(self) -> str:
+        """The verdict, and of what alone it holds."""
+        return f"{self.verdict} {self.scope}" if self.scope else str(self.verdict)
+
+    def record(self) -> object:
         """As plain data; figures by name."""
         plain = {name: value for name, value in vars(self).items() if name != "figures"}
-        numbers = [{**vars(number), "value": _plain(number.value)} for number in self.numbers]
-        figures = [f"{figure.job}/{figure.name}" for figure in self.figures]
+        numbers = [number.record() for number in self.numbers]
+        figures = [f"{figure.job.folder}/{figure.name}" for figure in self.figures]
         return {**plain, "numbers": numbers, "figures": figures}
 
 
 def judge(claim: Claim, results: Results) -> Row:
     """The claim's row."""
-    found: dict[str, Found] = {}
-    figures: list[Figure] = []
-    missing: dict[str, None] = {}
-    for name, number in claim.numbers.items():
-        try:
-            found[name] = number.found(results)
-        except MissingResult as lacking:
-            missing[str(lacking)] = None
-    for job, name in claim.figures:
-        try:
-            figures.append(results.figure(job, name))
-        except MissingResult:
-            missing[job] = None
-    values = {name: number.value for name, number in found.items()}
-    complete = len(found) == len(claim.numbers)
+    evidence = Evidence(results)
+    found = claim.rule(evidence)
+    complete = not evidence.missing
     # what cannot be measured confirms nothing
-    measured = complete and None not in values.values()
-    holds = measured and claim.holds is not None and claim.holds(values)
+    holds = complete and not evidence.unmeasured and all(found.conditions)
     if not complete:
-        verdict = MISSING
-    elif claim.holds is None or (claim.question and not holds):
-        verdict = OPEN
+        given = Verdict.MISSING
     elif not holds:
-        verdict = REFUTED
-    elif claim.question:
-        verdict = PARTLY if claim.limit and claim.limited(values) else ANSWERED
+        given = Verdict.OPEN if claim.question else Verdict.REFUTED
+    elif found.limit and found.limited:
+        given = Verdict.PARTLY if claim.question else Verdict.LIMITED
     else:
-        verdict = LIMITED if claim.limit and claim.limited(values) else CONFIRMED
-    # prose is worded for what holds; of an open question there may be something to say all the same
-    said = holds or (measured and claim.holds is None)
-    jobs = dict.fromkeys(
-        [_job(number.file) for number in found.values()] + [figure.job for figure in figures]
-    )
+        given = Verdict.ANSWERED if claim.question else Verdict.CONFIRMED
+    figures, missing = _figures(claim, results)
+    jobs = dict.fromkeys([number.document.job for number in evidence.found])
+    jobs |= dict.fromkeys(figure.job for figure in figures)
     return Row(
         key=claim.key,
         title=claim.title,
-        claim=claim.claim,
+        claim=claim.said,
         formula=claim.formula,
-        verdict=verdict,
-        finding=_prose(claim.finding, values) if said else "",
-        limit=_prose(claim.limit, values) if verdict in (LIMITED, PARTLY) else "",
-        numbers=list(found.values()),
+        verdict=given,
+        # prose is worded for what holds
+        scope=found.scope if holds else "",
+        finding=typeset(found.text) if holds else "",
+        limit=typeset(found.limit) if given in (Verdict.LIMITED, Verdict.PARTLY) else "",
+        numbers=evidence.found,
         figures=figures,
         commands=[results.command(job) for job in jobs],
-        missing=list(missing),
+        missing=[job.folder for job in dict.fromkeys([*evidence.missing, *missing])],
     )
+
+
+def _figures(claim: Claim, results: Results) -> tuple[list[Figure], list[Job]]:
+    """The claim's figures, and the jobs that lack one."""
+    found, missing = [], []
+
+    def drawn(job: Job, fits: Callable[[Figure], bool]) -> None:
+        try:
+            own = [figure for figure in results.figures_of(job) if fits(figure)]
+        except MissingResult:
+            own = []
+        found.extend(own)
+        if not own:
+            missing.append(job)
+
+    for job in claim.drawn_by:
+        drawn(job, lambda figure: claim.key in map(str, figure.claims))
+    for job, name in claim.figures:
+        drawn(job, lambda figure, name=name: figure.name == name)  # type: ignore[misc]
+    return found, missing
 
 
 def ledger(claims: Iterable[Claim], results: Results) -> list[Row]:
@@ -232,61 +417,38 @@ def ledger(claims: Iterable[Claim], results: Results) -> list[Row]:
 def failed_checks(results: Results) -> list[str]:
     """Names of the scientific checks that failed, in any verdict there is."""
     found = []
-    for job in ("scaling", "study", "survey"):
+    for job in (job for job in JOBS if job.checked):
         try:
-            checks = results.read(f"{job}/verdict.json")["checks"]
+            checks = results.read(verdict(job)).checks
         except MissingResult:
             continue
-        found += [f"{job}: {check['name']}" for check in checks if not check["passed"]]
+        found += [f"{job.folder}: {check.name}" for check in checks if not check.passed]
     return found
 
 
-def _prose(text: str, values: Values) -> str:
-    """With the numbers in it, and a minus where a number begins with a hyphen."""
-    return re.sub(r"(?<![\w.])-(?=\d)|(?<=\d[eE])-(?=\d)", "−", text.format(**values))
+def typeset(text: str) -> str:
+    """With a minus where a number begins with a hyphen."""
+    return re.sub(r"(?<![\w.])-(?=\d)|(?<=\d[eE])-(?=\d)", "−", text)
 
 
-def _job(file: str) -> str:
-    return str(PurePosixPath(file).parent)
-
-
-def _plain(value: Any) -> Any:
-    return asdict(value) if isinstance(value, Range.Value | Passed.Value) else value
-
-
-def _worded(saved: Any, style: str) -> tuple[Any, str]:
-    """The number and its words, from a number, an estimate, a check or a point of a figure."""
-    if isinstance(saved, list):
-        return saved, _interval(saved, style)
-    if not isinstance(saved, Mapping):
-        return saved, _written(saved, style)
-    if "observed" in saved:
-        value, interval = saved["observed"], saved["interval"]
-        text = f"{_written(value, style)}, predicted {_written(saved['predicted'], style)}"
-        return value, f"{text}; interval {_interval(interval, style)}"
-    if "y" in saved:
-        value, interval, inputs = saved["y"], [saved["low"], saved["high"]], None
-    else:
-        value, interval, inputs = saved["value"], saved["interval"], saved["inputs"]
-    text = _written(value, style)
-    if interval is None:
-        text += ", exact"
-    elif None not in interval:
-        text += f" {_interval(interval, style)}"
-        value = Estimate(value, *interval)
-    return value, text if inputs is None else f"{text}, {inputs:,} inputs"
-
-
-def _interval(ends: Sequence[float | None], style: str) -> str:
-    low, high = ("…" if end is None else _written(end, style) for end in ends)
-    return f"[{low}, {high}]"
-
-
-def _written(value: Any, style: str) -> str:
+def written(value: object, style: str = ".3g") -> str:
+    """A saved value for people. style: of floats."""
     if value is None:
         return "none"
     if isinstance(value, float):
-        return f"{value:{style}}".replace("-", "−")
+        return typeset(f"{value:{style}}")
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     return str(value)
+
+
+def _ends(ends: Sequence[float | None], style: str) -> str:
+    low, high = ("…" if end is None else written(end, style) for end in ends)
+    return f"[{low}, {high}]"
+
+
+def _estimate(value: Estimate, style: str) -> str:
+    text = f"{written(value.value, style)} {_ends(value.interval, style)}"
+    if value.samples:
+        text += f", {value.samples:,} samples"
+    return text
