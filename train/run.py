@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from shutil import which
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -26,10 +26,9 @@ from train.training.presets import PRESETS, preset_named
 from train.training.recipe import Execution, Recipe
 
 if TYPE_CHECKING:
+    from train.measures import MeasuresRecord
     from train.training.fit import State
 
-SCHEMA = 1
-CONFIDENCE = 0.95
 # checkpoints take at most this share of the time, whatever the disk
 CHECKPOINTS_SHARE = 0.02
 
@@ -66,6 +65,7 @@ class Run:
         check_installed()
         self._check_machine()
         from simulate.jobs.journal import lock
+        from simulate.jobs.output import as_plain
         from train.training.fit import DivergedError
 
         started = time.monotonic()
@@ -80,7 +80,7 @@ class Run:
         finally:
             held.release()
         if self.json:
-            command_line.print_json(measures)
+            command_line.print_json(as_plain(measures))
         else:
             self._report(measures)
         return command_line.DONE
@@ -95,11 +95,11 @@ class Run:
         if self.execution.compile and not any(name and which(name) for name in compilers):
             raise DomainError("compile needs a C++ compiler, such as g++")
 
-    def _train(self, started: float) -> dict[str, Any]:
+    def _train(self, started: float) -> MeasuresRecord:
         import torch
 
         from simulate.jobs import output
-        from train import record
+        from train import measures
         from train.training.fit import finish
 
         torch.set_num_threads(self.execution.threads)
@@ -109,9 +109,9 @@ class Run:
             state.model.compile()
         with self._recorder(state) as on_milestone:
             finish(state, on_milestone)
-        record.save_network(self.out / NETWORK, state, self.preset)
-        measures = self._measures(state)
-        output.write_whole(self.out / MEASURES, output.as_json(measures))
+        measures.save_network(self.out / NETWORK, state, self.preset)
+        found = measures.measures(state, self.preset)
+        output.write_whole(self.out / MEASURES, output.as_json(found))
         configuration = {
             "job": "train.run",
             "preset": self.preset,
@@ -127,31 +127,12 @@ class Run:
             threads=self.execution.threads,
         )
         output.write_whole(self.out / RECORD, output.as_json(run_record))
-        return measures
-
-    def _measures(self, state: State) -> dict[str, Any]:
-        """What measures.json holds."""
-        from train import record
-
-        found = record.measured(state)
-        return {
-            "schema": SCHEMA,
-            "preset": self.preset,
-            "seed": self.recipe.seed,
-            "step": state.step,
-            "inputs": found["inputs"],
-            "confidence": CONFIDENCE,
-            **{
-                name: {"estimate": each.estimate, "interval": list(each.interval)}
-                for name, each in record.estimates(found, CONFIDENCE).items()
-            },
-            "best_random_filter": record.best_random_filter(self.recipe),
-        }
+        return found
 
     def _start(self) -> State:
         """The state to go on from, with the folder brought to the same step."""
         from simulate.jobs import output
-        from train import record
+        from train import measures
         from train.training import checkpoint
         from train.training.fit import begin
 
@@ -164,6 +145,7 @@ class Run:
         if self.resume and path.exists():
             state = checkpoint.load(path, self.recipe, self.execution)
             output.write_whole(self.out / METRICS, self._rows_until(state))
+            print(f"resuming at step {state.step} of {self.recipe.steps}", file=sys.stderr)
             return state
         # the checkpoint first: the rest alone is nothing to resume from
         for name in (CHECKPOINT, METRICS, NETWORK, MEASURES, RECORD):
@@ -171,7 +153,7 @@ class Run:
         for earlier in snapshots.glob("step_*.safetensors"):
             earlier.unlink()
         state = begin(self.recipe, self.execution.device)
-        record.save_network(self._snapshot(state), state, self.preset)
+        measures.save_network(self._snapshot(state), state, self.preset)
         return state
 
     def _rows_until(self, state: State) -> bytes:
@@ -196,26 +178,19 @@ class Run:
     @contextmanager
     def _recorder(self, state: State) -> Iterator[Callable[[State, float], None]]:
         """What is kept of a milestone: a row, a snapshot, and last of all, if due, a checkpoint."""
-        from tqdm import tqdm
-
-        from train import record
+        from simulate.jobs.progress import progress
+        from train import measures
         from train.training import checkpoint
         from train.training.fit import judge, rate
 
         with (
             (self.out / METRICS).open("ab") as metrics,
-            tqdm(
-                total=self.recipe.steps,
-                initial=state.step,
-                unit="step",
-                file=sys.stderr,
-                disable=None,
-            ) as bar,
+            progress(self.recipe.steps, state.step) as advance,
         ):
-            due = 0.0
+            due, reached = 0.0, state.step
 
             def keep(state: State, loss: float) -> None:
-                nonlocal due
+                nonlocal due, reached
                 found = judge(state)
                 row = {
                     "step": state.step,
@@ -227,32 +202,38 @@ class Run:
                 }
                 metrics.write(json.dumps(row, allow_nan=False).encode() + b"\n")
                 metrics.flush()
-                record.save_network(self._snapshot(state), state, self.preset)
+                measures.save_network(self._snapshot(state), state, self.preset)
                 started = time.monotonic()
                 if started >= due or state.done:
                     os.fsync(metrics.fileno())  # the rows that a checkpoint stands on
                     checkpoint.save(self.out / CHECKPOINT, state, self.execution)
                     ended = time.monotonic()
                     due = ended + (ended - started) / CHECKPOINTS_SHARE
-                bar.set_postfix_str(
+                advance(
+                    state.step - reached,
                     f"loss {loss:.4f}, TV {found.total_variation:.4f}, "
                     f"failures {found.failure_rate:.4f}",
-                    refresh=False,
                 )
-                bar.update(state.step - bar.n)
+                reached = state.step
 
             yield keep
 
     def _snapshot(self, state: State) -> Path:
         return self.out / SNAPSHOTS / f"step_{state.step:06d}.safetensors"
 
-    def _report(self, measures: dict[str, Any]) -> None:
-        for name in ("total_variation", "kl", "failure_rate"):
-            low, high = measures[name]["interval"]
-            print(f"{name:16} {measures[name]['estimate']:.5f}  [{low:.5f}, {high:.5f}] (95 %)")
-        if best := measures["best_random_filter"]:
-            rate = best["failure_probability"]
-            print(f"the best random filter, m = {best['m']}, fails on {rate:.5f}")
+    def _report(self, measures: MeasuresRecord) -> None:
+        for name, found in {
+            "total variation": measures.total_variation,
+            "KL, nats": measures.kl,
+            "squared error": measures.squared_error,
+            "failure rate": measures.failure_rate,
+        }.items():
+            low, high = found.interval
+            print(f"{name:16} {found.value:.5g}  [{low:.5g}, {high:.5g}] (95 %)")
+        if measures.held_out:
+            print("measured on all token sets, those that training never drew among them")
+        if best := measures.best_random_filter:
+            print(f"the best random filter, m = {best.m}, fails on {best.failure_probability:.5g}")
         print(f"results in {self.out}", file=sys.stderr)
 
 

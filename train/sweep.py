@@ -5,15 +5,18 @@ Exit code 0 when all are trained, 1 when a task failed, 2 on bad input, 130 when
 
 from __future__ import annotations
 
+import ast
 import csv
+import inspect
 import io
 import os
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, make_dataclass, replace
 from functools import partial
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -22,6 +25,14 @@ import tyro
 from theory import command_line
 from theory.domain import DomainError, check_integer
 from train import check_installed
+from train.measures import (
+    TrainedNetwork,
+    best_random_filter,
+    save_network,
+    seconds,
+    train_one,
+    trained,
+)
 from train.training.presets import preset_named
 from train.training.recipe import Recipe
 
@@ -29,9 +40,9 @@ if TYPE_CHECKING:
     import numpy as np
 
     from simulate.jobs.tasks import Task
-    from train.training.fit import State
 
 Engine = Literal["serial", "processes", "dask"]
+Row = dict[str, int | float | bool | str | None]
 
 SCHEMA = 1
 CONFIDENCE = 0.95
@@ -57,61 +68,56 @@ def _truth(text: str) -> bool:
         raise ValueError(f"{text} is neither true nor false") from None
 
 
-Integers = Annotated[tuple[int, ...], _listed(int)]
-Reals = Annotated[tuple[float, ...], _listed(float)]
-Truths = Annotated[tuple[bool, ...], _listed(_truth)]
-Words = Annotated[tuple[str, ...], _listed(str)]
+_PARSED: Mapping[str, Callable[[str], object]] = {
+    "int": int,
+    "float": float,
+    "bool": _truth,
+    "str": str,
+}
+# fields that hold several values themselves
+_NO_LISTS = ("frozen",)
 
 
-@dataclass(frozen=True)
-class Grid:
+def _flags() -> list[tuple[str, Any, Any]]:
+    """A flag for each field of a recipe: its values, separated by commas or spaces."""
+    described = attribute_docstrings(Recipe)
+    made = []
+    for each in fields(Recipe):
+        if each.name in _NO_LISTS:
+            continue
+        kind = _PARSED.get(str(each.type).removesuffix(" | None"), str)
+        flag = "seeds" if each.name == "seed" else each.name
+        argument = tyro.conf.arg(name=flag, help=described[each.name])
+        default = (0,) if each.name == "seed" else ()
+        made.append(
+            (each.name, Annotated[tuple[Any, ...], _listed(kind), argument], field(default=default))
+        )
+    return made
+
+
+def attribute_docstrings(cls: type) -> dict[str, str]:
+    """The string literals that follow the fields of a class in its source, by field."""
+    (body,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
+    assert isinstance(body, ast.ClassDef)
+    return {
+        before.target.id: " ".join(str(after.value.value).split())
+        for before, after in pairwise(body.body)
+        if isinstance(before, ast.AnnAssign)
+        and isinstance(before.target, ast.Name)
+        and isinstance(after, ast.Expr)
+        and isinstance(after.value, ast.Constant)
+    }
+
+
+class _Grid:
     """Values of a recipe's fields, separated by commas or spaces; none: the preset's own."""
-
-    n: Integers = ()
-    """Vocabulary sizes."""
-    d: Integers = ()
-    """Residual widths."""
-    h: Integers = ()
-    """Hidden widths."""
-    k: Integers = ()
-    """Active tokens in one input."""
-    c: Reals = ()
-    """Largest coefficients."""
-    target_scale: Reals = ()
-    """Standard deviations of the target logits, nats."""
-    start: Words = ()
-    """gaussian, clamp, exact."""
-    embedding_scale: Reals = ()
-    """Standard deviations of W_E at the start."""
-    bias: Reals = ()
-    """b_in at the start, in units of embedding_scale."""
-    tied: Truths = ()
-    """false, true."""
-    learning_rate: Reals = ()
-    """Largest steps of AdamW, for all but the embeddings."""
-    embedding_rate: Reals = ()
-    """The same for the embeddings."""
-    weight_decay: Reals = ()
-    """Decoupled weight decays, for all but the embeddings."""
-    embedding_decay: Reals = ()
-    """The same for the embeddings."""
-    cooling: Reals = ()
-    """Powers of the cosine with which the rate falls."""
-    steps: Integers = ()
-    """Optimiser steps."""
-    batch: Integers = ()
-    """Fresh inputs per step."""
-    precision: Words = ()
-    """float32, bfloat16."""
-    seed: Annotated[Integers, tyro.conf.arg(name="seeds")] = (0,)
-    """Seeds of the start and of all inputs."""
 
     def recipes(self, base: Recipe) -> dict[str, Recipe]:
         """The Cartesian product on top of `base`, by names such as "d=64 seed=0".
 
         A name has the fields of more than one value. DomainError for a recipe out of its range.
         """
-        lists = {name: tuple(dict.fromkeys(values)) for name, values in asdict(self).items()}
+        lists = {name: tuple(dict.fromkeys(values)) for name, values in vars(self).items()}
         lists = {name: values for name, values in lists.items() if values}
         found = {}
         for values in product(*lists.values()):
@@ -122,7 +128,15 @@ class Grid:
 
     def varying(self) -> list[str]:
         """The fields of more than one value, in order."""
-        return [name for name, values in asdict(self).items() if len({*values}) > 1]
+        return [name for name, values in vars(self).items() if len({*values}) > 1]
+
+    def given(self) -> list[str]:
+        """The fields that have values of their own, in order."""
+        return [name for name, values in vars(self).items() if values]
+
+
+Grid = make_dataclass("Grid", _flags(), bases=(_Grid,), frozen=True)
+Grid.__doc__ = _Grid.__doc__
 
 
 @dataclass(frozen=True)
@@ -130,15 +144,15 @@ class Sweep:
     """Train every network of a grid on top of a preset, each on one thread.
 
     Writes networks.csv, a row per network with its measures and its mechanism, run.json and the
-    ledger results.jsonl into the output folder.
+    journal results.jsonl into the output folder.
     """
 
     preset: str = "source"
     """Recipe of all that is in no list; see train.run."""
-    grid: Annotated[Grid, tyro.conf.arg(name="")] = field(default_factory=Grid)
+    grid: Annotated[Grid, tyro.conf.arg(name="")] = field(default_factory=Grid)  # type: ignore[valid-type]
     out: Path = Path("reports/results/train_sweep")
     """Folder for the results. An earlier sweep in it is replaced; other files are left alone."""
-    networks: bool = False
+    networks: bool = True
     """Keep every network, in OUT/networks; on a cluster the folder must be a shared one."""
     jobs: int = field(default_factory=lambda: os.cpu_count() or 1)
     """Worker processes, at least 1; on a running Dask cluster its own workers are used."""
@@ -172,34 +186,46 @@ class Sweep:
         print(f"{len(rows)} networks in {self.out / 'networks.csv'}", file=sys.stderr)
         return command_line.DONE
 
-    def _train(self, recipes: Mapping[str, Recipe]) -> list[dict[str, Any]]:
-        from simulate.jobs import output
-        from simulate.jobs import tasks as sweep
+    def _train(self, recipes: Mapping[str, Recipe]) -> list[Row]:
+        from simulate.jobs import output, tasks
         from simulate.jobs.journal import Journal
+        from simulate.jobs.progress import progress
 
         started = time.monotonic()
-        tasks = [self._task(name, recipe) for name, recipe in recipes.items()]
+        every_task = [self._task(name, recipe) for name, recipe in recipes.items()]
         configuration = {
             "job": "train.sweep",
             "preset": self.preset,
-            "grid": {name: list(values) for name, values in asdict(self.grid).items() if values},
+            "grid": {name: list(getattr(self.grid, name)) for name in self.grid.given()},
             "networks": self.networks,
-            "tasks": sweep.fingerprint(tasks),
+            "tasks": tasks.fingerprint(every_task),
         }
-        with Journal(self.out / "results.jsonl", configuration, self.resume) as ledger:
+        with Journal(self.out / "results.jsonl", configuration, self.resume) as journal:
             # of an interrupted sweep, whose time is not in `seconds`
-            kept = {"results_kept": len(ledger.results)}
-            self._remove_earlier()
-            with sweep.progress_bar(tasks, ledger) as on_progress:
-                # every recipe has its own seed
-                results = sweep.run(
-                    tasks, 0, ledger, self.engine, self.jobs, self.scheduler, on_progress
+            kept = {"results_kept": len(journal.results)}
+            if journal.results:
+                print(
+                    f"resuming: {len(journal.results)} of {len(recipes)} networks are trained",
+                    file=sys.stderr,
                 )
-            varying = list(dict.fromkeys(["n", "d", "k", "seed", *self.grid.varying()]))
-            rows = [
-                {name: getattr(recipe, name) for name in varying} | columns(recipe, result)
-                for recipe, result in zip(recipes.values(), results, strict=True)
-            ]
+            self._remove_earlier()
+            total = sum(task.cost for task in every_task)
+            done = sum(task.cost for task in every_task if task.name in journal.results)
+            with progress(total, done) as advance:
+                # every recipe has its own seed
+                found = tasks.run(
+                    every_task,
+                    0,
+                    journal,
+                    self.engine,
+                    self.jobs,
+                    self.scheduler,
+                    lambda task: advance(task.cost),
+                )
+            given = list(
+                dict.fromkeys(["n", "d", "k", "seed", "steps", "batch", *self.grid.given()])
+            )
+            rows = [columns(each, given) for each in found]
             output.write_whole(self.out / "networks.csv", as_csv(rows))
             record = output.run_record(
                 output.command_of("train.sweep"),
@@ -210,15 +236,15 @@ class Sweep:
             output.write_whole(self.out / "run.json", output.as_json(record))
         return rows
 
-    def _task(self, name: str, recipe: Recipe) -> Task:
-        from simulate.jobs import tasks as sweep
+    def _task(self, name: str, recipe: Recipe) -> Task[TrainedNetwork]:
+        from simulate.jobs.tasks import Task
 
-        function: Callable[..., dict[str, Any]] = train_one
+        function: Callable[..., TrainedNetwork] = train_one
         if self.networks:
             # no argument of the task: a sweep is the same wherever its folder is
             path = self._folder().absolute() / f"{name.replace(' ', ',')}.safetensors"
-            function = partial(train_one, network_file=path, preset=self.preset)
-        return sweep.Task(name, function, asdict(recipe), seconds(recipe))
+            function = partial(train_and_keep, network_file=path, preset=self.preset)
+        return Task(name, function, {"recipe": recipe}, seconds(recipe))
 
     def _folder(self) -> Path:
         return self.out / "networks"
@@ -236,69 +262,45 @@ class Sweep:
             unfinished.unlink()
 
 
-def seconds(recipe: Recipe) -> float:
-    """About how long training takes on one core; the readout's products dominate."""
-    return recipe.steps * (5e-4 + 1.2e-10 * recipe.batch * recipe.n * recipe.d)
-
-
-def train_one(
-    rng: np.random.Generator | None = None,
-    network_file: Path | None = None,
-    preset: str = "",
-    **fields: Any,
-) -> dict[str, Any]:
-    """Train the network of Recipe(**fields) on one thread: `record.measured` and `.mechanism`.
-
-    rng: unused, the recipe has a seed of its own. network_file: where to keep the network, with
-    `preset` in its metadata. diverged: where that is True nothing else is known.
-    Raises DomainError as Recipe does.
-    """
-    from train import record
-
-    found, state = trained(Recipe(**fields))
-    if state is not None and network_file is not None:
-        record.save_network(network_file, state, preset)
+def train_and_keep(
+    rng: np.random.Generator, recipe: Recipe, network_file: Path, preset: str
+) -> TrainedNetwork:
+    """Task: train by the recipe and keep the network, with `preset` in its metadata."""
+    found, state = trained(recipe)
+    if state is not None:
+        save_network(network_file, state, preset)
     return found
 
 
-def trained(recipe: Recipe) -> tuple[dict[str, Any], State | None]:
-    """Train on one thread: `record.measured`, `record.mechanism` and diverged, and the network.
+def columns(network: TrainedNetwork, given: Sequence[str]) -> Row:
+    """A network's row of the table: the given fields of its recipe, then what it became.
 
-    None for a network that diverged, of which nothing else is known.
+    Intervals of 95 % as _low and _high; records spread out, their names before those of their
+    parts. held_out: measured on all token sets, held-out ones among them.
     """
-    from train import record
-    from train.training.fit import DivergedError, fit
-    from train.training.threads import one_thread
-
-    with one_thread():
-        try:
-            state = fit(recipe)
-            return {"diverged": False, **record.measured(state), **record.mechanism(state)}, state
-        except DivergedError:
-            return {"diverged": True}, None
-
-
-def columns(recipe: Recipe, result: Mapping[str, Any]) -> dict[str, Any]:
-    """A network's row of the table: intervals of 95 % as _low and _high, records spread out."""
-    from train import record
-
-    row = {"diverged": result["diverged"]}
-    if result["diverged"]:
+    recipe = network.recipe
+    row: Row = {name: getattr(recipe, name) for name in given}
+    row |= {"held_out": recipe.held_out, "diverged": network.diverged}
+    if network.behaviour is None or network.mechanism is None:
         return row
-    for name, found in record.estimates(result, CONFIDENCE).items():
-        row |= {name: found.estimate}
+    for name, statistic in {
+        "total_variation": network.behaviour.total_variation,
+        "kl": network.behaviour.kl,
+        "squared_error": network.behaviour.squared_error,
+        "failure_rate": network.behaviour.failure,
+    }.items():
+        found = statistic.at(CONFIDENCE)
+        row |= {name: found.value}
         row |= dict(zip((f"{name}_low", f"{name}_high"), found.interval, strict=True))
-    best = record.best_random_filter(recipe) or {"m": None, "failure_probability": None}
-    row |= {f"best_random_filter_{name}": value for name, value in best.items()}
-    for name, value in result.items():
-        if name in row or name in ("inputs", "failures"):
-            continue
+    if best := best_random_filter(recipe):
+        row |= {f"best_random_filter_{name}": value for name, value in vars(best).items()}
+    for name, value in asdict(network.mechanism).items():
         spread = value.items() if isinstance(value, Mapping) else [("", value)]
         row |= {f"{name}_{part}".rstrip("_"): each for part, each in spread}
     return row
 
 
-def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+def as_csv(rows: Sequence[Row]) -> str:
     """The rows as CSV text with the columns of all of them; None and what is missing are empty."""
     stream = io.StringIO()
     columns = list(dict.fromkeys(name for row in rows for name in row))

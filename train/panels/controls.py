@@ -4,36 +4,65 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from simulate.jobs.checks import FALSE_ALARM, Check, lies_within
-from simulate.jobs.panel import FULL, QUICK, Effort, Panel, Point, Row, select
+from simulate.jobs.checks import FALSE_ALARM, Check, Which, lies_within
+from simulate.jobs.panel import FULL, QUICK, Effort, Panel
+from simulate.jobs.table import Point, select
 from simulate.jobs.tasks import Task
-from train.panels.trained import MEASURES, estimate, network_point, training_task
+from train.measures import TrainedNetwork
+from train.panels.trained import Measure, estimate, network_point, training_task, which
 from train.training.presets import PRESETS
+from train.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 NAME = "controls"
-NETWORKS = {
-    "source": "trained",
-    "exact_start": "trained from the exact construction",
-    "construction": "the exact construction, untrained",
-    "frozen_embedding": "W_E frozen at random",
-    "no_layer": "no ReLU layer",
-    "shuffled": "shuffled targets",
+DRAWN = (Measure.FAILURE, Measure.TOTAL_VARIATION)
+
+
+class Control(StrEnum):
+    """A network that is compared; those that are trained are presets of this name."""
+
+    SOURCE = "source"
+    EXACT_START = "exact_start"
+    CONSTRUCTION = "construction"
+    FROZEN_EMBEDDING = "frozen_embedding"
+    NO_LAYER = "no_layer"
+    SHUFFLED = "shuffled"
+
+
+LABELS = {
+    Control.SOURCE: "trained",
+    Control.EXACT_START: "trained from the exact construction",
+    Control.CONSTRUCTION: "the exact construction, untrained",
+    Control.FROZEN_EMBEDDING: "$W_E$ frozen at random",
+    Control.NO_LAYER: "no ReLU layer",
+    Control.SHUFFLED: "shuffled targets",
 }
 
 
-def _recipe(name: str, seed: int):
-    if name == "construction":
+class Quantity(StrEnum):
+    """What is checked."""
+
+    TOTAL_VARIATION = "total_variation"
+    FAILURE = "failure_rate"
+
+
+def _recipe(name: Control, seed: int) -> Recipe:
+    if name is Control.CONSTRUCTION:
         # one step at a rate of nothing: measured like the others
-        exact = PRESETS["exact_start"]
+        exact = PRESETS[Control.EXACT_START]
         return replace(exact, steps=1, learning_rate=1e-12, embedding_rate=1e-12, seed=seed)
     return replace(PRESETS[name], seed=seed)
 
 
-def tasks(effort: Effort) -> list[Task]:
+def tasks(effort: Effort) -> list[Task[TrainedNetwork]]:
     """Every control with its seeds."""
     seeds = range(1 if effort is QUICK else 5 if effort is FULL else 3)
-    names = ("construction", "shuffled") if effort is QUICK else NETWORKS
+    names = (Control.CONSTRUCTION, Control.SHUFFLED) if effort is QUICK else Control
     return [
         training_task(NAME, f"{name}, seed {seed}", _recipe(name, seed))
         for name in names
@@ -41,57 +70,65 @@ def tasks(effort: Effort) -> list[Task]:
     ]
 
 
-def _name(row: Row) -> str:
-    for name in NETWORKS:
-        recipe = _recipe(name, row["seed"])
-        if all(
-            row[key] == getattr(recipe, key)
-            for key in ("start", "layer", "shuffled_targets", "learning_rate")
-        ) and list(recipe.frozen) == list(row["frozen"]):
-            return name
-    raise AssertionError("a row of another panel")
+def _control(network: TrainedNetwork) -> Control:
+    return next(c for c in Control if network.recipe == _recipe(c, network.recipe.seed))
 
 
-def checks(rows: Sequence[Row]) -> list[Check]:
+def checks(results: Sequence[TrainedNetwork]) -> list[Check]:
     """Trained and exact networks work; without targets nothing is learned."""
     made = []
-    for row in rows:
-        name, seed = _name(row), row["seed"]
-        if name in ("source", "exact_start"):
-            upper = estimate(row, "total variation").interval[1]
-            label = f"total variation, upper bound, {name}, seed {seed}"
-            made.append(lies_within(NAME, label, 0.05, upper, (0.0, 0.05), FALSE_ALARM))
-        if name == "shuffled":
-            lower = estimate(row, "failure rate").interval[0]
-            label = f"failure rate, lower bound, {name}, seed {seed}"
-            made.append(lies_within(NAME, label, 1.0, lower, (0.99, 1.0), FALSE_ALARM))
+    for network in results:
+        control, seed = _control(network), network.recipe.seed
+        at = {"control": control, **which(network.recipe)}
+        if control in (Control.SOURCE, Control.EXACT_START):
+            made.append(
+                lies_within(
+                    Which(NAME, Quantity.TOTAL_VARIATION, at),
+                    f"total variation, upper bound, {LABELS[control]}, seed {seed}",
+                    0.05,
+                    estimate(network, Measure.TOTAL_VARIATION).interval[1],
+                    (0.0, 0.05),
+                    FALSE_ALARM,
+                )
+            )
+        if control is Control.SHUFFLED:
+            made.append(
+                lies_within(
+                    Which(NAME, Quantity.FAILURE, at),
+                    f"failure rate, lower bound, {LABELS[control]}, seed {seed}",
+                    1.0,
+                    estimate(network, Measure.FAILURE).interval[0],
+                    (0.99, 1.0),
+                    FALSE_ALARM,
+                )
+            )
     return made
 
 
-def table(rows: Sequence[Row]) -> list[Point]:
+def table(results: Sequence[TrainedNetwork]) -> list[Point]:
     """Both measures of every network; x numbers the controls."""
     made = []
-    for row in rows:
-        name = _name(row)
-        if row["diverged"]:
+    for network in results:
+        if network.diverged:
             continue
-        x = float(list(NETWORKS).index(name))
-        for measure in MEASURES:
-            made.append(network_point(measure, NETWORKS[name], x, measure, row))
+        control = _control(network)
+        x = float(list(Control).index(control))
+        for measure in DRAWN:
+            made.append(network_point(measure, control, x, measure, network, LABELS[control]))
     return made
 
 
-def figure(points: Sequence[Point]):
+def draw(points: Sequence[Point]) -> Figure:
     """Failure rate and TV of each control, one mark per seed."""
     from simulate.jobs import style
 
     fig, both = style.row_of_axes(2, style.DOUBLE_COLUMN, 2.2, (1.0, 1.0))
-    labels = list(NETWORKS.values())
-    for axes, measure in zip(both, MEASURES, strict=True):
-        for colour, label in zip(style.COLOURS, labels, strict=True):
-            own = list(select(points, axis=measure, series=label))
+    labels = [LABELS[control] for control in Control]
+    for axes, measure in zip(both, DRAWN, strict=True):
+        for level_of_all, (colour, control) in enumerate(zip(style.COLOURS, Control, strict=True)):
+            own = list(select(points, axis=measure, series=control))
             for offset, point in enumerate(own):
-                level = labels.index(label) + 0.16 * (offset - (len(own) - 1) / 2)
+                level = level_of_all + 0.16 * (offset - (len(own) - 1) / 2)
                 low = point.y if point.low is None else point.low
                 high = point.y if point.high is None else point.high
                 axes.errorbar(
@@ -105,7 +142,7 @@ def figure(points: Sequence[Point]):
                     elinewidth=0.9,
                 )
         axes.set_xscale("log")
-        axes.set_xlabel(measure)
+        axes.set_xlabel(measure.value)
         axes.set_ylim(len(labels) - 0.5, -0.5)
         axes.set_yticks(range(len(labels)), labels if axes is both[0] else [""] * len(labels))
     return fig
@@ -120,5 +157,5 @@ PANEL = Panel(
     tasks,
     checks,
     table,
-    figure,
+    draw,
 )

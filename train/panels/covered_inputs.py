@@ -3,31 +3,73 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulate.jobs import intervals
-from simulate.jobs.checks import CONFIDENCE, Check, agrees
-from simulate.jobs.panel import FULL, QUICK, Effort, Panel, Point, Row, series_of, size_label
+from simulate.jobs.checks import CONFIDENCE, Check, Which, agrees
+from simulate.jobs.intervals import Count
+from simulate.jobs.panel import FULL, QUICK, Effort, Panel
+from simulate.jobs.table import Point, series_of, xs, ys
 from simulate.jobs.tasks import Task
 from simulate.network import ReluNetwork
+from simulate.panels.measured import size_label
 from train.analysis.construction_path import STEPS
-from train.panels.analysed import mean_point, trained
-from train.panels.trained import plain_fields
-from train.sweep import seconds
-from train.sweep import trained as train_by
+from train.measures import TrainedNetwork, seconds
+from train.measures import trained as train_by
+from train.panels.trained import mean_point, mechanism, sizes
 from train.training.presets import PRESETS
 from train.training.recipe import Recipe
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 NAME = "covered_inputs"
 PLACES = ("as trained", *STEPS)
-KINDS = ("drawn in training", "held out")
+FAILING = "failing"  # the table's axis, and what is checked
 _SHARE = 0.2
 _SEEDS = 4
 # of the covered inputs among the drawn, the most that the network is run on
 _MOST = 20_000
+
+
+class Drawn(StrEnum):
+    """Whether training may have drawn the token sets."""
+
+    IN_TRAINING = "drawn in training"
+    HELD_OUT = "held out"
+
+
+@dataclass(frozen=True)
+class Way:
+    """Covered inputs of one kind: how many there were, and at each of PLACES how many fail.
+
+    failing: of the first `inputs` of them, on which the network was run.
+    """
+
+    drawn: Drawn
+    covered: int
+    inputs: int
+    failing: list[int]
+
+
+@dataclass(frozen=True)
+class CoveredNetwork:
+    """A trained network with both kinds of ways; none where no unit clamps or complements."""
+
+    network: TrainedNetwork
+    ways: list[Way]
+
+
+@dataclass(frozen=True)
+class WayPoint(Point):
+    """Mean share of covered inputs that fail at one place on the path."""
+
+    mechanism: str = ""
+    drawn: Drawn = Drawn.IN_TRAINING
+    place: str = ""
 
 
 def recipes(effort: Effort) -> list[Recipe]:
@@ -50,37 +92,30 @@ def recipes(effort: Effort) -> list[Recipe]:
     ]
 
 
-def tasks(effort: Effort) -> list[Task]:
+def tasks(effort: Effort) -> list[Task[CoveredNetwork]]:
     """Train with held-out token sets, then count the failures of covered inputs."""
     sample = 200_000 if effort is QUICK else 1_000_000
     made = []
     for recipe in recipes(effort):
-        fields = plain_fields(recipe)
         name = (
-            f"{NAME}/{size_label(fields, 'nkd')}, {recipe.start}, "
+            f"{NAME}/{size_label('nkd', **sizes(recipe))}, {recipe.start}, "
             f"scale {recipe.embedding_scale:g}, seed {recipe.seed}"
         )
-        made.append(
-            Task(name, train_and_count, fields | {"sample": sample}, seconds(recipe) + 10.0)
-        )
+        arguments = {"recipe": recipe, "sample": sample}
+        made.append(Task(name, train_and_count, arguments, seconds(recipe) + 10.0))
     return made
 
 
-def train_and_count(rng: np.random.Generator, sample: int, **fields: Any) -> dict[str, Any]:
-    """Train the network of Recipe(**fields), then run it on what it covers of `sample` inputs.
-
-    ways: for both KINDS of token sets how many of the inputs are covered, on how many of these the
-    network was run, and at each of PLACES how many fail; empty where no unit clamps or complements.
-    """
+def train_and_count(rng: np.random.Generator, recipe: Recipe, sample: int) -> CoveredNetwork:
+    """Task: train by the recipe, then run the network on what it covers of `sample` inputs."""
     import torch
 
     from train.analysis.covered_inputs import covered_inputs, failing_on_the_way
     from train.reading.masks import NEITHER, extract
 
-    recipe = Recipe(**fields)
-    found, state = train_by(recipe)
+    trained, state = train_by(recipe)
     if state is None:
-        return found
+        return CoveredNetwork(trained, [])
     assert state.held_out is not None  # as all recipes here have a share
     network = state.model.to_network()
     assert isinstance(network, ReluNetwork)  # recipes here are of the uniform task
@@ -89,82 +124,79 @@ def train_and_count(rng: np.random.Generator, sample: int, **fields: Any) -> dic
     if (masks.orientation[masks.live] != NEITHER).any():
         tokens, alpha = covered_inputs(rng, masks, recipe.k, recipe.c, sample)
         held = state.held_out.holds(torch.from_numpy(tokens)).numpy()
-        for among in (~held, held):
+        for drawn, among in ((Drawn.IN_TRAINING, ~held), (Drawn.HELD_OUT, held)):
             chosen = np.flatnonzero(among)[:_MOST]
             failed = failing_on_the_way(
                 network, masks, recipe.k, recipe.c, tokens[chosen], alpha[chosen]
             )
-            ways.append(
-                {
-                    "covered": int(among.sum()),
-                    "inputs": len(chosen),
-                    "failing": failed.sum(axis=1).tolist(),
-                }
-            )
-    return found | {"ways": ways}
+            failing = failed.sum(axis=1).tolist()
+            ways.append(Way(drawn, int(among.sum()), len(chosen), failing))
+    return CoveredNetwork(trained, ways)
 
 
-def mechanism(row: Row) -> str:
-    """Of the commoner orientation."""
-    units = row["units"]
-    return max(("clamp", "complement"), key=lambda name: units[name])
+def commoner(network: TrainedNetwork) -> str:
+    """The commoner orientation of its units."""
+    units = mechanism(network).units
+    return "clamp" if units.clamp >= units.complement else "complement"
 
 
-def checks(rows: Sequence[Row]) -> list[Check]:
+def checks(results: Sequence[CoveredNetwork]) -> list[Check]:
     """Exact: at the path's end, the filter of the masks, every covered input fails."""
     made = []
-    for row in trained(rows):
-        for kind, way in zip(KINDS, row["ways"], strict=False):
-            if way["inputs"]:
-                found = intervals.proportion(way["failing"][-1], way["inputs"], CONFIDENCE)
-                label = f"{size_label(row, 'nkd')}, {mechanism(row)}, seed {row['seed']}, {kind}"
-                made.append(agrees(NAME, f"exact filter fails, {label}", 1.0, found))
+    for each in results:
+        for way in each.ways:
+            if way.inputs:
+                recipe = each.network.recipe
+                of = commoner(each.network)
+                at = {**sizes(recipe), "mechanism": of, "seed": recipe.seed, "drawn": way.drawn}
+                found = Count(way.failing[-1], way.inputs).at(CONFIDENCE)
+                label = f"{size_label('nkd', **sizes(recipe))}, {of}, seed {recipe.seed}"
+                label = f"exact filter fails, {label}, {way.drawn}"
+                made.append(agrees(Which(NAME, FAILING, at), label, 1.0, found))
     return made
 
 
-def table(rows: Sequence[Row]) -> list[Point]:
+def table(results: Sequence[CoveredNetwork]) -> list[WayPoint]:
     """Share of the covered inputs that fail, by place on the path; means over seeds."""
-    groups: dict[str, list[Row]] = {}
-    for row in trained(rows):
-        if row["ways"] and all(way["inputs"] for way in row["ways"]):
-            groups.setdefault(f"{mechanism(row)}, {size_label(row, 'nkd')}", []).append(row)
+    groups: dict[tuple[str, str], list[CoveredNetwork]] = {}
+    for each in results:
+        if each.ways and all(way.inputs for way in each.ways):
+            label = size_label("nkd", **sizes(each.network.recipe))
+            groups.setdefault((commoner(each.network), label), []).append(each)
     made = []
-    for name, own in groups.items():
-        for which, kind in enumerate(KINDS):
-            ways = [row["ways"][which] for row in own]
-            for place in range(len(PLACES)):
-                shares = [way["failing"][place] / way["inputs"] for way in ways]
-                mean = mean_point("failing", f"{name}: {kind}", place, shares, own[0])
+    for (of, label), own in groups.items():
+        for which, drawn in enumerate(Drawn):
+            ways = [each.ways[which] for each in own]
+            for x, place in enumerate(PLACES):
+                shares = [way.failing[x] / way.inputs for way in ways]
+                series = f"{of}, {label}: {drawn}"
+                mean = mean_point(FAILING, series, x, shares, own[0].network.recipe, label)
                 if mean.low is not None and mean.high is not None:  # of a share
                     mean = replace(mean, low=max(mean.low, 0.0), high=min(mean.high, 1.0))
-                made.append(mean)
+                made.append(WayPoint(**vars(mean), mechanism=of, drawn=drawn, place=place))
     return made
 
 
-def figure(points: Sequence[Point]):
+def draw(points: Sequence[WayPoint]) -> Figure:
     """One pair of axes for each mechanism; a colour for each size."""
     from simulate.jobs import style
 
-    found = series_of(points)
-    mechanisms = list(dict.fromkeys(series.split(",")[0] for series in found))
-    fig, every = style.row_of_axes(len(mechanisms), style.DOUBLE_COLUMN, 3.0)
-    sizes = list(dict.fromkeys(name.split(":")[0].split(", ", 1)[1] for name in found))
-    for axes, name in zip(every, mechanisms, strict=True):
-        for series, own in found.items():
-            group, kind = series.split(": ")
-            of, size = group.split(", ", 1)
-            if of != name:
-                continue
-            held = kind == KINDS[1]
-            colour = style.COLOURS[sizes.index(size)]
-            style.error_bars(axes, own, colour, "s" if held else "o")
+    mechanisms = list(dict.fromkeys(point.mechanism for point in points))
+    fig, every = style.row_of_axes(max(len(mechanisms), 1), style.DOUBLE_COLUMN, 3.0)
+    labels = list(dict.fromkeys(point.label for point in points))
+    marks = {Drawn.IN_TRAINING: ("-", "o"), Drawn.HELD_OUT: ("--", "s")}
+    for axes, name in zip(every, mechanisms, strict=False):
+        for own in series_of(points, mechanism=name).values():
+            line, marker = marks[own[0].drawn]
+            colour = style.COLOURS[labels.index(own[0].label)]
+            style.error_bars(axes, own, colour, marker)
             axes.plot(
-                [p.x for p in own],
-                [p.y for p in own],
+                xs(own),
+                ys(own),
                 color=colour,
-                linestyle="--" if held else "-",
+                linestyle=line,
                 linewidth=0.9,
-                label=None if held else style.as_math(size),
+                label=style.as_math(own[0].label) if line == "-" else None,
             )
         axes.set_title(name)
         if axes is not every[0]:
@@ -174,22 +206,19 @@ def figure(points: Sequence[Point]):
         axes.set_xlabel("replaced so far")
     every[0].set_ylabel("share of covered inputs that fail")
     handles, _ = every[0].get_legend_handles_labels()
-    handles += style.grey_marks({KINDS[0]: ("-", "o"), KINDS[1]: ("--", "s")})
+    handles += style.grey_marks({drawn.value: mark for drawn, mark in marks.items()})
     fig.legend(handles=handles, loc="outside upper center", ncols=3)
     return fig
 
 
 PANEL = Panel(
     NAME,
-    "Of the inputs whose union covers a non-member by the network's own masks, the share that "
-    "fails: of token sets drawn in training, and of the fifth that was held out. An exact "
-    "filter fails on all. As trained, and with one thing after the other replaced by what its "
-    "masks have: two levels for each unit's reads, biases to match, two levels for its writes, "
-    "nothing past the units, all bits worth the same (in a clamp, tokens of few bits are then "
-    "below others), all covered tokens equally high. Mean over the seeds, 95 % intervals "
-    "(Student t).",
+    "An exact filter fails on every input whose union covers a non-member; trained networks fail "
+    "on fewer, until one thing after the other is replaced by what their masks have. At k = 2 "
+    "they have memorised token sets (drawn in training against held out); at k = 3 they have not. "
+    "Means over the seeds, 95 % intervals.",
     tasks,
     checks,
     table,
-    figure,
+    draw,
 )

@@ -4,63 +4,101 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from simulate.jobs import intervals
 from simulate.jobs.checks import Check
-from simulate.jobs.intervals import Estimate
-from simulate.jobs.panel import (
-    DRAWN_CONFIDENCE,
-    FULL,
-    QUICK,
-    Effort,
-    Panel,
-    Point,
-    Row,
-    select,
-    series_of,
-)
+from simulate.jobs.intervals import DRAWN_CONFIDENCE, Estimate
+from simulate.jobs.panel import FULL, QUICK, Effort, Panel
+from simulate.jobs.table import Kind, Point, measured_point, select, series_of, xs, ys
 from simulate.jobs.tasks import Task
 from theory.width import optimal_hashes, optimal_hashes_for_failure
-from train.panels.analysed import mean_point, trained
-from train.panels.trained import training_task
+from train.measures import TrainedNetwork
+from train.panels.trained import behaviour, mean_point, mechanism, sizes, training_task
 from train.training.presets import PRESETS
 from train.training.recipe import Recipe
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 NAME = "learned_density"
 BASE = replace(PRESETS["source"], n=256, d=64, k=3, batch=256, steps=4_000)
-SWEEPS: dict[str, tuple[float, ...]] = {
-    "k": (2, 3, 4, 5),
-    "d": (32, 48, 64, 96, 128),
-    "n": (64, 128, 256, 512, 1024),
-    "embedding_scale": (1.0, 2.0, 4.0, 8.0),
-    "learning_rate": (0.0075, 0.01, 0.015, 0.02, 0.03),
+
+
+class Swept(StrEnum):
+    """A field of the recipe that is changed."""
+
+    K = "k"
+    D = "d"
+    N = "n"
+    EMBEDDING_SCALE = "embedding_scale"
+    LEARNING_RATE = "learning_rate"
+
+    def of(self, recipe: Recipe) -> float:
+        """Its value in a recipe."""
+        value: float = getattr(recipe, self)
+        return value
+
+
+SWEEPS: dict[Swept, tuple[float, ...]] = {
+    Swept.K: (2, 3, 4, 5),
+    Swept.D: (32, 48, 64, 96, 128),
+    Swept.N: (64, 128, 256, 512, 1024),
+    Swept.EMBEDDING_SCALE: (1.0, 2.0, 4.0, 8.0),
+    Swept.LEARNING_RATE: (0.0075, 0.01, 0.015, 0.02, 0.03),
 }
-QUICK_SWEEPS: dict[str, tuple[float, ...]] = {"d": (28, 36)}
+QUICK_SWEEPS: dict[Swept, tuple[float, ...]] = {Swept.D: (28, 36)}
 LABELS = {
-    "k": "active tokens $k$",
-    "d": "residual width $d$",
-    "n": "vocabulary $n$",
-    "embedding_scale": "scale of $W_E$ at the start",
-    "learning_rate": "learning rate",
+    Swept.K: "active tokens $k$",
+    Swept.D: "residual width $d$",
+    Swept.N: "vocabulary $n$",
+    Swept.EMBEDDING_SCALE: "scale of $W_E$ at the start",
+    Swept.LEARNING_RATE: "learning rate",
 }
-OPTIMA = {"FPR": "least FPR", "P_fail": "least P_fail"}
 
 
-def _recipe(field: str, value: float, base: Recipe) -> Recipe:
+class Series(StrEnum):
+    """What is drawn against a field; the optima are of random hashes."""
+
+    LEARNED = "learned"
+    LEAST_RATE = "FPR"
+    LEAST_FAILURE = "P_fail"
+    FAILURE = "failure rate"
+    OVER_LEAST_RATE = "learned over FPR"
+    OVER_LEAST_FAILURE = "learned over P_fail"
+    POWER = "power"
+    LEFT_OUT = "left out"
+
+
+OPTIMA = {
+    Series.LEAST_RATE: (Series.OVER_LEAST_RATE, "least FPR"),
+    Series.LEAST_FAILURE: (Series.OVER_LEAST_FAILURE, r"least $P_{\mathrm{fail}}$"),
+}
+
+
+@dataclass(frozen=True)
+class PowerPoint(Point):
+    """The fitted power of one series in the axis' field, over this many networks."""
+
+    of: Series = Series.LEARNED
+    networks: int = 0
+
+
+def _recipe(field: Swept, value: float, base: Recipe) -> Recipe:
     """The base with one field changed; both learning rates keep their ratio."""
     change: dict[str, Any] = {field: value}
     changed = replace(base, **change)
-    if field == "learning_rate":
+    if field is Swept.LEARNING_RATE:
         share = base.embedding_learning_rate / base.learning_rate
         return replace(changed, embedding_rate=value * share)
     return changed
 
 
-def tasks(effort: Effort) -> list[Task]:
+def tasks(effort: Effort) -> list[Task[TrainedNetwork]]:
     """One field changed at a time; the base network belongs to every sweep and is trained once."""
     quick = effort is QUICK
     small = replace(PRESETS["fast"], n=96, d=36, k=2, batch=128, steps=1_200)
@@ -71,47 +109,46 @@ def tasks(effort: Effort) -> list[Task]:
             for seed in range(2 if quick else 10 if effort is FULL else 3):
                 recipe = replace(_recipe(field, value, base), seed=seed)
                 changed = (
-                    "base"
-                    if value == getattr(base, field)
-                    else f"{field.replace('_', ' ')} {value:g}"
+                    "base" if value == field.of(base) else f"{field.replace('_', ' ')} {value:g}"
                 )
                 task = training_task(NAME, f"{changed}, seed {seed}", recipe)
                 found[task.name] = task
     return list(found.values())
 
 
-def checks(rows: Sequence[Row]) -> list[Check]:
+def checks(results: Sequence[TrainedNetwork]) -> list[Check]:
     """None: no theory says how dense learned masks are."""
     return []
 
 
-def _base(rows: Sequence[Row]) -> Row:
-    """The commonest value of every field that is swept."""
+def _changed_alone(networks: Sequence[TrainedNetwork], field: Swept) -> list[TrainedNetwork]:
+    """The networks that differ from the base, the commonest value of each field, in no other."""
 
-    def commonest(field: str) -> float:
-        values = [row[field] for row in rows]
+    def commonest(other: Swept) -> float:
+        values = [other.of(each.recipe) for each in networks]
         return max(dict.fromkeys(values), key=values.count)
 
-    return {field: commonest(field) for field in SWEEPS}
+    base = {other: commonest(other) for other in Swept if other is not field}
+    return [
+        each
+        for each in networks
+        if all(other.of(each.recipe) == value for other, value in base.items())
+    ]
 
 
-def _changed_alone(rows: Sequence[Row], field: str) -> list[Row]:
-    """The networks that differ from the base in no other field."""
-    base = _base(rows)
-    others = [other for other in SWEEPS if other != field]
-    return [row for row in rows if all(row[other] == base[other] for other in others)]
-
-
-def _sweep(rows: Sequence[Row], field: str) -> list[Row]:
+def _sweep(networks: Sequence[TrainedNetwork], field: Swept) -> list[TrainedNetwork]:
     """Those of them that became a clamp, in the order of the field's values."""
-    own = trained(_changed_alone(rows, field))
-    return sorted((row for row in own if row["verdict"] == "clamp"), key=lambda row: row[field])
+    own = [each for each in _changed_alone(networks, field) if not each.diverged]
+    clamps = [each for each in own if mechanism(each).verdict == "clamp"]
+    return sorted(clamps, key=lambda each: field.of(each.recipe))
 
 
-def optimal_density(row: Row, kind: str) -> float:
+def optimal_density(recipe: Recipe, optimum: Series) -> float:
     """m/d of the random code with the least FPR or P_fail."""
-    n, k, d = row["n"], row["k"], row["d"]
-    return (optimal_hashes(k, d) if kind == "FPR" else optimal_hashes_for_failure(n, k, d)) / d
+    n, k, d = recipe.n, recipe.k, recipe.d
+    if optimum is Series.LEAST_RATE:
+        return optimal_hashes(k, d) / d
+    return optimal_hashes_for_failure(n, k, d) / d
 
 
 def exponent(x: Sequence[float] | np.ndarray, y: Sequence[float] | np.ndarray) -> Estimate:
@@ -127,77 +164,94 @@ def exponent(x: Sequence[float] | np.ndarray, y: Sequence[float] | np.ndarray) -
     )
 
 
-def table(rows: Sequence[Row]) -> list[Point]:
+def table(results: Sequence[TrainedNetwork]) -> list[Point]:
     """Per sweep: mean density, both optima, their powers, and the learned one over each optimum.
 
     Powers have x = 0; of the optima they are those of their points, without sampling error.
     """
-    made = []
-    for field in SWEEPS:
-        own = _sweep(rows, field)
-        others = len(_changed_alone(rows, field)) - len(own)
-        made.append(Point("left out", field, "networks", 0, others))
-        values = list(dict.fromkeys(row[field] for row in own))
+    made: list[Point] = []
+    for field in Swept:
+        own = _sweep(results, field)
+        left_out = len(_changed_alone(results, field)) - len(own)
+        made.append(Point(field, Series.LEFT_OUT, Kind.MEASURED, 0, left_out))
+        values = list(dict.fromkeys(field.of(each.recipe) for each in own))
         if len(values) < 2 or len(own) < 3:
             continue
         for value in values:
-            here = [row for row in own if row[field] == value]
-            densities = [row["density"] for row in here]
-            made.append(mean_point(field, "learned", value, densities, here[0]))
-            failing = [row["failures"] / row["inputs"] for row in here]
-            made.append(mean_point(field, "failure rate", value, failing, here[0]))
-            for kind in OPTIMA:
-                best = optimal_density(here[0], kind)
-                made.append(_exact(field, kind, value, best, here[0]))
-                over = [density / best for density in densities]
-                made.append(mean_point(field, f"learned over {kind}", value, over, here[0]))
-        x, y = [row[field] for row in own], [row["density"] for row in own]
-        power = exponent(x, y)
-        kind = f"least squares over {len(own)} networks"
-        made.append(Point(f"power of {field}", "learned", kind, 0, power.estimate, *power.interval))
-        for kind in OPTIMA:
-            power = exponent(x, [optimal_density(row, kind) for row in own])
-            made.append(Point(f"power of {field}", kind, "exact", 0, power.estimate))
+            here = [each for each in own if field.of(each.recipe) == value]
+            made += _at_one_value(field, value, here)
+        x = [field.of(each.recipe) for each in own]
+        power = exponent(x, [_density(each) for each in own])
+        point = measured_point(field, Series.POWER, Kind.FITTED, 0, power)
+        made.append(PowerPoint(**vars(point), networks=len(own)))
+        for optimum in OPTIMA:
+            power = exponent(x, [optimal_density(each.recipe, optimum) for each in own])
+            made.append(
+                PowerPoint(
+                    field, f"{Series.POWER}, {optimum}", Kind.EXACT, 0, power.value, of=optimum
+                )
+            )
     return made
 
 
-def _exact(field: str, kind: str, value: float, best: float, row: Row) -> Point:
-    sizes = {letter: row[letter] for letter in "nkd"}
-    return Point(field, kind, "exact", value, best, **sizes, m=round(best * row["d"]))
+def _density(network: TrainedNetwork) -> float:
+    return mechanism(network).density or 0.0
 
 
-def figure(points: Sequence[Point]):
+def _at_one_value(field: Swept, value: float, here: Sequence[TrainedNetwork]) -> list[Point]:
+    recipe = here[0].recipe
+    densities = [_density(each) for each in here]
+    failures = [behaviour(each).failure for each in here]
+    failing = [each.hits / each.trials for each in failures]
+    made = [
+        mean_point(field, Series.LEARNED, value, densities, recipe),
+        mean_point(field, Series.FAILURE, value, failing, recipe),
+    ]
+    for optimum, (over, _) in OPTIMA.items():
+        best = optimal_density(recipe, optimum)
+        at = {**sizes(recipe), "m": round(best * recipe.d)}
+        made.append(Point(field, optimum, Kind.EXACT, value, best, **at))
+        ratios = [density / best for density in densities]
+        made.append(mean_point(field, over, value, ratios, recipe))
+    return made
+
+
+def draw(points: Sequence[Point]) -> Figure:
     """Density against each field, log-log, with the optima and the fitted power."""
     from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
     from simulate.jobs import style
 
-    fields = [field for field in SWEEPS if any(p.axis == field for p in points)]
+    fields = [field for field in Swept if series_of(points, axis=field, series=Series.LEARNED)]
     if not fields:
         return style.figure(style.DOUBLE_COLUMN)[0]
     fig, every = style.row_of_axes(len(fields), style.DOUBLE_COLUMN, 2.5)
-    densities = ("learned", *OPTIMA)
+    densities = (Series.LEARNED, *OPTIMA)
     drawn = [p for p in points if p.axis in fields and p.series in densities]
     low = 0.85 * min(p.low if p.low and p.low > 0.02 else p.y for p in drawn)
     high = 1.15 * max(p.high if p.high else p.y for p in drawn)
-    styles = {"FPR": ("--", style.COLOURS[1]), "P_fail": (":", style.COLOURS[2])}
+    styles = {
+        Series.LEAST_RATE: ("--", style.COLOURS[1]),
+        Series.LEAST_FAILURE: (":", style.COLOURS[2]),
+    }
     for axes, field in zip(every, fields, strict=True):
         series = series_of(points, axis=field)
         for kind, (line, colour) in styles.items():
             curve = series[kind]
             axes.plot(
-                [p.x for p in curve],
-                [p.y for p in curve],
+                xs(curve),
+                ys(curve),
                 linestyle=line,
                 color=colour,
                 marker="s",
                 markersize=2.0,
-                label=OPTIMA[kind].replace("P_fail", r"$P_{\mathrm{fail}}$"),
+                label=OPTIMA[kind][1],
             )
-        style.error_bars(axes, series["learned"], style.COLOURS[0], "o", label="learned")
-        (power,) = select(points, axis=f"power of {field}", series="learned")
-        at = [math.exp(np.mean(np.log([getattr(p, c) for p in series["learned"]]))) for c in "xy"]
-        ends = [series["learned"][0].x, series["learned"][-1].x]
+        style.error_bars(axes, series[Series.LEARNED], style.COLOURS[0], "o", label="learned")
+        (power,) = select(points, axis=field, series=Series.POWER)
+        learned = series[Series.LEARNED]
+        at = [math.exp(float(np.mean(np.log(of(learned))))) for of in (xs, ys)]
+        ends = [series[Series.LEARNED][0].x, series[Series.LEARNED][-1].x]
         axes.plot(
             ends,
             [at[1] * (x / at[0]) ** power.y for x in ends],
@@ -208,7 +262,7 @@ def figure(points: Sequence[Point]):
         axes.set_title(f"power {power.y:.2f} ± {reach:.2f}".replace("-", "−"), fontsize=7.5)
         axes.set_xscale("log")
         axes.set_yscale("log")
-        values = [p.x for p in series["learned"]]
+        values = [p.x for p in series[Series.LEARNED]]
         shown = values if len(values) < 5 else values[::2]
         axes.xaxis.set_major_locator(FixedLocator(shown))
         axes.xaxis.set_minor_locator(NullLocator())
@@ -226,14 +280,12 @@ def figure(points: Sequence[Point]):
 
 PANEL = Panel(
     NAME,
-    "Density of the learned masks (circles: mean over the seeds, 95 % intervals, Student t) when "
-    "one thing at a time changes about n=256, d=h=64, k=3, W_E of scale 4, learning rate 0.015 "
-    "(4,000 steps; the rate of W_E is four times as large throughout). Dashed and dotted, the "
-    "density at which random hashes have the least false-positive rate and the least P_fail. "
-    "Titles: the power law through all clamp networks, by least squares of the logarithms, with "
-    "the reach of its 95 % interval. Networks that became no clamp are left out.",
+    "The density of learned masks follows the learning rate and the width, where the best random "
+    "hashes follow k alone. One thing at a time is changed about n=256, d=h=64, k=3, scale of W_E "
+    "4, rate 0.015 (4,000 steps). Means over the seeds, 95 % intervals; titles give the fitted "
+    "power over all clamp networks.",
     tasks,
     checks,
     table,
-    figure,
+    draw,
 )

@@ -4,45 +4,88 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from itertools import product
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulate.jobs.checks import Check, lies_within
-from simulate.jobs.panel import FULL, QUICK, Effort, Panel, Point, Row, select
+from simulate.jobs.checks import Check, Which, lies_within
+from simulate.jobs.panel import FULL, QUICK, Effort, Panel
+from simulate.jobs.table import Kind, Point, select
 from simulate.jobs.tasks import Task
-from train.panels.trained import training_task
+from train.measures import TrainedNetwork
+from train.panels.trained import behaviour, mechanism, sizes, training_task
 from train.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 NAME = "mechanism_map"
 BASE = Recipe(steps=6_000)
 SCALES = tuple(2.0**power for power in range(-4, 4))
 RATES = (3e-3, 1e-2, 2e-2)
+
+
+class Variant(StrEnum):
+    """What is changed beside the scale and the rate."""
+
+    PLAIN = "plain"
+    TIED = "tied"
+    BIAS_BELOW = "bias -1"
+    BIAS_ABOVE = "bias +1"
+
+
 VARIANTS = {
-    "plain": BASE,
-    "tied": replace(BASE, tied=True),
-    "bias -1": replace(BASE, bias=-1.0),
-    "bias +1": replace(BASE, bias=1.0),
+    Variant.PLAIN: BASE,
+    Variant.TIED: replace(BASE, tied=True),
+    Variant.BIAS_BELOW: replace(BASE, bias=-1.0),
+    Variant.BIAS_ABOVE: replace(BASE, bias=1.0),
+}
+LABELS = {
+    Variant.PLAIN: "plain",
+    Variant.TIED: "tied $W_U$",
+    Variant.BIAS_BELOW: "$b=-s$",
+    Variant.BIAS_ABOVE: "$b=+s$",
 }
 VARIANT_RATES = (1e-2,)
 # where the two mechanisms are beyond doubt
-SURELY_CLAMP = {"embedding_scale": 4.0, "learning_rate": 1e-2}
-SURELY_COMPLEMENT = {"embedding_scale": 0.0625, "learning_rate": 1e-2}
+SURE_RATE = 1e-2
+SURELY_CLAMP, SURELY_COMPLEMENT = 4.0, 0.0625
 
 
-def tasks(effort: Effort) -> list[Task]:
+class Quantity(StrEnum):
+    """What is shown of a cell; the first two are checked, too."""
+
+    CLAMP = "clamp"
+    COMPLEMENT = "complement"
+    FAILURE = "failure rate"
+    EMBEDDING_RMS = "rms of W_E"
+
+
+@dataclass(frozen=True)
+class CellPoint(Point):
+    """A quantity of one cell: mean over the seeds, and their range as low and high."""
+
+    variant: Variant = Variant.PLAIN
+    rate: float = 0.0
+    seeds: int = 0
+
+
+def tasks(effort: Effort) -> list[Task[TrainedNetwork]]:
     """Every variant over all scales; the plain one at every rate."""
     seeds = range(1 if effort is QUICK else 5 if effort is FULL else 2)
     if effort is QUICK:
-        cells = [("plain", scale, 1e-2) for scale in (0.0625, 4.0)]
+        cells = [(Variant.PLAIN, scale, SURE_RATE) for scale in (SURELY_COMPLEMENT, SURELY_CLAMP)]
         base = replace(BASE, steps=2_000)
     else:
         base = BASE
         cells = [
             (variant, scale, rate)
             for variant in VARIANTS
-            for scale, rate in product(SCALES, RATES if variant == "plain" else VARIANT_RATES)
+            for scale, rate in product(SCALES, RATES if variant is Variant.PLAIN else VARIANT_RATES)
         ]
     return [
         training_task(
@@ -60,65 +103,71 @@ def tasks(effort: Effort) -> list[Task]:
     ]
 
 
-def _variant(row: Row) -> str:
-    for name, recipe in VARIANTS.items():
-        if (row["tied"], row["bias"]) == (recipe.tied, recipe.bias):
-            return name
-    raise AssertionError("a row of another panel")
+def _variant(network: TrainedNetwork) -> Variant:
+    recipe = network.recipe
+    return next(
+        name for name, of in VARIANTS.items() if (of.tied, of.bias) == (recipe.tied, recipe.bias)
+    )
 
 
-def _share(row: Row, side: str) -> float:
-    units = row["units"]
-    return units[side] / sum(units[kind] for kind in ("clamp", "complement", "neither"))
+def _share(network: TrainedNetwork, side: Quantity) -> float:
+    units = mechanism(network).units
+    return (units.clamp if side is Quantity.CLAMP else units.complement) / units.all
 
 
-def checks(rows: Sequence[Row]) -> list[Check]:
+def checks(results: Sequence[TrainedNetwork]) -> list[Check]:
     """At a large W_E nine units of ten are clamp, at a small one complement."""
     made = []
-    for side, where in (("clamp", SURELY_CLAMP), ("complement", SURELY_COMPLEMENT)):
-        for row in rows:
-            if _variant(row) == "plain" and all(row[key] == at for key, at in where.items()):
-                label = f"share of {side} units, {where}, seed {row['seed']}"
-                made.append(lies_within(NAME, label, 1.0, _share(row, side), (0.9, 1.0)))
+    for side, scale in (
+        (Quantity.CLAMP, SURELY_CLAMP),
+        (Quantity.COMPLEMENT, SURELY_COMPLEMENT),
+    ):
+        for network in results:
+            recipe = network.recipe
+            where = (recipe.embedding_scale, recipe.learning_rate)
+            if _variant(network) is Variant.PLAIN and where == (scale, SURE_RATE):
+                at = {"scale": scale, "rate": SURE_RATE, "seed": recipe.seed}
+                label = f"share of {side} units, W_E at scale {scale:g}, seed {recipe.seed}"
+                share = _share(network, side)
+                made.append(lies_within(Which(NAME, side, at), label, 1.0, share, (0.9, 1.0)))
     return made
 
 
-def table(rows: Sequence[Row]) -> list[Point]:
+def table(results: Sequence[TrainedNetwork]) -> list[CellPoint]:
     """Per cell, mean over the seeds of the share of units of either kind, and the failure rate."""
+    cells: dict[tuple[Variant, float, float], list[TrainedNetwork]] = {}
+    for each in results:
+        if not each.diverged:
+            key = (_variant(each), each.recipe.learning_rate, each.recipe.embedding_scale)
+            cells.setdefault(key, []).append(each)
     made = []
-    keys = [(_variant(row), row["learning_rate"], row["embedding_scale"]) for row in rows]
-    for variant, rate, scale in dict.fromkeys(keys):
-        own = [
-            row
-            for row, key in zip(rows, keys, strict=True)
-            if key == (variant, rate, scale) and not row["diverged"]
-        ]
-        if not own:
-            continue
+    for (variant, rate, scale), own in cells.items():
+        failed = [behaviour(each).failure for each in own]
         for quantity, values in {
-            "clamp": [_share(row, "clamp") for row in own],
-            "complement": [_share(row, "complement") for row in own],
-            "failure rate": [row["failures"] / row["inputs"] for row in own],
-            "rms of W_E": [row["embedding_rms"] for row in own],
+            Quantity.CLAMP: [_share(each, Quantity.CLAMP) for each in own],
+            Quantity.COMPLEMENT: [_share(each, Quantity.COMPLEMENT) for each in own],
+            Quantity.FAILURE: [each.hits / each.trials for each in failed],
+            Quantity.EMBEDDING_RMS: [mechanism(each).embedding_rms for each in own],
         }.items():
             made.append(
-                Point(
-                    f"{variant}: {quantity}",
-                    f"rate {rate:g}",
-                    f"mean of {len(own)} seeds, range",
+                CellPoint(
+                    quantity,
+                    f"{variant}, rate {rate:g}",
+                    Kind.MEAN,
                     scale,
                     float(np.mean(values)),
                     min(values),
                     max(values),
-                    n=own[0]["n"],
-                    k=own[0]["k"],
-                    d=own[0]["d"],
+                    **sizes(own[0].recipe),
+                    variant=variant,
+                    rate=rate,
+                    seeds=len(own),
                 )
             )
     return made
 
 
-def figure(points: Sequence[Point]):
+def draw(points: Sequence[CellPoint]) -> Figure:
     """Left, the plain network over scale and rate; right, the variants over the scale."""
     from matplotlib.colors import LinearSegmentedColormap
 
@@ -128,14 +177,13 @@ def figure(points: Sequence[Point]):
     colours = LinearSegmentedColormap.from_list(
         "mechanism", [style.COLOURS[1], "#f2f2f2", style.COLOURS[0]]
     )
-    rows = {"plain": "plain", "tied": "tied $W_U$", "bias -1": "$b=-s$", "bias +1": "$b=+s$"}
 
-    def draw(axes, cells: list[tuple[str, str, str]], title: str) -> None:
-        for level, (variant, series, _) in enumerate(cells):
-            for clamp in select(points, axis=f"{variant}: clamp", series=series):
-                at = {"series": series, "x": clamp.x}
-                (other,) = select(points, axis=f"{variant}: complement", **at)
-                (failed,) = select(points, axis=f"{variant}: failure rate", **at)
+    def cells_of(axes: Axes, cells: list[tuple[Variant, float, str]], title: str) -> None:
+        for level, (variant, rate, _) in enumerate(cells):
+            for clamp in select(points, axis=Quantity.CLAMP, variant=variant, rate=rate):
+                at = {"variant": variant, "rate": rate, "x": clamp.x}
+                (other,) = select(points, axis=Quantity.COMPLEMENT, **at)
+                (failed,) = select(points, axis=Quantity.FAILURE, **at)
                 x = math.log2(clamp.x)
                 balance = clamp.y - other.y
                 axes.fill_between(
@@ -166,14 +214,14 @@ def figure(points: Sequence[Point]):
         axes.set_title(title)
         axes.grid(False)
 
-    rates = list(dict.fromkeys(p.series for p in points if p.axis == "plain: clamp"))
-    draw(left, [("plain", rate, rate.removeprefix("rate ")) for rate in rates], "learning rate")
-    variants = [
-        (variant, f"rate {VARIANT_RATES[0]:g}", rows[variant])
-        for variant in VARIANTS
-        if any(p.axis == f"{variant}: clamp" for p in points)
-    ]
-    draw(right, variants, f"start, at rate {VARIANT_RATES[0]:g}")
+    found = list(dict.fromkeys((p.variant, p.rate) for p in points))
+    plain = [(v, rate, f"{rate:g}") for v, rate in found if v is Variant.PLAIN]
+    cells_of(left, plain, "learning rate")
+    variants = [(v, rate, LABELS[v]) for v, rate in found if rate == VARIANT_RATES[0]]
+    cells_of(right, variants, f"start, at rate {VARIANT_RATES[0]:g}")
+    fig.supxlabel(
+        "in each cell: % of units clamp : complement, and below it the failure rate", fontsize=7
+    )
     return fig
 
 
@@ -183,13 +231,12 @@ def _fraction(scale: float) -> str:
 
 PANEL = Panel(
     NAME,
-    "Which mechanism training finds from a random start (n=512, d=h=64, k=3, c=2; 6,000 steps). In "
-    "each cell, the percentage of hidden units that are clamp : complement (blue : orange), and "
-    "below it the failure rate; means over the seeds, whose range is in the CSV. Left, over "
-    "the scale of W_E and the learning rate; right, with a tied readout and with b_in at minus or "
-    "plus the scale.",
+    "A large W_E at the start leads to clamp networks (blue), a small one to complement networks "
+    "(orange). Percentage of hidden units of either kind, and failure rate, after 6,000 steps "
+    "(n=512, d=h=64, k=3); means over the seeds. Left: over the scale of W_E and the rate. Right: "
+    "with a tied readout, and with b_in at minus or plus the scale.",
     tasks,
     checks,
     table,
-    figure,
+    draw,
 )

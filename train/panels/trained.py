@@ -1,42 +1,82 @@
-"""Panels' view of one trained network: the task that trains it, and its measures as points."""
+"""Panels' view of trained networks: the task that trains one, and its measures as points."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
 
-from simulate.jobs.checks import CONFIDENCE
-from simulate.jobs.intervals import Estimate
-from simulate.jobs.panel import DRAWN_CONFIDENCE, Point, Row
+import numpy as np
+
+from simulate.jobs.checks import CONFIDENCE, Size
+from simulate.jobs.intervals import DRAWN_CONFIDENCE, Estimate, Mean
+from simulate.jobs.table import Kind, Point, measured_point
 from simulate.jobs.tasks import Task
-from train.sweep import seconds, train_one
+from train.measures import Behaviour, Mechanism, TrainedNetwork, seconds, train_one
 from train.training.recipe import Recipe
 
-MEASURES = {"failure rate": "failure_rate", "total variation": "total_variation"}
+
+class Measure(StrEnum):
+    """What is measured of a trained network on fresh inputs."""
+
+    FAILURE = "failure rate"
+    TOTAL_VARIATION = "total variation"
+    KL = "KL"
+    SQUARED_ERROR = "squared error"
 
 
-def training_task(panel: str, name: str, recipe: Recipe) -> Task:
-    """Train by the recipe, whose seed decides everything; the row has the recipe's fields too."""
-    return Task(f"{panel}/{name}", train_one, plain_fields(recipe), seconds(recipe))
+def training_task(panel: str, name: str, recipe: Recipe) -> Task[TrainedNetwork]:
+    """Train by the recipe, whose seed decides everything."""
+    return Task(f"{panel}/{name}", train_one, {"recipe": recipe}, seconds(recipe))
 
 
-def plain_fields(recipe: Recipe) -> dict[str, Any]:
-    """The recipe's fields as JSON returns them."""
-    return {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in asdict(recipe).items()
-    }
+def behaviour(network: TrainedNetwork) -> Behaviour:
+    """Of a network that did not diverge."""
+    assert network.behaviour is not None
+    return network.behaviour
 
 
-def estimate(row: Row, measure: str, confidence: float = CONFIDENCE) -> Estimate:
-    """One of the MEASURES of a network, with its interval over fresh inputs."""
-    from train.record import estimates
+def mechanism(network: TrainedNetwork) -> Mechanism:
+    """Of a network that did not diverge."""
+    assert network.mechanism is not None
+    return network.mechanism
 
-    return estimates(row, confidence)[MEASURES[measure]]
+
+def estimate(network: TrainedNetwork, measure: Measure, confidence: float = CONFIDENCE) -> Estimate:
+    """One of the measures of a network, with its interval over fresh inputs."""
+    found = behaviour(network)
+    statistic = {
+        Measure.FAILURE: found.failure,
+        Measure.TOTAL_VARIATION: found.total_variation,
+        Measure.KL: found.kl,
+        Measure.SQUARED_ERROR: found.squared_error,
+    }[measure]
+    return statistic.at(confidence)
 
 
-def network_point(axis: str, series: str, x: float, measure: str, row: Row) -> Point:
+def sizes(recipe: Recipe) -> dict[str, int]:
+    """n, k and d, as a point has them."""
+    return {"n": recipe.n, "k": recipe.k, "d": recipe.d}
+
+
+def which(recipe: Recipe) -> Mapping[str, Size]:
+    """What tells the networks of a panel apart, for the ids of their checks."""
+    return {**sizes(recipe), "steps": recipe.steps, "seed": recipe.seed}
+
+
+def network_point(
+    axis: str, series: str, x: float, measure: Measure, network: TrainedNetwork, label: str = ""
+) -> Point:
     """A network's measure as a point with its 95 % interval and sizes."""
-    found = estimate(row, measure, DRAWN_CONFIDENCE)
-    sizes = {letter: row[letter] for letter in "nkd"}
-    return Point(axis, series, "trained", x, found.estimate, *found.interval, **sizes)
+    found = estimate(network, measure, DRAWN_CONFIDENCE)
+    return measured_point(axis, series, Kind.TRAINED, x, found, label, **sizes(network.recipe))
+
+
+def mean_point(
+    axis: str, series: str, x: float, values: Sequence[float], recipe: Recipe, label: str = ""
+) -> Point:
+    """Mean over networks of several seeds with its 95 % interval (Student t); none of one seed."""
+    if len(values) < 2:
+        mean = float(np.mean(values))
+        return Point(axis, series, Kind.MEAN, x, mean, label=label, **sizes(recipe))
+    found = Mean.of(np.array(values)).at(DRAWN_CONFIDENCE)
+    return measured_point(axis, series, Kind.MEAN, x, found, label, **sizes(recipe))

@@ -84,10 +84,14 @@ class TargetDivergence:
 
 @dataclass(frozen=True)
 class Outcomes:
-    """One number an input: total_variation in [0, 1], kl in nats, and whether it failed."""
+    """One number an input: total_variation in [0, 1], kl in nats, squared_error, failed or not.
+
+    squared_error: summed over all n outputs.
+    """
 
     total_variation: Float[Tensor, " inputs"]
     kl: Float[Tensor, " inputs"]
+    squared_error: Float[Tensor, " inputs"]
     failed: Bool[Tensor, " inputs"]
 
 
@@ -111,13 +115,16 @@ def outcomes(model: ToyNetwork, task: Task, inputs: int, generator: torch.Genera
     for start in range(0, inputs, at_once):
         batch = draw(task, min(at_once, inputs - start), generator)
         target = batch.target()
-        log_output = torch.log_softmax(model.logits(batch), dim=1).gather(1, batch.tokens)
+        every_log = torch.log_softmax(model.logits(batch), dim=1)
+        log_output = every_log.gather(1, batch.tokens)
         output = log_output.exp()
+        others = every_log.exp().scatter_(1, batch.tokens, 0.0)
         blocks.append(
             (
                 # both distributions have mass 1, so TV is what the members lack
                 (target - output).clamp_(min=0).sum(dim=1),
                 (torch.special.xlogy(target, target) - target * log_output).sum(dim=1),
+                (target - output).square().sum(dim=1) + others.square().sum(dim=1),
                 output.sum(dim=1) < threshold,
             )
         )
