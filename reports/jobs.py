@@ -1,30 +1,18 @@
-"""The jobs whose results the report rests on, and the files that each leaves.
+"""The jobs whose results the report rests on.
 
-A job is declared once: `reports.reproduce` runs it from here, the ledger reads its files by the
-types given here, and the report says from here how to make what is missing.
+Each is declared here and nowhere else: `reports.reproduce` runs them from here, and the report says
+from here how to make what is missing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
 
-import msgspec
-
-from simulate.jobs import folder
-from simulate.jobs.checks import Verdict
-from simulate.jobs.figure import FigureEntry
-from simulate.jobs.output import RunRecord
-from simulate.jobs.table import Point, from_csv
+from simulate.jobs.folder import RUN
 from simulate.scaling import Scaling
-from train.certify import RECORD
 from train.study import Study
 from train.survey import Survey
-
-T = TypeVar("T")
-P = TypeVar("P", bound=Point)
 
 
 @dataclass(frozen=True)
@@ -56,46 +44,7 @@ class Job:
 
     def ended(self, results: Path) -> bool:
         """Whether its results are there: run.json is what a job writes last."""
-        return (results / self.folder / folder.RUN).is_file()
-
-
-@dataclass(frozen=True)
-class Document(Generic[T]):
-    """A file that a job leaves, and how to read it."""
-
-    job: Job
-    name: str
-    read: Callable[[bytes], T]
-
-    @property
-    def file(self) -> str:
-        """Its path below the folder of all results."""
-        return f"{self.job.folder}/{self.name}"
-
-
-def record(job: Job, name: str, kind: type[T]) -> Document[T]:
-    """A JSON file that holds one dataclass, or a list of them."""
-    return Document(job, name, lambda content: msgspec.json.decode(content, type=kind))
-
-
-def table(job: Job, figure: str, row: type[P] = Point) -> Document[list[P]]:  # type: ignore[assignment]
-    """The CSV of a figure, whose rows are of that kind."""
-    return Document(job, f"{figure}.csv", lambda content: from_csv(content.decode(), row))
-
-
-def run(job: Job) -> Document[RunRecord]:
-    """How the job was run; it is written last."""
-    return record(job, folder.RUN, RunRecord)
-
-
-def verdict(job: Job) -> Document[Verdict]:
-    """The checks of a job, and whether all passed."""
-    return record(job, folder.VERDICT, Verdict)
-
-
-def figures(job: Job) -> Document[list[FigureEntry]]:
-    """The figures of a job."""
-    return record(job, folder.FIGURES, list[FigureEntry])
+        return (results / self.folder / RUN).is_file()
 
 
 QUICK = ("--quick",)

@@ -8,14 +8,14 @@ here but comparisons, and prose takes its figures from the numbers, so that none
 from __future__ import annotations
 
 import math
-import os.path
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from reports.jobs import JOBS, Document, Job, verdict
+from reports.documents import Document, verdict
+from reports.jobs import JOBS, Job
 from reports.results import Figure, MissingResult, Results
 from reports.traced import Path, Unmeasured, located
 from simulate.jobs.checks import Check, Which
@@ -117,6 +117,29 @@ class Finding:
     scope: str = ""
 
 
+@dataclass(frozen=True)
+class Checks:
+    """Some checks of a job: all, or those of a panel, of a quantity in it, and at sizes that fit."""
+
+    job: Job
+    panel: str = ""
+    quantity: str = ""
+    fits: Callable[[Check], bool] = lambda check: True
+
+    @property
+    def place(self) -> list[str]:
+        """Where they stand, for people."""
+        return ["checks", "/".join(filter(None, [self.panel, self.quantity]))]
+
+    def hold(self, check: Check) -> bool:
+        """Whether a check is one of them."""
+        return (
+            self.panel in ("", check.panel)
+            and self.quantity in ("", check.quantity)
+            and self.fits(check)
+        )
+
+
 class Evidence:
     """Reads numbers for one claim, and keeps what was found and which jobs' results are missing.
 
@@ -195,7 +218,7 @@ class Evidence:
 
     def check(self, label: str, job: Job, which: Which, style: str = ".4g") -> Number:
         """What a check observed, with the interval that had to hold the prediction."""
-        checks = self._checks(job, lambda check: check.id == which.id)
+        checks = self._checks(Checks(job, fits=lambda check: check.id == which.id))
         if not checks:
             return NOTHING
         ((at, check),) = checks
@@ -205,32 +228,24 @@ class Evidence:
         observed = self._measured(check.observed)
         return Number(observed, *check.interval)
 
-    def passed(
-        self, label: str, job: Job, fits: Callable[[Check], bool] = lambda check: True
-    ) -> Passed:
-        """How many of a job's checks that fit passed."""
-        checks = self._checks(job, fits)
+    def passed(self, label: str, wanted: Checks) -> Passed:
+        """How many of the checks passed."""
+        checks = self._checks(wanted)
         value = Passed(sum(check.passed for _, check in checks), len(checks))
         if checks:
             text = f"{value.passed} of {value.total}"
             parts = [("checks", at) for at, _ in checks]
-            self._add(label, text, value, verdict(job), parts, ["checks", _common(checks)])
+            self._add(label, text, value, verdict(wanted.job), parts, wanted.place)
         return value
 
     def observed(
-        self,
-        label: str,
-        job: Job,
-        fits: Callable[[Check], bool],
-        style: str = ".3g",
-        of: str = "networks",
+        self, label: str, wanted: Checks, style: str = ".3g", of: str = "networks"
     ) -> Range:
-        """Smallest and largest that a job's checks that fit observed."""
-        checks = self._checks(job, fits)
+        """Smallest and largest that the checks observed."""
+        checks = self._checks(wanted)
         values = [float(self._measured(check.observed)) for _, check in checks]
         parts = [("checks", at) for at, _ in checks]
-        place = ["checks", _common(checks)]
-        return self._range(label, verdict(job), parts, values, style, of, place)
+        return self._range(label, verdict(wanted.job), parts, values, style, of, wanted.place)
 
     def _part(self, document: Document[T], get: Callable[[T], V]) -> tuple[V, Path] | None:
         try:
@@ -251,14 +266,14 @@ class Evidence:
             self.missing[table.job] = None
         return found
 
-    def _checks(self, job: Job, fits: Callable[[Check], bool]) -> list[tuple[int, Check]]:
+    def _checks(self, wanted: Checks) -> list[tuple[int, Check]]:
         try:
-            checks = self._results.read(verdict(job)).checks
+            checks = self._results.read(verdict(wanted.job)).checks
         except MissingResult:
             checks = []
-        found = [(at, check) for at, check in enumerate(checks) if fits(check)]
-        if not found:
-            self.missing[job] = None
+        found = [(at, check) for at, check in enumerate(checks) if wanted.hold(check)]
+        if not found:  # or the job ran with other panels or at another effort
+            self.missing[wanted.job] = None
         return found
 
     def _measured(self, value: float | None) -> Number:
@@ -295,11 +310,6 @@ class Evidence:
     ) -> None:
         where = " > ".join([document.file, *map(str, place)])
         self.found.append(Found(label, text, value, document, parts, where))
-
-
-def _common(checks: Sequence[tuple[int, Check]]) -> str:
-    """What the ids of some checks have in common."""
-    return os.path.commonprefix([check.id for _, check in checks]).rpartition("/")[0] or "all"
 
 
 Rule = Callable[[Evidence], Finding]

@@ -44,7 +44,9 @@ class Reproduce:
             print(f"{job.folder}: {' '.join(['python', *arguments])}", file=sys.stderr)
             code = subprocess.run([sys.executable, *arguments], check=False).returncode
             # a failed check is a result, which the report will tell
-            if code != command_line.DONE and not (code == command_line.CHECK_FAILED and job.checked):
+            if code != command_line.DONE and not (
+                code == command_line.CHECK_FAILED and job.checked
+            ):
                 return code
         return command_line.DONE
 

@@ -9,7 +9,8 @@ from typing import TypeVar, cast
 
 import msgspec
 
-from reports.jobs import JOBS, Document, Job, figures, run
+from reports.documents import Document, figures, run
+from reports.jobs import JOBS, Job
 from theory.domain import DomainError
 
 T = TypeVar("T")
