@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from simulate.jobs.table import Named
 from simulate.network import Alpha, Tokens
 from theory.domain import DomainError, check_integer
 
@@ -54,10 +55,18 @@ def random_tight_frame(rng: np.random.Generator, n: int, d: int) -> Embedding:
     return np.sqrt(2.0 / d) * np.concatenate([np.cos(turn)[places], np.sin(turn)[places]], axis=1)
 
 
-CODES: dict[str, Callable[[np.random.Generator, int, int], np.ndarray]] = {
-    "signs": random_signs,
-    "directions": random_directions,
-    "tight frame": random_tight_frame,
+class DenseCode(Named):
+    """A way to draw n unit vectors in d dimensions."""
+
+    SIGNS = "signs", "random signs"
+    DIRECTIONS = "directions", "random directions"
+    TIGHT_FRAME = "tight_frame", "tight frame"
+
+
+CODES: dict[DenseCode, Callable[[np.random.Generator, int, int], np.ndarray]] = {
+    DenseCode.SIGNS: random_signs,
+    DenseCode.DIRECTIONS: random_directions,
+    DenseCode.TIGHT_FRAME: random_tight_frame,
 }
 
 

@@ -15,6 +15,7 @@ from itertools import combinations
 import numpy as np
 from jaxtyping import Bool, Int
 
+from simulate.jobs.table import Named
 from simulate.kernels import PackedHashes
 from simulate.sampling import random_hashes
 from theory.domain import DomainError, check_code, check_integer
@@ -235,11 +236,21 @@ def searched_hashes(
     return improved_hashes(rng, greedy_hashes(rng, n, d, m), sweeps)
 
 
-DESIGNS: dict[str, Callable[..., Bool[np.ndarray, "n d"]]] = {
-    "random": random_hashes,
-    "balanced": balanced_hashes,
-    "greedy": greedy_hashes,
-    "local search": searched_hashes,
+class Design(Named):
+    """How masks are found; all but the last by DESIGNS, that by `zero_error_hashes`."""
+
+    RANDOM = "random"
+    BALANCED = "balanced"
+    GREEDY = "greedy"
+    SEARCH = "local_search", "local search"
+    ZERO_ERROR = "zero_error", "zero error"
+
+
+DESIGNS: dict[Design, Callable[..., Bool[np.ndarray, "n d"]]] = {
+    Design.RANDOM: random_hashes,
+    Design.BALANCED: balanced_hashes,
+    Design.GREEDY: greedy_hashes,
+    Design.SEARCH: searched_hashes,
 }
 """Families of n masks of m bits out of d, drawn by (rng, n, d, m)."""
 

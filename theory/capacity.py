@@ -6,50 +6,33 @@ tokens fails with probability at most epsilon; k = 0 where even one token fails 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
-
-from theory import dense_codes, false_positives, pseudo_inverse
+from theory.codes import Capacity, largest_fitting
+from theory.dense_codes import THRESHOLDED_SIGNS
 from theory.domain import check_integer
+from theory.fixed_weight import FIXED_WEIGHT
 from theory.moment_curve import radon_width
+from theory.pseudo_inverse import PSEUDO_INVERSE
 from theory.search import first_true
-from theory.width import check_epsilon, information_width, optimal_hashes_for_failure
+from theory.width import check_epsilon, information_width
 
-
-@dataclass(frozen=True)
-class Capacity:
-    """The largest k, the best hash bits m where there are hashes, and P_fail at that k."""
-
-    k: int
-    m: int | None = None
-    failure_probability: float | None = None
+__all__ = [
+    "Capacity",
+    "bloom",
+    "information_limit",
+    "linear_readout_limit",
+    "pseudo_inverse_readout",
+    "thresholded_jl",
+]
 
 
 def bloom(n: int, d: int, epsilon: float) -> Capacity:
     """Exact: random hashes of constant weight at the best m."""
-    check_integer("n", n, 1)
-
-    def log_failure(k: int) -> float:
-        m = optimal_hashes_for_failure(n, k, d)
-        return false_positives.log_failure_probability(n, k, d, m)
-
-    k = _largest(n, d, epsilon, lambda k, log_epsilon: log_failure(k) <= log_epsilon)
-    if k == 0:
-        return Capacity(0)
-    m = optimal_hashes_for_failure(n, k, d)
-    return Capacity(k, m, false_positives.failure_probability(n, k, d, m))
+    return FIXED_WEIGHT.capacity(n, d, epsilon)
 
 
 def pseudo_inverse_readout(n: int, d: int, epsilon: float) -> Capacity:
     """Exact: a random W_U and, of every input, the shortest residual with its members' logits 1."""
-
-    def fits(k: int, log_epsilon: float) -> bool:
-        return k <= d and pseudo_inverse.log_failure_probability(n, k, d) <= log_epsilon
-
-    check_integer("n", n, 1)
-    k = _largest(n, d, epsilon, fits)
-    return Capacity(k, None, pseudo_inverse.failure_probability(n, k, d)) if k else Capacity(0)
+    return PSEUDO_INVERSE.capacity(n, d, epsilon)
 
 
 def thresholded_jl(n: int, d: int, epsilon: float) -> Capacity:
@@ -57,13 +40,8 @@ def thresholded_jl(n: int, d: int, epsilon: float) -> Capacity:
 
     `failure_probability` is the upper bound that proves it. Hidden width n.
     """
-
-    def bound(k: int) -> float:
-        cut = dense_codes.best_cut(n, k, d)
-        return dense_codes.log_thresholded_failure_bound(n, k, d, cut)
-
-    k = _largest(n, d, epsilon, lambda k, log_epsilon: bound(k) <= log_epsilon)
-    return Capacity(k, None, math.exp(bound(k))) if k else Capacity(0)
+    found = THRESHOLDED_SIGNS.capacity(n, d, epsilon)
+    return Capacity(found.k, None, found.failure_probability)
 
 
 def linear_readout_limit(n: int, d: int) -> Capacity:
@@ -85,20 +63,6 @@ def information_limit(n: int, d: int, epsilon: float) -> Capacity:
     half = check_integer("n", n, 1) // 2
     if half == 0:
         return Capacity(n)
-    k = _largest(half, d, epsilon, lambda k, _: information_width(n, k, epsilon) <= d)
+    check_epsilon(epsilon)
+    k = largest_fitting(half, d, epsilon, lambda k: information_width(n, k, epsilon) <= d)
     return Capacity(n if k == half else k)
-
-
-def _largest(n: int, d: int, epsilon: float, fits: Callable[[int, float], bool]) -> int:
-    """The largest k <= n such that it and all smaller ones fit.
-
-    Up to n/2 what fits is taken to end somewhere for good. Beyond, few non-members may fit again.
-    """
-    check_integer("d", d, 1)
-    log_epsilon = math.log(check_epsilon(epsilon))
-    guess = round(math.log(2.0) * d / max(1.0, math.log2(n / epsilon)))
-    half = max(1, n // 2)
-    k = first_true(lambda k: k > half or not fits(k, log_epsilon), min(guess, half)) - 1
-    while half <= k < n and fits(k + 1, log_epsilon):
-        k += 1
-    return k

@@ -10,19 +10,17 @@ logits differ, and each token needs an output bias of its own, -beta |S_i|.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
-from collections.abc import Callable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
+from theory.codes import Scheme, log_ratio, non_members
 from theory.domain import check_code, check_integer, check_real, check_sizes, check_task
 from theory.large_deviations import best_density
-from theory.width import Code, check_epsilon, log_ratio, refined_width_law
-
-# ln of the smallest probability whose square is still negligible beside it in a double
-_LOG_TINY = math.log(1e-200)
+from theory.logarithms import Floats, log_mean, log_some
+from theory.search import lowest_of_valley
+from theory.width import Code, check_epsilon
 
 
 class BernoulliCode(NamedTuple):
@@ -59,36 +57,18 @@ def bernoulli_failure_probability(n: int, k: int, d: int, rho: float) -> float:
 
 
 def optimal_density_for_failure(n: int, k: int, d: int) -> float:
-    """Exact, to 1e-5 relative: the rho that minimises P_fail, where that is below 0.9.
-
-    FPR is least at 1/(k+1), P_fail at that or a little more.
-    """
-    from scipy.optimize import minimize_scalar
-
-    n, k = check_task(n, k)
-    first_guess = 1.0 / (k + 1)
-    found = minimize_scalar(
-        lambda rho: log_bernoulli_failure_probability(n, k, d, rho),
-        bounds=(0.5 * first_guess, min(3.0 * first_guess, 0.99)),
-        method="bounded",
-        options={"xatol": 1e-6 * first_guess},
-    )
-    return float(found.x)
+    """Exact, to 1e-5 relative: the rho that minimises P_fail, where that is below 0.9."""
+    return INDEPENDENT.best_parameter(n, k, d)
 
 
 def smallest_bernoulli_width(n: int, k: int, epsilon: float) -> BernoulliCode:
     """Exact: the smallest d for which some rho gives P_fail <= epsilon, with its best rho.
 
-    One bit more at the same rho only takes false positives away, so the width is bisected.
     Raises DomainError outside 1 <= k < n, 0 < epsilon <= 1/2.
     """
-    target = _log_target(epsilon)
-    high = bernoulli_width(n, k, epsilon)  # E#FP meets epsilon there, and P_fail with it
-    log_failure = _remembered(
-        lambda d: log_bernoulli_failure_probability(n, k, d, optimal_density_for_failure(n, k, d))
-    )
-    d = 1 + bisect_left(range(1, high), True, key=lambda d: log_failure(d) <= target)
-    return BernoulliCode(d, optimal_density_for_failure(n, k, d), math.exp(log_failure(d)))
+    non_members(n, k)
+    found = INDEPENDENT.smallest_width(n, k, epsilon)
+    return BernoulliCode(found.width, found.parameter, found.failure_probability)
 
 
 def bernoulli_width(n: int, k: int, epsilon: float) -> int:
@@ -175,19 +155,8 @@ def with_replacement_failure_probability(n: int, k: int, d: int, m: int) -> floa
 
 
 def optimal_draws_for_failure(n: int, k: int, d: int) -> int:
-    """Exact: the m in 1..d that minimises P_fail with replacement, where that is below 0.9.
-
-    Found by descent from the best density of `with_replacement_exponent`.
-    """
-    n, k = check_task(n, k)
-    k, d, _ = check_code(k, d, 1)
-    log_failure = _remembered(lambda m: log_with_replacement_failure_probability(n, k, d, m))
-    m = min(max(round(with_replacement_exponent(k)[0] * d), 1), d)
-    while m > 1 and log_failure(m - 1) <= log_failure(m):
-        m -= 1
-    while m < d and log_failure(m + 1) < log_failure(m):
-        m += 1
-    return m
+    """Exact: the m >= 1 that minimises P_fail with replacement, where that is below 0.9."""
+    return WITH_REPLACEMENT.best_parameter(n, k, d)
 
 
 def smallest_with_replacement_width(n: int, k: int, epsilon: float) -> Code:
@@ -195,18 +164,9 @@ def smallest_with_replacement_width(n: int, k: int, epsilon: float) -> Code:
 
     Raises DomainError outside 1 <= k < n, 0 < epsilon <= 1/2.
     """
-    target = _log_target(epsilon)
-
-    @_remembered
-    def log_failure(d: int) -> float:
-        m = optimal_draws_for_failure(n, k, d)
-        return log_with_replacement_failure_probability(n, k, d, m)
-
-    high = math.ceil(refined_width_law(n, k, epsilon))
-    while log_failure(high) > target:
-        high += 1 + high // 8
-    d = 1 + bisect_left(range(1, high), True, key=lambda d: log_failure(d) <= target)
-    return Code(d, optimal_draws_for_failure(n, k, d), math.exp(log_failure(d)))
+    non_members(n, k)
+    found = WITH_REPLACEMENT.smallest_width(n, k, epsilon)
+    return Code(found.width, found.parameter, found.failure_probability)
 
 
 @lru_cache(maxsize=64)
@@ -251,24 +211,61 @@ def _log_drawn_inside(d: int, m: int) -> np.ndarray:
         return m * np.log(np.arange(d + 1) / d)
 
 
-def _log_failure(non_members: int, log_law: np.ndarray, log_coverage: np.ndarray) -> float:
+def _log_failure(non_members: int, log_law: Floats, log_coverage: Floats) -> float:
     """ln of the mean over the union's law of 1 - (1 - f(W))^N, nats, given ln f(w) at w = 0..d."""
-    from scipy.special import logsumexp
-
-    if non_members == 0:
-        return -math.inf
-    with np.errstate(divide="ignore"):
-        log_given = np.log(-np.expm1(non_members * np.log1p(-np.exp(log_coverage))))
-    rare = log_coverage < _LOG_TINY
-    log_given[rare] = math.log(non_members) + log_coverage[rare]
-    return min(0.0, float(logsumexp(log_law + log_given)))
+    return min(0.0, log_mean(log_law, log_some(non_members, log_coverage)))
 
 
-def _log_target(epsilon: float) -> float:
-    """ln epsilon; above one half the best m or rho may be lost in rounding."""
-    check_real("epsilon", epsilon, 0.0, math.nextafter(0.5, 1.0))
-    return math.log(epsilon)
+class WithReplacement(Scheme[int]):
+    """m uniform draws a token, some of which may coincide: ordinary Bloom filters. Exact."""
+
+    name: ClassVar[str] = "with-replacement"
+
+    def log_failure(self, n: int, k: int, d: int, parameter: int) -> float:
+        return log_with_replacement_failure_probability(n, k, d, parameter)
+
+    def best_parameter(self, n: int, k: int, d: int) -> int:
+        """Found by descent from the best density of `with_replacement_exponent`; P_fail < 0.9."""
+        n, k = check_task(n, k)
+        k, d, _ = check_code(k, d, 1)
+        guess = round(with_replacement_exponent(k)[0] * d)
+        return lowest_of_valley(lambda m: self.log_failure(n, k, d, m), guess, d)
+
+    def likely_width(self, n: int, k: int, epsilon: float) -> float:
+        """At which E#FP meets epsilon by the exact exponent."""
+        return log_ratio(n, k, epsilon) / with_replacement_exponent(k)[1]
 
 
-def _remembered(function: Callable[[int], float]) -> Callable[[int], float]:
-    return lru_cache(maxsize=None)(function)
+class Independent(Scheme[float]):
+    """Every bit owned with probability rho, independently of all others. Exact."""
+
+    name: ClassVar[str] = "independent"
+    parameter: ClassVar[str | None] = "density"
+
+    def log_failure(self, n: int, k: int, d: int, parameter: float) -> float:
+        return log_bernoulli_failure_probability(n, k, d, parameter)
+
+    def best_parameter(self, n: int, k: int, d: int) -> float:
+        """To 1e-5 relative, where P_fail is below 0.9.
+
+        The FPR is least at rho = 1/(k+1), P_fail at that or a little more.
+        """
+        from scipy.optimize import minimize_scalar
+
+        n, k = check_task(n, k)
+        first_guess = 1.0 / (k + 1)
+        found = minimize_scalar(
+            lambda rho: self.log_failure(n, k, d, rho),
+            bounds=(0.5 * first_guess, min(3.0 * first_guess, 0.99)),
+            method="bounded",
+            options={"xatol": 1e-6 * first_guess},
+        )
+        return float(found.x)
+
+    def likely_width(self, n: int, k: int, epsilon: float) -> float:
+        """At which E#FP meets epsilon, and P_fail with it."""
+        return bernoulli_width(n, k, epsilon)
+
+
+WITH_REPLACEMENT = WithReplacement()
+INDEPENDENT = Independent()

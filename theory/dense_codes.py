@@ -21,11 +21,13 @@ directly and not through a residual stream of width d; the Bloom filter has hidd
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
 
+from theory.codes import Scheme
 from theory.domain import check_code, check_integer, check_real, check_task
+from theory.logarithms import log_some
 from theory.search import first_true
 
 # probabilities below are summed from their terms' logarithms
@@ -312,7 +314,7 @@ def log_thresholded_failure_bound(n: int, k: int, d: int, cut: int | None = None
     missed = math.log(k) + log_thresholded_false_negative_rate(k, d, cut)
     if n == k:
         return min(0.0, missed)
-    some = _log_any(n - k, log_thresholded_false_positive_rate(k, d, cut))
+    some = float(log_some(n - k, log_thresholded_false_positive_rate(k, d, cut)))
     return min(0.0, float(np.logaddexp(some, missed)))
 
 
@@ -368,12 +370,7 @@ def thresholded_width(n: int, k: int, epsilon: float) -> int:
     Upper bound on the width that P_fail <= epsilon takes. Hidden width n. The bound wavers with
     d mod 4, in whose classes it falls: each is bisected. Cost: tens of milliseconds.
     """
-    n, k, log_epsilon = _check_width(n, k, epsilon)
-
-    def suffices(d: int) -> bool:
-        return log_thresholded_failure_bound(n, k, d) <= log_epsilon
-
-    return _least_in_classes(4, suffices)
+    return HALF_THRESHOLD.smallest_width(n, k, epsilon).width
 
 
 def best_thresholded_width(n: int, k: int, epsilon: float) -> int:
@@ -383,12 +380,7 @@ def best_thresholded_width(n: int, k: int, epsilon: float) -> int:
     0.001 the width is 575 in place of 721. As epsilon -> 0 the threshold falls towards about
     1/(1 + sqrt(1 - 1/k)). Bisected by classes of d mod 2, in which the bound falls.
     """
-    n, k, log_epsilon = _check_width(n, k, epsilon)
-
-    def suffices(d: int) -> bool:
-        return log_thresholded_failure_bound(n, k, d, best_cut(n, k, d)) <= log_epsilon
-
-    return _least_in_classes(2, suffices)
+    return THRESHOLDED_SIGNS.smallest_width(n, k, epsilon).width
 
 
 def sufficient_thresholded_width(n: int, k: int, epsilon: float, c: float = 1.0) -> int:
@@ -412,15 +404,6 @@ def threshold_slope(k: int) -> float:
     check_integer("k", k, 1)
     u = 0.5 / k
     return -0.5 * k * ((1.0 + u) * math.log1p(u) + (1.0 - u) * math.log1p(-u))
-
-
-def _log_any(count: int, log_rate: float) -> float:
-    """ln(1 - (1 - rate)^count), nats, for independent events of one rate."""
-    if log_rate == 0.0:
-        return 0.0
-    if log_rate < math.log(_LEAST_PROBABILITY):
-        return math.log(count) + log_rate
-    return math.log(-math.expm1(count * math.log1p(-math.exp(log_rate))))
 
 
 def _log_upper_tail(trials: int, at_least: int) -> float:
@@ -448,15 +431,6 @@ def _log_upper_tail(trials: int, at_least: int) -> float:
     return float(leading - trials * math.log(2.0) + math.log1p(ratios.sum()))
 
 
-def _least_in_classes(period: int, suffices: Callable[[int], bool]) -> int:
-    """The least positive integer that suffices, where all larger of its class mod `period` do."""
-
-    def least(remainder: int) -> int:
-        return period * first_true(lambda i: suffices(period * i + remainder), 0, 0) + remainder
-
-    return min(map(least, range(1, period + 1)))
-
-
 def _check_dense(n: int, k: int, d: int) -> tuple[int, int, int]:
     return *check_task(n, k), check_integer("d", d, 1)
 
@@ -466,6 +440,34 @@ def _check_cut(k: int, d: int, cut: int | None) -> tuple[int, int, int]:
     return k, d, half_cut(d) if cut is None else check_integer("cut", cut, 1, d, "d")
 
 
-def _check_width(n: int, k: int, epsilon: float) -> tuple[int, int, float]:
-    n, k = check_task(n, k)
-    return n, k, math.log(check_real("epsilon", epsilon, 0.0, 1.0))
+class HalfThreshold(Scheme[int]):
+    """Random signs, alpha = 1, each token with the threshold 1/2. Upper bound on P_fail."""
+
+    name: ClassVar[str] = "signs, threshold 1/2"
+    kind: ClassVar[str] = "upper bound"
+    parameter: ClassVar[str | None] = "cut"
+    classes: ClassVar[int] = 4
+    largest_epsilon: ClassVar[float] = 1.0
+
+    def log_failure(self, n: int, k: int, d: int, parameter: int) -> float:
+        return log_thresholded_failure_bound(n, k, d, parameter)
+
+    def best_parameter(self, n: int, k: int, d: int) -> int:
+        return half_cut(d)
+
+    def likely_width(self, n: int, k: int, epsilon: float) -> float:
+        return 8.0 * k * (math.log(n) - math.log(epsilon))
+
+
+class ThresholdedSigns(HalfThreshold):
+    """Random signs, alpha = 1, each token with the best threshold. Upper bound on P_fail."""
+
+    name: ClassVar[str] = "signs, best threshold"
+    classes: ClassVar[int] = 2
+
+    def best_parameter(self, n: int, k: int, d: int) -> int:
+        return best_cut(n, k, d)
+
+
+HALF_THRESHOLD = HalfThreshold()
+THRESHOLDED_SIGNS = ThresholdedSigns()

@@ -12,6 +12,7 @@ import math
 import numpy as np
 
 from theory.domain import DomainError, check_code, check_real, check_sizes
+from theory.logarithms import log_some
 from theory.union_size import (
     fill_probability,
     log_coverage,
@@ -20,8 +21,6 @@ from theory.union_size import (
     union_size_law,
 )
 
-# ln of the smallest probability whose square is still negligible beside it in a double
-_LOG_TINY = math.log(1e-200)
 # terms this many nats below the largest do not reach a double's last digit
 _NEGLIGIBLE = 45.0
 _MOST_TILTS = 100
@@ -77,13 +76,7 @@ def false_positive_rate(k: int, d: int, m: int) -> float:
 def log_failure_given_union(n: int, k: int, d: int, m: int) -> np.ndarray:
     """Exact: ln P(some false positive | W = w) = ln(1 - (1 - f(w))^N), nats, for w = m..d."""
     n, k, d, m = check_sizes(n, k, d, m)
-    non_members = float(n - k)
-    log_f = log_coverage(d, m)
-    if non_members == 0:
-        return np.full_like(log_f, -math.inf)
-    with np.errstate(divide="ignore"):
-        log_failure = np.log(-np.expm1(non_members * np.log1p(-np.exp(log_f))))
-    return np.where(log_f < _LOG_TINY, math.log(non_members) + log_f, log_failure)
+    return log_some(n - k, log_coverage(d, m))
 
 
 def log_failure_probability(n: int, k: int, d: int, m: int) -> float:
@@ -145,10 +138,7 @@ def expected_false_positives(n: int, k: int, d: int, m: int) -> float:
 def independent_failure_probability(n: int, k: int, d: int, m: int) -> float:
     """Upper bound: P_fail <= 1 - (1 - FPR)^N, what independent false positives would give."""
     n, k, d, m = check_sizes(n, k, d, m)
-    rate = false_positive_rate(k, d, m)
-    if n == k:
-        return 0.0
-    return 1.0 if rate == 1.0 else -math.expm1((n - k) * math.log1p(-rate))
+    return math.exp(float(log_some(n - k, log_false_positive_rate(k, d, m))))
 
 
 def false_positive_count_law(n: int, k: int, d: int, m: int, counts: np.ndarray) -> np.ndarray:

@@ -16,16 +16,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import cache
+from typing import ClassVar
 
 import numpy as np
 
-from theory.domain import DomainError, check_integer, check_real, check_task
-from theory.search import first_true
+from theory.codes import Scheme, log_ratio
+from theory.domain import DomainError, check_integer, check_task
+from theory.logarithms import log_some
 
 # terms this many nats below the largest do not reach a double's last digit
 _NEGLIGIBLE = 50.0
-# ln of the smallest probability whose square is still negligible beside it in a double
-_LOG_TINY = math.log(1e-200)
 _COARSE = 1024
 _PANELS, _NODES = 48, 16
 
@@ -63,13 +63,7 @@ def log_failure_given_norm(n: int, k: int, inverse_norm: np.ndarray) -> np.ndarr
     from scipy.special import log_ndtr
 
     n, k = check_task(n, k)
-    non_members = float(n - k)
-    log_tail = log_ndtr(-inverse_norm)
-    with np.errstate(divide="ignore"):
-        # ln(1 - e^y), y = N ln(1 - Q), by the digits of whichever is small
-        y = non_members * log_ndtr(inverse_norm)
-        log_failure = np.where(y > -1.0, np.log(-np.expm1(y)), np.log1p(-np.exp(y)))
-        return np.where(log_tail < _LOG_TINY, np.log(non_members) + log_tail, log_failure)
+    return log_some(n - k, log_ndtr(-inverse_norm), log_ndtr(inverse_norm))
 
 
 def log_failure_probability(n: int, k: int, d: int) -> float:
@@ -96,15 +90,10 @@ def failure_probability(n: int, k: int, d: int) -> float:
 def smallest_width(n: int, k: int, epsilon: float) -> int:
     """Exact: the smallest d >= k with P_fail <= epsilon; k where n = k.
 
-    P_fail falls with d (1/|h| grows with nu), so d is searched around `refined_width_law`.
-    Raises DomainError outside 1 <= k <= n, 0 < epsilon < 1.
+    P_fail falls with d (1/|h| grows with nu). Raises DomainError outside 1 <= k <= n,
+    0 < epsilon < 1.
     """
-    n, k = check_task(n, k)
-    target = math.log(check_real("epsilon", epsilon, 0.0, 1.0))
-    if n == k:
-        return k
-    guess = round(refined_width_law(n, k, epsilon))
-    return first_true(lambda d: log_failure_probability(n, k, d) <= target, guess, k)
+    return PSEUDO_INVERSE.smallest_width(n, k, epsilon).width
 
 
 def upper_bound(n: int, k: int, d: int) -> float:
@@ -119,7 +108,7 @@ def sufficient_width(n: int, k: int, epsilon: float) -> float:
 
     At most k - 1 + (2k+1) ln(N/(2 epsilon)) where epsilon <= N/2. Raises DomainError where n = k.
     """
-    return k - 1 - (_log_ratio(n, k, epsilon) - math.log(2.0)) / failure_slope(k)
+    return k - 1 - (log_ratio(n, k, epsilon) - math.log(2.0)) / failure_slope(k)
 
 
 def width_law(n: int, k: int, epsilon: float) -> float:
@@ -127,7 +116,7 @@ def width_law(n: int, k: int, epsilon: float) -> float:
 
     A Bloom filter's is k ln(N/epsilon) / (ln 2)^2. High at finite width: see `refined_width_law`.
     """
-    return k + (2 * k + 1) * _log_ratio(n, k, epsilon)
+    return k + (2 * k + 1) * log_ratio(n, k, epsilon)
 
 
 def refined_width_law(n: int, k: int, epsilon: float) -> float:
@@ -138,9 +127,9 @@ def refined_width_law(n: int, k: int, epsilon: float) -> float:
     """
     from scipy.special import wrightomega  # W(e^z), where e^z may overflow
 
-    log_ratio = _log_ratio(n, k, epsilon)
+    ratio = log_ratio(n, k, epsilon)
     a = -2.0 * failure_slope(k)
-    log_argument = math.log(a * (k + 1) / (2.0 * math.pi)) + 2.0 * log_ratio
+    log_argument = math.log(a * (k + 1) / (2.0 * math.pi)) + 2.0 * ratio
     return k - 1 + float(wrightomega(log_argument)) / a
 
 
@@ -164,15 +153,6 @@ def check_width(k: int, d: int) -> tuple[int, int]:
     """Sizes of the readout as ints: 1 <= k <= d, so that U_S has full row rank."""
     k = check_integer("k", k, 1)
     return k, check_integer("d", d, k)
-
-
-def _log_ratio(n: int, k: int, epsilon: float) -> float:
-    """ln(N / epsilon), nats; the quotient itself may overflow."""
-    n, k = check_task(n, k)
-    check_real("epsilon", epsilon, 0.0)
-    if n == k:
-        raise DomainError(f"n must exceed k = {k} for a width law (no non-members); got {n}")
-    return math.log(n - k) - math.log(epsilon)
 
 
 def _log_mean(k: int, d: int, log_value: Callable[[np.ndarray], np.ndarray]) -> float:
@@ -213,3 +193,26 @@ def _gauss_legendre() -> tuple[np.ndarray, np.ndarray]:
 def _panels(first: float, last: float) -> tuple[np.ndarray, np.ndarray]:
     nodes, log_weights = _gauss_legendre()
     return first + (last - first) * nodes, log_weights + math.log(last - first)
+
+
+class PseudoInverse(Scheme[None]):
+    """The shortest residual with its members' logits 1, under a Gaussian W_U. Exact."""
+
+    name: ClassVar[str] = "pseudo-inverse"
+    parameter: ClassVar[str | None] = None
+    largest_epsilon: ClassVar[float] = 1.0
+
+    def log_failure(self, n: int, k: int, d: int, parameter: None = None) -> float:
+        return log_failure_probability(n, k, d)
+
+    def best_parameter(self, n: int, k: int, d: int) -> None:
+        return None
+
+    def likely_width(self, n: int, k: int, epsilon: float) -> float:
+        return refined_width_law(n, k, epsilon)
+
+    def narrowest(self, k: int) -> int:
+        return k
+
+
+PSEUDO_INVERSE = PseudoInverse()

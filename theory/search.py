@@ -1,8 +1,19 @@
-"""Search of the integers for where a monotone property begins."""
+"""Searches of the integers: where a monotone property begins, where a valley is lowest."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
+from typing import Any, Protocol, TypeVar
+
+
+class _Comparable(Protocol):
+    def __lt__(self, other: Any, /) -> bool: ...
+
+    def __le__(self, other: Any, /) -> bool: ...
+
+
+T = TypeVar("T", bound=_Comparable)
 
 
 def first_true(holds: Callable[[int], bool], guess: int, lowest: int = 1) -> int:
@@ -28,3 +39,17 @@ def first_true(holds: Callable[[int], bool], guess: int, lowest: int = 1) -> int
         middle = (low + high) // 2
         low, high = (low, middle) if holds(middle) else (middle, high)
     return high
+
+
+def lowest_of_valley(value: Callable[[int], T], guess: int, highest: int) -> int:
+    """A minimiser over 1..highest of a function that falls and then rises, found from the guess.
+
+    The smaller of two neighbours that tie.
+    """
+    at = cache(value)
+    place = min(max(guess, 1), highest)
+    while place > 1 and at(place - 1) <= at(place):
+        place -= 1
+    while place < highest and at(place + 1) < at(place):
+        place += 1
+    return place

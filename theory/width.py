@@ -6,17 +6,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
+from theory.codes import log_ratio, non_members
 from theory.domain import DomainError, check_code, check_integer, check_real, check_task
-from theory.false_positives import (
-    log_failure_probability,
-    log_false_positive_rate,
-    log_success_probability,
-)
+from theory.false_positives import log_false_positive_rate
+from theory.fixed_weight import FIXED_WEIGHT
 from theory.large_deviations import best_density, failure_slope, kappa
-from theory.search import first_true
+from theory.search import lowest_of_valley
 
 
 def width_law(n: int, k: int, epsilon: float) -> float:
@@ -39,7 +36,7 @@ def refined_width_law(n: int, k: int, epsilon: float) -> float:
 def failure_law(n: int, k: int, d: int) -> float:
     """Asymptotic: E#FP = N e^(-(ln 2)^2 kappa(k) d / k), the refined width law read backwards."""
     _, d, _ = check_code(k, d, 1)
-    return math.exp(math.log(_non_members(n, k)) + failure_slope(k) * d)
+    return math.exp(math.log(non_members(n, k)) + failure_slope(k) * d)
 
 
 def sufficient_code(n: int, k: int, epsilon: float) -> tuple[int, int]:
@@ -57,12 +54,12 @@ def sufficient_hashes(n: int, k: int, epsilon: float) -> int:
     from fractions import Fraction
 
     check_real("epsilon", epsilon, 0.0)
-    non_members = _non_members(n, k)
-    if epsilon >= non_members:
-        raise DomainError(f"epsilon must be below n - k = {non_members}; got {epsilon}")
+    others = non_members(n, k)
+    if epsilon >= others:
+        raise DomainError(f"epsilon must be below n - k = {others}; got {epsilon}")
     exact_epsilon = Fraction(float(epsilon))
-    m = max(1, math.ceil(math.log2(non_members) - math.log2(epsilon)) - 1)
-    while 2**m * exact_epsilon < non_members:
+    m = max(1, math.ceil(math.log2(others) - math.log2(epsilon)) - 1)
+    while 2**m * exact_epsilon < others:
         m += 1
     return m
 
@@ -80,21 +77,13 @@ def half_full_width(k: int, m: int) -> int:
 def optimal_hashes(k: int, d: int) -> int:
     """Exact: the m in 1..d that minimises the FPR; either of two that tie (k = 1, odd d)."""
     k, d, _ = check_code(k, d, 1)
-    return _minimise(lambda m: log_false_positive_rate(k, d, m), k, d)
+    guess = round(best_density(k)[0] * d)
+    return lowest_of_valley(lambda m: log_false_positive_rate(k, d, m), guess, d)
 
 
 def optimal_hashes_for_failure(n: int, k: int, d: int) -> int:
-    """Exact: the m in 1..d that minimises P_fail.
-
-    Found by descent from the best m for the FPR; where failure is all but certain P_fail has
-    several valleys, and every m up to three times as large is compared.
-    """
-    n, k = check_task(n, k)
-    k, d, _ = check_code(k, d, 1)
-    best = _minimise(lambda m: _badness(n, k, d, m), k, d)
-    if _badness(n, k, d, best)[0] < _HOPELESS:
-        return best
-    return min(range(1, min(d, 3 * best + 3) + 1), key=lambda m: _badness(n, k, d, m))
+    """Exact: the m in 1..d that minimises P_fail."""
+    return FIXED_WEIGHT.best_parameter(n, k, d)
 
 
 def optimal_hashes_law(k: int, d: int) -> float:
@@ -113,10 +102,6 @@ def optimal_hashes_expansion(k: int, d: int) -> float:
     return d / k * (ln2 - ln2**3 / (2.0 * (1.0 - ln2)) / k)
 
 
-# -ln(1 - P_fail), nats, from which on the best m is searched for and not descended to
-_HOPELESS = 10.0
-
-
 @dataclass(frozen=True)
 class Code:
     """A constant-weight code: residual width d, m hash bits per token, and its exact P_fail."""
@@ -129,21 +114,10 @@ class Code:
 def smallest_width(n: int, k: int, epsilon: float) -> Code:
     """Exact: the smallest d for which some m gives P_fail <= epsilon, with its best m.
 
-    P_fail at its best m falls with d, so the width is bracketed around the law and bisected.
     Raises DomainError outside 1 <= k <= n, 0 < epsilon < 1.
     """
-    n, k = check_task(n, k)
-    check_epsilon(epsilon)
-    if n == k:
-        return Code(1, 1, 0.0)
-    target = math.log(epsilon) if epsilon < 0.5 else -math.log(2.0) - math.log1p(-epsilon)
-
-    def suffices(d: int) -> bool:
-        return _badness(n, k, d, optimal_hashes_for_failure(n, k, d))[0] <= target
-
-    d = first_true(suffices, round(refined_width_law(n, k, epsilon)))
-    m = optimal_hashes_for_failure(n, k, d)
-    return Code(d, m, math.exp(log_failure_probability(n, k, d, m)))
+    found = FIXED_WEIGHT.smallest_width(n, k, epsilon)
+    return Code(found.width, found.parameter, found.failure_probability)
 
 
 def information_width(n: int, k: int, epsilon: float) -> float:
@@ -181,46 +155,3 @@ def log2_binomial(n: int, k: int) -> float:
 def check_epsilon(epsilon: float) -> float:
     """A failure probability in (0, 1)."""
     return check_real("epsilon", epsilon, 0.0, 1.0)
-
-
-def _non_members(n: int, k: int) -> int:
-    n, k = check_task(n, k)
-    if n == k:
-        raise DomainError(
-            f"n must exceed k = {k} for a width law (no non-members otherwise); got {n}"
-        )
-    return n - k
-
-
-def log_ratio(n: int, k: int, epsilon: float) -> float:
-    """ln(N / epsilon), nats; the quotient itself may overflow."""
-    return math.log(_non_members(n, k)) - math.log(epsilon)
-
-
-def _badness(n: int, k: int, d: int, m: int) -> tuple[float, float]:
-    """Sorts codes by P_fail, by the digits of 1 - P_fail above one half, last by FPR."""
-    log_failure = log_failure_probability(n, k, d, m)
-    if log_failure < -math.log(2.0):
-        return log_failure, 0.0
-    log_success = log_success_probability(n, k, d, m)
-    # below the smallest double all are equally bad, and fewer false positives are better
-    if log_success == -math.inf:
-        return math.inf, log_false_positive_rate(k, d, m)
-    return -math.log(2.0) - log_success, 0.0
-
-
-def _minimise(value: Callable[[int], object], k: int, d: int) -> int:
-    """A minimiser over 1..d of a function that falls and then rises."""
-    known: dict[int, object] = {}
-
-    def at(m: int):
-        if m not in known:
-            known[m] = value(m)
-        return known[m]
-
-    m = min(max(round(best_density(k)[0] * d), 1), d)
-    while m > 1 and at(m - 1) <= at(m):
-        m -= 1
-    while m < d and at(m + 1) < at(m):
-        m += 1
-    return m

@@ -27,6 +27,7 @@ class Interval(StrEnum):
     KORN_GRAUBARD = "Korn-Graubard"
     STUDENT_T = "Student t"
     DELTA_METHOD = "delta method"
+    BRACKET = "bracket"
     PROVED = "proved"
 
 

@@ -14,6 +14,7 @@ from simulate.jobs.tasks import Task
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawn
 
+T = TypeVar("T")
 R = TypeVar("R")  # what the panel's tasks return: a dataclass, or a union of them
 P = TypeVar("P", bound=Point)
 
@@ -66,3 +67,8 @@ class Panel(Generic[R, P]):
     def figure(self, results: Sequence[R]) -> Figure:
         """The figure of these results."""
         return Figure(self.name, self.caption, self.table(results), self.draw)
+
+
+def results_of(results: Sequence[object], kind: type[T]) -> list[T]:
+    """Those of one type, of a panel whose tasks measure several things."""
+    return [each for each in results if isinstance(each, kind)]

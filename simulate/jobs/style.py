@@ -12,11 +12,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from simulate.jobs.table import Point, xs, ys
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
-
-    from simulate.jobs.table import Point
 
 # inches, a two-column journal
 SINGLE_COLUMN = 3.4
@@ -25,6 +25,9 @@ DOUBLE_COLUMN = 7.0
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 INK = "#222222"
 GREY = "#777777"
+# of axes
+WIDTH = "residual width $d$"
+FAILURE = r"failure probability $P_\mathrm{fail}$"
 
 STYLE = {
     "font.size": 8.0,
@@ -81,6 +84,36 @@ def as_math(label: str) -> str:
     return re.sub(r"\b([nkdm])=(\d+)", r"$\1=\2$", label)
 
 
+def curve(axes: Axes, points: Sequence[Point], line: str = "-", **options: Any) -> None:
+    """A line through the points; options as of `Axes.plot`."""
+    axes.plot(xs(points), ys(points), line, **options)
+
+
+def note(axes: Axes, text: str, at: tuple[float, float], **options: Any) -> None:
+    """Small text at a place of the data; options as of `Axes.annotate`, such as xytext in points.
+
+    Grey unless `color` says otherwise.
+    """
+    axes.annotate(
+        text, at, **{"fontsize": 7, "color": GREY, "textcoords": "offset points"} | options
+    )
+
+
+def failure_against_width(axes: Axes, least: float) -> None:
+    """Axes of P_fail, from a third of `least` on, against the width d."""
+    axes.set_yscale("log")
+    axes.set_ylim(least / 3, 2.0)
+    axes.set_xlim(0, None)
+    axes.set_xlabel(WIDTH)
+    axes.set_ylabel(FAILURE)
+
+
+def with_interval(point: Point) -> str:
+    """A fitted number with half its interval, as mathematics."""
+    reach = 0.5 * ((point.high or 0.0) - (point.low or 0.0))
+    return f"${point.y:.3f} \\pm {reach:.3f}$"
+
+
 def error_bars(
     axes: Axes, points: Sequence[Point], colour: str, marker: str, **options: Any
 ) -> None:
@@ -90,8 +123,8 @@ def error_bars(
     below = [max(p.y - (p.y if p.low is None else p.low), 0.0) for p in points]
     above = [max((p.y if p.high is None else p.high) - p.y, 0.0) for p in points]
     axes.errorbar(
-        [p.x for p in points],
-        [p.y for p in points],
+        xs(points),
+        ys(points),
         yerr=[below, above],
         fmt=marker,
         color=colour,

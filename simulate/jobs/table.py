@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import msgspec
 
@@ -21,6 +21,7 @@ class Kind(StrEnum):
     UPPER_BOUND = "upper bound"
     LOWER_BOUND = "lower bound"
     ASYMPTOTIC = "asymptotic"
+    APPROXIMATE = "approximate"
     FITTED = "fitted"
     DIRECT = "direct"
     CONDITIONAL = "conditional"
@@ -28,11 +29,24 @@ class Kind(StrEnum):
     PLANTED = "planted"
     WEIGHTED = "weighted"
     ENUMERATED = "enumerated"
+    FORWARD_PASS = "forward pass"
     MEASURED = "measured"
     MEAN = "mean"
     TRAINED = "trained"
     PREDICTED = "predicted"
     SHUFFLED = "shuffled"
+
+
+class Named(StrEnum):
+    """Ids together with the words that people read: `BLOOM = "bloom", "Bloom filter"`."""
+
+    label: str
+
+    def __new__(cls, id: str, label: str = "") -> Self:
+        member = str.__new__(cls, id)
+        member._value_ = id
+        member.label = label or id
+        return member
 
 
 @dataclass(frozen=True)
@@ -41,8 +55,8 @@ class Point:
 
     axis: which axes of the figure. series: which curve or set of markers. Both are ids, constants
     of the module that makes the table. kind: where the number comes from. label: what the series
-    is called in the figure, for people only; its id where it is empty. A panel whose rows have
-    further columns has a subclass with further fields.
+    is called in the figure, for people only; a `Named` series brings its own. A panel whose rows
+    have further columns has a subclass with further fields.
     """
 
     axis: str
@@ -57,6 +71,10 @@ class Point:
     d: int | None = None
     m: int | None = None
     label: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.label and isinstance(self.series, Named):
+            object.__setattr__(self, "label", self.series.label)
 
     @property
     def shown(self) -> str:
@@ -113,6 +131,11 @@ def select(table: Sequence[P], **wanted: object) -> Iterator[P]:
     return (
         point for point in table if all(getattr(point, name) == of for name, of in wanted.items())
     )
+
+
+def of_kind(table: Sequence[P], *kinds: Kind) -> list[P]:
+    """The points that come from there."""
+    return [point for point in table if point.kind in kinds]
 
 
 def series_of(table: Sequence[P], **wanted: object) -> dict[str, list[P]]:

@@ -32,10 +32,11 @@ _MOST_DEATHS = 3
 
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 @dataclass(frozen=True)
-class Task(Generic[T]):
+class Task(Generic[T_co]):
     """One piece of work: `function(rng, **arguments)`, whose result JSON can hold.
 
     name: unique among the tasks of a run. function: importable at module level; what its annotation
@@ -44,7 +45,7 @@ class Task(Generic[T]):
     """
 
     name: str
-    function: Callable[..., T]
+    function: Callable[..., T_co]
     arguments: Mapping[str, Any]
     cost: float = 1.0
 
@@ -54,12 +55,12 @@ class Task(Generic[T]):
         with threadpool_limits(1):
             return msgspec.to_builtins(self.function(rng, **self.arguments))
 
-    def typed(self, plain: object) -> T:
+    def typed(self, plain: object) -> T_co:
         """The result that this plain data is of."""
         function = self.function
         while isinstance(function, partial):
             function = function.func
-        result: T = msgspec.convert(plain, get_type_hints(function)["return"])
+        result: T_co = msgspec.convert(plain, get_type_hints(function)["return"])
         return result
 
 

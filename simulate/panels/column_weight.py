@@ -1,10 +1,11 @@
-"""Panel: what constant column weight buys over Bernoulli bits and draws with replacement."""
+"""What constant column weight buys over Bernoulli bits and draws with replacement."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,19 +16,12 @@ from simulate.column_weight import (
     misranked,
     with_replacement_hashes,
 )
-from simulate.jobs.checks import CONFIDENCE, Check, agrees, lies_within
-from simulate.jobs.panel import (
-    DRAWN_CONFIDENCE,
-    Effort,
-    Panel,
-    Point,
-    Row,
-    failure_estimate,
-    measured_point,
-    series_of,
-    size_label,
-)
-from simulate.jobs.tasks import Result, Task
+from simulate.jobs.checks import CONFIDENCE, Check, Which, agrees, lies_within
+from simulate.jobs.intervals import DRAWN_CONFIDENCE, ClusteredCount
+from simulate.jobs.panel import Effort, Panel
+from simulate.jobs.table import Kind, Named, Point, measured_point, of_kind, series_of
+from simulate.jobs.tasks import Task
+from simulate.panels.measured import Sizes
 from simulate.sampling import random_hashes, random_sets
 from theory import column_weight, false_positives, width
 
@@ -38,7 +32,6 @@ NAME = "column_weight"
 N, K = 1000, 4
 SMALLEST = 1e-12
 TARGETS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
-UNBIASED = "Bernoulli, no output bias"
 UNBIASED_TARGETS = (1e-1, 1e-3, 1e-6)
 # the extra width is exact at these k and this P_fail, beside its limit for small P_fail
 EXTRA_K, EXTRA_EPSILON = (2, 3, 4, 8, 16), 1e-6
@@ -47,12 +40,36 @@ LIMIT_K = (2, 3, 4, 6, 8, 12, 16, 24, 32)
 EXTRA_TOLERANCE = 0.02
 
 
-@dataclass(frozen=True)
-class Weight:
-    """One law of the masks: how they are drawn, their best P_fail, and their smallest width.
+class Quantity(StrEnum):
+    """What is checked."""
 
-    best: (d) -> (parameter m or rho, exact P_fail). smallest: (n, k, epsilon) -> width. extra:
-    (k) -> the limit of the extra width over constant weight.
+    FAILURE = "failure"
+    EXTRA_WIDTH = "extra_width"
+
+
+class Axis(StrEnum):
+    """What is drawn."""
+
+    FAILURE = "failure"
+    EXTRA = "extra"
+
+
+class Weight(Named):
+    """Laws of the masks' weight; the last is BERNOULLI read without output biases."""
+
+    CONSTANT = "constant", "constant weight"
+    REPLACED = "with_replacement", "with replacement"
+    BERNOULLI = "bernoulli", "Bernoulli bits"
+    UNBIASED = "bernoulli_unbiased", "Bernoulli, no output bias"
+
+
+@dataclass(frozen=True)
+class Law:
+    """How masks are drawn, their best P_fail, and their smallest width.
+
+    draw: (rng, n, d, parameter) -> masks. best: (d) -> (parameter m or rho, exact P_fail).
+    smallest: (n, k, epsilon) -> width. extra: (k) -> the limit of the extra width over constant
+    weight.
     """
 
     draw: Callable[..., np.ndarray]
@@ -76,149 +93,155 @@ def _best_bernoulli(d: int) -> tuple[float, float]:
     return rho, column_weight.bernoulli_failure_probability(N, K, d, rho)
 
 
-WEIGHTS = {
-    "constant weight": Weight(
+LAWS = {
+    Weight.CONSTANT: Law(
         random_hashes,
         _best_constant,
         lambda n, k, epsilon: width.smallest_width(n, k, epsilon).width,
     ),
-    "with replacement": Weight(
+    Weight.REPLACED: Law(
         with_replacement_hashes,
         _best_with_replacement,
         lambda n, k, epsilon: column_weight.smallest_with_replacement_width(n, k, epsilon).width,
         column_weight.with_replacement_extra_width,
     ),
-    "Bernoulli bits": Weight(
+    Weight.BERNOULLI: Law(
         bernoulli_hashes,
         _best_bernoulli,
         lambda n, k, epsilon: column_weight.smallest_bernoulli_width(n, k, epsilon).width,
         column_weight.bernoulli_extra_width,
     ),
 }
+MARKERS = dict(zip(Weight, "osDx", strict=True))
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Failures over fresh families of one law, at width d with its best m or density."""
+
+    weight: Weight
+    d: int
+    failures: ClusteredCount
 
 
 def measure(
-    rng: np.random.Generator,
-    weight: str,
-    d: int,
-    parameter: float,
-    families: int,
-    sets: int,
-    **_: int,
-) -> Result:
-    """Task: failures of fresh families of one law, and their false positives."""
-    draw = partial(WEIGHTS[weight].draw, n=N, d=d, **_parameter(weight, parameter))
-    return {"failures": count_over_families(rng, draw, K, families, sets).failures.tolist()}
+    rng: np.random.Generator, weight: Weight, d: int, parameter: float, families: int, sets: int
+) -> Measured:
+    """Task: count inputs with a false positive. parameter: m, or the density."""
+    # m is whole, and the float rho no index
+    fixed = parameter if weight == Weight.BERNOULLI else int(parameter)
+    law = LAWS[weight].draw
+    counts = count_over_families(rng, lambda rng: law(rng, N, d, fixed), K, families, sets)
+    return Measured(weight, d, ClusteredCount(counts.failures.tolist(), sets))
 
 
 def measure_unbiased(
-    rng: np.random.Generator, d: int, parameter: float, families: int, sets: int, **_: int
-) -> Result:
+    rng: np.random.Generator, d: int, rho: float, families: int, sets: int
+) -> Measured:
     """Task: inputs that a readout without output biases gets wrong, of Bernoulli masks."""
     failures = []
-    for _family in range(families):
-        hashes = bernoulli_hashes(rng, N, d, parameter)
+    for _ in range(families):
+        hashes = bernoulli_hashes(rng, N, d, rho)
         failures.append(int(misranked(hashes, random_sets(rng, sets, N, K)).sum()))
-    return {"failures": failures}
+    return Measured(Weight.UNBIASED, d, ClusteredCount(failures, sets))
 
 
-def _parameter(weight: str, parameter: float) -> dict[str, float]:
-    return {"rho": parameter} if weight == "Bernoulli bits" else {"m": int(parameter)}
-
-
-def tasks(effort: Effort) -> list[Task]:
+def tasks(effort: Effort) -> list[Task[Measured]]:
     """Direct counts of all three laws at the widths that their targets ask for."""
     families = effort.families_for(N)
     made = []
-    for weight, law in WEIGHTS.items():
+    for weight, law in LAWS.items():
         for target in (target for target in TARGETS if target >= effort.smallest_direct):
             d = law.smallest(N, K, target)
             total = min(max(2e5, 400 / target), effort.sets)
-            arguments = {"weight": weight, "n": N, "k": K, "d": d, "parameter": law.best(d)[0]}
+            arguments = {"weight": weight, "d": d, "parameter": law.best(d)[0]}
             arguments |= {"families": families, "sets": round(total / families)}
             cost = families * 8e-4 + total * 1e-7
             made.append(Task(f"{NAME}/{weight}/d={d}", measure, arguments, cost))
     for target in UNBIASED_TARGETS:
-        d = WEIGHTS["Bernoulli bits"].smallest(N, K, target)
-        arguments = {"weight": UNBIASED, "n": N, "k": K, "d": d, "parameter": _best_bernoulli(d)[0]}
-        arguments |= {"families": families // 4, "sets": 50}
-        made.append(Task(f"{NAME}/{UNBIASED}/d={d}", measure_unbiased, arguments, families * 1e-3))
+        d = LAWS[Weight.BERNOULLI].smallest(N, K, target)
+        arguments = {"d": d, "rho": _best_bernoulli(d)[0], "families": families // 4, "sets": 50}
+        name = f"{NAME}/{Weight.UNBIASED}/d={d}"
+        made.append(Task(name, measure_unbiased, arguments, families * 1e-3))
     return made
 
 
-def checks(rows: Sequence[Row]) -> list[Check]:
+def checks(results: Sequence[Measured]) -> list[Check]:
     """Every counted P_fail against its exact value; the limits of the extra width."""
     made = []
-    for row in (row for row in rows if row["weight"] in WEIGHTS):
-        exact = WEIGHTS[row["weight"]].best(row["d"])[1]
-        name = f"P_fail, {row['weight']}, {size_label(row, 'nkd')}"
-        made.append(agrees(NAME, name, exact, failure_estimate(row, CONFIDENCE)))
-    for weight, law in WEIGHTS.items():
+    for each in (each for each in results if each.weight in LAWS):
+        exact = LAWS[each.weight].best(each.d)[1]
+        which = Which(NAME, Quantity.FAILURE, {"d": each.d, "weight": each.weight})
+        text = f"P_fail, {each.weight.label}, {Sizes(N, K, each.d).label()}"
+        made.append(agrees(which, text, exact, each.failures.at(CONFIDENCE)))
+    for weight, law in LAWS.items():
         if law.extra:
-            off = [_extra_width(weight, k) - law.extra(k) for k in EXTRA_K]
-            name = f"extra width, {weight}: exact at P_fail = {EXTRA_EPSILON:g} less its limit"
-            worst = max(off, key=abs)
-            made.append(lies_within(NAME, name, 0.0, worst, (-EXTRA_TOLERANCE, EXTRA_TOLERANCE)))
+            worst = max((_extra_width(weight, k) - law.extra(k) for k in EXTRA_K), key=abs)
+            which = Which(NAME, Quantity.EXTRA_WIDTH, {"weight": weight})
+            text = (
+                f"extra width, {weight.label}: exact at P_fail = {EXTRA_EPSILON:g} less its limit"
+            )
+            reach = (-EXTRA_TOLERANCE, EXTRA_TOLERANCE)
+            made.append(lies_within(which, text, 0.0, worst, reach))
     return made
 
 
 @cache
-def _extra_width(weight: str, k: int) -> float:
+def _extra_width(weight: Weight, k: int) -> float:
     """Exact: a law's smallest width over that of constant weight, less 1."""
     wider, narrowest = (
-        WEIGHTS[name].smallest(N, k, EXTRA_EPSILON) for name in (weight, "constant weight")
+        LAWS[each].smallest(N, k, EXTRA_EPSILON) for each in (weight, Weight.CONSTANT)
     )
     return wider / narrowest - 1.0
 
 
-def table(rows: Sequence[Row]) -> list[Point]:
+def table(results: Sequence[Measured]) -> list[Point]:
     """P_fail against width, exact and measured; the extra width against k, exact and its limit."""
     made = []
-    for weight, law in WEIGHTS.items():
+    for weight, law in LAWS.items():
         first, last = law.smallest(N, K, 0.5), law.smallest(N, K, SMALLEST)
         for d in np.unique(np.linspace(first, last, 25).astype(int)).tolist():
             parameter, value = law.best(d)
-            m = None if weight == "Bernoulli bits" else int(parameter)
-            made.append(Point("failure", weight, "exact", d, value, n=N, k=K, d=d, m=m))
-    for row in rows:
-        measured = failure_estimate(row, DRAWN_CONFIDENCE)
-        made.append(measured_point("failure", row["weight"], "direct", row["d"], measured, row))
-    for weight, law in WEIGHTS.items():
+            m = None if weight == Weight.BERNOULLI else int(parameter)
+            made.append(Point(Axis.FAILURE, weight, Kind.EXACT, d, value, n=N, k=K, d=d, m=m))
+    for each in results:
+        found = each.failures.at(DRAWN_CONFIDENCE)
+        sizes = {"n": N, "k": K, "d": each.d}
+        made.append(
+            measured_point(Axis.FAILURE, each.weight, Kind.DIRECT, each.d, found, **sizes)
+        )
+    for weight, law in LAWS.items():
         if law.extra:
             for k in LIMIT_K:
-                made.append(Point("extra", weight, "asymptotic", k, 100 * law.extra(k), k=k))
+                y = 100 * law.extra(k)
+                made.append(Point(Axis.EXTRA, weight, Kind.ASYMPTOTIC, k, y, k=k))
             for k in EXTRA_K:
                 y = 100 * _extra_width(weight, k)
-                made.append(Point("extra", weight, "exact", k, y, n=N, k=k))
+                made.append(Point(Axis.EXTRA, weight, Kind.EXACT, k, y, n=N, k=k))
     return made
 
 
-def figure(points: Sequence[Point]) -> Figure:
+def draw(points: Sequence[Point]) -> Figure:
     """Left: P_fail against d for the three laws. Right: their extra width against k."""
     from simulate.jobs import style
 
     fig, (failure, extra) = style.row_of_axes(2, height=2.8, ratios=(1.25, 1))
-    drawn = series_of(points, axis="failure")
-    colours = dict(zip(WEIGHTS, style.COLOURS, strict=False)) | {UNBIASED: style.GREY}
-    markers = dict(zip(WEIGHTS, "osD", strict=True)) | {UNBIASED: "x"}
-    for series, own in drawn.items():
-        curve = [p for p in own if p.kind == "exact"]
-        failure.plot([p.x for p in curve], [p.y for p in curve], color=colours[series])
-        measured = [p for p in own if p.kind == "direct"]
-        style.error_bars(failure, measured, colours[series], markers[series], label=series)
-    failure.set_yscale("log")
-    failure.set_ylim(SMALLEST / 3, 5)
-    failure.set_xlim(0, 1.02 * max(p.x for p in points if p.axis == "failure"))
-    failure.set_xlabel("residual width $d$")
-    failure.set_ylabel(r"failure probability $P_\mathrm{fail}$")
+    colours = dict(zip(Weight, (*style.COLOURS[:3], style.GREY), strict=True))
+    for series, own in series_of(points, axis=Axis.FAILURE).items():
+        weight = Weight(series)
+        style.curve(failure, of_kind(own, Kind.EXACT), color=colours[weight])
+        counted = of_kind(own, Kind.DIRECT)
+        style.error_bars(failure, counted, colours[weight], MARKERS[weight], label=own[0].shown)
+    style.failure_against_width(failure, SMALLEST)
+    failure.set_ylim(None, 5)
+    failure.set_xlim(0, 1.02 * max(p.x for p in points if p.axis == Axis.FAILURE))
     failure.set_title(f"$n={N}$, $k={K}$: lines exact, markers counted")
     failure.legend(loc="lower left")
-    for series, own in series_of(points, axis="extra").items():
-        limit, exact = ([p for p in own if p.kind == kind] for kind in ("asymptotic", "exact"))
-        x, y = [p.x for p in limit], [p.y for p in limit]
-        extra.plot(x, y, "--", color=colours[series], label=series)
-        x, y = [p.x for p in exact], [p.y for p in exact]
-        extra.plot(x, y, markers[series], color=colours[series])
+    for series, own in series_of(points, axis=Axis.EXTRA).items():
+        weight = Weight(series)
+        look = {"color": colours[weight]}
+        style.curve(extra, of_kind(own, Kind.ASYMPTOTIC), "--", **look, label=own[0].shown)
+        style.curve(extra, of_kind(own, Kind.EXACT), MARKERS[weight], **look)
     extra.set_xscale("log", base=2)
     extra.set_yscale("log")
     extra.set_ylim(0.3, 150)
@@ -237,15 +260,12 @@ def figure(points: Sequence[Point]) -> Figure:
 
 PANEL = Panel(
     NAME,
-    f"Left: failure probability of hashes of constant weight, of draws with replacement and of "
-    f"independent Bernoulli bits against width, each at its best m or density. Lines: exact. "
-    f"Markers: failures counted over fresh hash families; a false positive is a covered "
-    f"non-member, which takes an output bias per token where weights vary. Crosses: Bernoulli "
-    f"bits read without those biases. Right: width beyond that of constant weight. Markers: exact, "
-    f"at P_fail = {EXTRA_EPSILON:g}; dashed: the limit of small P_fail, for Bernoulli bits "
-    f"e (ln 2)^2 - 1 = 31 % when k is large, too.",
+    "Constant weight needs the least width: draws with replacement need a few percent more, "
+    "independent Bernoulli bits a third more, e (ln 2)^2 - 1 = 31 % when k is large and P_fail "
+    "small. Each at its best m or density. Where weights vary, a token takes an output bias; "
+    "without it (crosses) nearly every input fails.",
     tasks,
     checks,
     table,
-    figure,
+    draw,
 )

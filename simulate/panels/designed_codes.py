@@ -1,33 +1,25 @@
-"""Panel: masks better than random ones, the yardstick for trained networks."""
+"""Masks better than random ones, the yardstick for trained networks."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from simulate import designed_codes
+from simulate.designed_codes import Design
 from simulate.estimators import counts_in_family
-from simulate.jobs import intervals
-from simulate.jobs.checks import CONFIDENCE, Check, agrees, lies_within
-from simulate.jobs.intervals import Estimate
-from simulate.jobs.panel import (
-    DRAWN_CONFIDENCE,
-    FULL,
-    QUICK,
-    Effort,
-    Panel,
-    Point,
-    Row,
-    measured_point,
-    series_of,
-    size_label,
-)
-from simulate.jobs.tasks import Result, Task
+from simulate.jobs.checks import CONFIDENCE, Check, Which, agrees, lies_within
+from simulate.jobs.intervals import DRAWN_CONFIDENCE, Count, Mean
+from simulate.jobs.panel import FULL, QUICK, Effort, Panel
+from simulate.jobs.table import Kind, Point, measured_point, of_kind, series_of
+from simulate.jobs.tasks import Task
 from simulate.kernels import PackedHashes
+from simulate.panels.measured import Sizes, size_label
 from theory import quenched
 from theory.false_positives import failure_probability
 from theory.width import optimal_hashes_for_failure
@@ -41,7 +33,6 @@ TASKS = {
     (512, 3, 64): ((8, 9, 10, 11, 12, 13), (9, 10, 12), 10),
     (1024, 4, 96): ((10, 11, 12, 13, 14), (12,), 12),
 }
-ZERO, SEARCH = "zero error", "local search"
 # the local search has done most of its work after this many rounds
 SWEEPS = 8
 # all inputs of one searched family are enumerated at the sizes where that is feasible
@@ -52,9 +43,44 @@ SMALLEST_BALANCED_RATIO = 0.75
 LEAST = 1e-4
 
 
+class Quantity(StrEnum):
+    """What is checked."""
+
+    CERTIFIED = "certified"
+    ZERO_ERROR = "zero_error"
+    FALSE_POSITIVES = "false_positives"
+    RATIO = "ratio"
+    FAILURE = "failure"
+    ENUMERATED = "enumerated"
+
+
+@dataclass(frozen=True)
+class Enumerated:
+    """Over all C(n, k) inputs: P_fail, and whether the false positives are the exact formula's."""
+
+    failure: float
+    agreed: bool
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One family of a design: counted, and its exact quenched E#FP.
+
+    certified: members that weights and overlaps certify without a failure.
+    """
+
+    design: Design
+    sizes: Sizes
+    failures: Count
+    false_positives: Mean
+    expected: float
+    certified: int
+    enumerated: Enumerated | None
+
+
 def measure(
     rng: np.random.Generator,
-    design: str,
+    design: Design,
     n: int,
     k: int,
     d: int,
@@ -62,158 +88,151 @@ def measure(
     sets: int,
     sweeps: int,
     enumerate_all: bool,
-) -> Result:
-    """Task: counted failures of one family of a design, and its exact quenched E#FP.
-
-    At most 24 bits a token.
-    """
-    hashes = _drawn(rng, design, n, k, d, m, sweeps)
+) -> Measured:
+    """Task: failures of one family on random inputs. At most 24 bits a token."""
+    if design == Design.ZERO_ERROR:
+        hashes = designed_codes.zero_error_hashes(n, k, d)
+    else:
+        options = {"sweeps": sweeps} if design == Design.SEARCH else {}
+        hashes = designed_codes.DESIGNS[design](rng, n, d, m, **options)
     counts = counts_in_family(rng, PackedHashes.of(hashes), k, sets)
-    hits = intervals.mean(counts, CONFIDENCE)
     covered = sum(quenched.false_positive_inputs(hashes, k))
-    result: Result = {
-        "failures": int(np.count_nonzero(counts)),
-        "hits": hits.estimate,
-        "hits_error": hits.standard_error,
-        "expected": covered / math.comb(n, k),
-        "certified": designed_codes.certified_members(hashes),
-    }
+    everything = None
     if enumerate_all:
         failing, enumerated = designed_codes.enumerated_counts(hashes, k)
-        result |= {"enumerated": failing / math.comb(n, k), "agreed": enumerated == covered}
-    return result
+        everything = Enumerated(failing / math.comb(n, k), enumerated == covered)
+    return Measured(
+        design,
+        Sizes(n, k, d, m),
+        Count.of(counts),
+        Mean.of(counts),
+        covered / math.comb(n, k),
+        designed_codes.certified_members(hashes),
+        everything,
+    )
 
 
-def _drawn(
-    rng: np.random.Generator, design: str, n: int, k: int, d: int, m: int, sweeps: int
-) -> np.ndarray:
-    if design == ZERO:
-        return designed_codes.zero_error_hashes(n, k, d)
-    if design == SEARCH:
-        return designed_codes.searched_hashes(rng, n, d, m, sweeps)
-    return designed_codes.DESIGNS[design](rng, n, d, m)
-
-
-def tasks(effort: Effort) -> list[Task]:
+def tasks(effort: Effort) -> list[Task[Measured]]:
     """Every design at several numbers of hash bits."""
     made = []
     for (n, k, d), (several, searched, one) in TASKS.items():
-        cases = [(design, m) for design in ("balanced", "greedy") for m in several]
-        cases += [(SEARCH, m) for m in searched]
+        cases = [(design, m) for design in (Design.BALANCED, Design.GREEDY) for m in several]
+        cases += [(Design.SEARCH, m) for m in searched]
         if effort is QUICK:
-            cases = [(design, m) for design, m in cases if m == one and (design, k) != (SEARCH, 4)]
+            cases = [(way, m) for way, m in cases if m == one and (way, k) != (Design.SEARCH, 4)]
         hashes = designed_codes.zero_error_hashes(n, k, d)
         sets = min(max(10**6, 2 * effort.sets), MOST_SETS)
         sweeps = 1 if effort is QUICK else 100 if effort is FULL else SWEEPS
         feasible = math.comb(n, k) <= MOST_INPUTS and effort is not QUICK
-        for design, m in [*cases, (ZERO, int(hashes.sum(axis=1).min()))]:
-            sizes = {"design": design, "n": n, "k": k, "d": d, "m": m}
-            everything = feasible and (design, m) in ((SEARCH, one), (ZERO, m))
-            options = {"sets": sets, "sweeps": sweeps, "enumerate_all": everything}
-            search = sweeps * 2.5e-8 * n * n * m if design == SEARCH else 0.0
+        for design, m in [*cases, (Design.ZERO_ERROR, int(hashes.sum(axis=1).min()))]:
+            sizes = Sizes(n, k, d, m)
+            enumerable = (design, m) == (Design.SEARCH, one) or design == Design.ZERO_ERROR
+            options = {"sets": sets, "sweeps": sweeps, "enumerate_all": feasible and enumerable}
+            search = sweeps * 2.5e-8 * n * n * m if design == Design.SEARCH else 0.0
             cost = 2e-7 * n * n + 1e-10 * n * sets + search
-            name = f"{NAME}/{design}/{size_label(sizes)}"
-            made.append(Task(name, measure, sizes | options, cost))
+            name = f"{NAME}/{design}/{sizes.label()}"
+            made.append(Task(name, measure, {"design": design, **sizes.at, **options}, cost))
     return made
 
 
-def _failure(row: Row, confidence: float) -> Estimate:
-    return intervals.proportion(row["failures"], row["sets"], confidence)
+def _by_task(results: Sequence[Measured]) -> dict[tuple[int, int, int], list[Measured]]:
+    return {
+        (n, k, d): [r for r in results if (r.sizes.n, r.sizes.k, r.sizes.d) == (n, k, d)]
+        for n, k, d in TASKS
+    }
 
 
-def _false_positives(row: Row) -> Estimate:
-    return intervals.from_standard_error(
-        row["hits"], row["hits_error"], row["sets"] - 1, CONFIDENCE
-    )
-
-
-def checks(rows: Sequence[Row]) -> list[Check]:
+def checks(results: Sequence[Measured]) -> list[Check]:
     """No failure of the zero-error codes; how far below random the others are, and exactly."""
     made = []
-    for sizes in TASKS:
-        own = [row for row in rows if tuple(row[letter] for letter in "nkd") == sizes]
-        label = size_label(own[0], "nkd")
-        n, k, d = sizes
+    for (n, k, d), own in _by_task(results).items():
+        at, label = {"n": n, "k": k, "d": d}, size_label("nkd", n=n, k=k, d=d)
         optimum = failure_probability(n, k, d, optimal_hashes_for_failure(n, k, d))
-        (zero,) = (row for row in own if row["design"] == ZERO)
-        name = f"members certified without a failure by weights and overlaps, {label}"
-        made.append(lies_within(NAME, name, k, zero["certified"], (k, math.inf)))
-        found = max(zero["failures"], zero.get("enumerated", 0.0), zero["expected"])
-        name = f"failures of the zero-error code: counted, enumerated, and exact E#FP, {label}"
-        made.append(lies_within(NAME, name, 0.0, found, (0.0, 0.0)))
+        (zero,) = (each for each in own if each.design == Design.ZERO_ERROR)
+        text = f"members certified without a failure by weights and overlaps, {label}"
+        which = Which(NAME, Quantity.CERTIFIED, at)
+        made.append(lies_within(which, text, k, zero.certified, (k, math.inf)))
+        enumerated = zero.enumerated.failure if zero.enumerated else 0.0
+        found = max(zero.failures.hits, enumerated, zero.expected)
+        text = f"failures of the zero-error code: counted, enumerated, and exact E#FP, {label}"
+        which = Which(NAME, Quantity.ZERO_ERROR, at)
+        made.append(lies_within(which, text, 0.0, found, (0.0, 0.0)))
         for design, bounds in (
-            ("balanced", (SMALLEST_BALANCED_RATIO, math.inf)),
-            ("greedy", (0.0, LARGEST_RATIO)),
-            (SEARCH, (0.0, LARGEST_RATIO)),
+            (Design.BALANCED, (SMALLEST_BALANCED_RATIO, math.inf)),
+            (Design.GREEDY, (0.0, LARGEST_RATIO)),
+            (Design.SEARCH, (0.0, LARGEST_RATIO)),
         ):
-            candidates = [row for row in own if row["design"] == design]
+            candidates = [each for each in own if each.design == design]
             if not candidates:
                 continue
-            best = min(candidates, key=lambda row: row["expected"])
-            counted = _false_positives(best)
-            name = f"E#FP of {design} masks against the exact quenched value, {size_label(best)}"
-            made.append(agrees(NAME, name, best["expected"], counted))
-            name = f"exact E#FP of the best {design} masks over the random optimum P_fail, {label}"
-            ratio = best["expected"] / optimum
-            made.append(lies_within(NAME, name, 1.0, ratio, bounds))
-    for row in (row for row in rows if "enumerated" in row and row["design"] != ZERO):
-        name = f"P_fail of {row['design']} masks over all inputs, {size_label(row)}"
-        made.append(agrees(NAME, name, row["enumerated"], _failure(row, CONFIDENCE)))
-        name = f"false positives over all inputs equal the exact formula's, {size_label(row)}"
-        made.append(lies_within(NAME, name, 1.0, float(row["agreed"]), (1.0, 1.0)))
+            best = min(candidates, key=lambda each: each.expected)
+            counted = best.false_positives.at(CONFIDENCE)
+            masks = f"{design.label} masks"
+            text = f"E#FP of {masks} against the exact quenched value, {best.sizes.label()}"
+            which = Which(NAME, Quantity.FALSE_POSITIVES, {**at, "design": design})
+            made.append(agrees(which, text, best.expected, counted))
+            text = f"exact E#FP of the best {masks} over the random optimum P_fail, {label}"
+            which = Which(NAME, Quantity.RATIO, {**at, "design": design})
+            made.append(lies_within(which, text, 1.0, best.expected / optimum, bounds))
+    for each in results:
+        if each.enumerated is None or each.design == Design.ZERO_ERROR:
+            continue
+        sizes = {**each.sizes.at, "design": each.design}
+        masks, label = f"{each.design.label} masks", each.sizes.label()
+        failed = each.failures.at(CONFIDENCE)
+        which = Which(NAME, Quantity.FAILURE, sizes)
+        text = f"P_fail of {masks} over all inputs, {label}"
+        made.append(agrees(which, text, each.enumerated.failure, failed))
+        which = Which(NAME, Quantity.ENUMERATED, sizes)
+        text = f"false positives over all inputs equal the exact formula's, {masks}, {label}"
+        made.append(lies_within(which, text, 1.0, float(each.enumerated.agreed), (1.0, 1.0)))
     return made
 
 
-def table(rows: Sequence[Row]) -> list[Point]:
-    """P_fail against hash bits: random masks exactly, the designs measured, zero for zero error."""
+def table(results: Sequence[Measured]) -> list[Point]:
+    """P_fail against hash bits: random masks exactly, the designs measured, zero for zero error.
+
+    The exact E#FP of a design's family is an upper bound on its P_fail.
+    """
     made = []
-    for n, k, d in TASKS:
-        axis = f"n={n}, k={k}, d={d}"
+    for (n, k, d), own in _by_task(results).items():
+        axis = size_label("nkd", n=n, k=k, d=d)
         for m in range(6, 19):
             value = failure_probability(n, k, d, m)
-            made.append(Point(axis, "random", "exact", m, value, n=n, k=k, d=d, m=m))
-        for row in (row for row in rows if (row["n"], row["k"], row["d"]) == (n, k, d)):
-            sizes = {letter: row[letter] for letter in "nkdm"}
-            if row["design"] == ZERO:
-                made.append(Point(axis, ZERO, "exact", row["m"], 0.0, **sizes))
+            made.append(Point(axis, Design.RANDOM, Kind.EXACT, m, value, n=n, k=k, d=d, m=m))
+        for each in own:
+            at, m = each.sizes.at, each.sizes.at["m"]
+            if each.design == Design.ZERO_ERROR:
+                made.append(Point(axis, each.design, Kind.EXACT, m, 0.0, **at))
                 continue
-            measured = _failure(row, DRAWN_CONFIDENCE)
-            made.append(measured_point(axis, row["design"], "direct", row["m"], measured, row))
-            made.append(
-                Point(axis, row["design"], "exact E#FP", row["m"], row["expected"], **sizes)
-            )
+            failed = each.failures.at(DRAWN_CONFIDENCE)
+            made += [
+                measured_point(axis, each.design, Kind.DIRECT, m, failed, **at),
+                Point(axis, each.design, Kind.UPPER_BOUND, m, each.expected, **at),
+            ]
     return made
 
 
-def figure(points: Sequence[Point]) -> Figure:
+def draw(points: Sequence[Point]) -> Figure:
     """P_fail on a log axis against hash bits; zero stands on the lower edge."""
     from simulate.jobs import style
 
     fig, both = style.row_of_axes(2, height=2.7)
-    markers = {"balanced": "o", "greedy": "s", SEARCH: "D", ZERO: "v"}
+    markers = {Design.BALANCED: "o", Design.GREEDY: "s", Design.SEARCH: "D", Design.ZERO_ERROR: "v"}
     for axes, title in zip(both, dict.fromkeys(p.axis for p in points), strict=True):
         own = series_of(points, axis=title)
-        curve = own.pop("random")
-        x, y = [p.x for p in curve], [p.y for p in curve]
-        axes.plot(x, y, color=style.INK, label="random, exact")
+        style.curve(axes, own[Design.RANDOM], color=style.INK, label="random, exact")
         for colour, (design, marker) in zip(style.COLOURS, markers.items(), strict=False):
-            shown = [p for p in own.get(design, ()) if p.kind == "direct"]
-            if design == ZERO:
-                shown = [replace(p, y=LEAST) for p in own[ZERO]]
-                axes.annotate(
-                    r"$P_\mathrm{fail} = 0$",
-                    (shown[0].x, LEAST),
-                    xytext=(0, 6),
-                    textcoords="offset points",
-                    ha="center",
-                    fontsize=7,
-                    color=colour,
-                )
-            style.error_bars(axes, shown, colour, marker, label=design, clip_on=False)
+            shown = of_kind(own.get(design, ()), Kind.DIRECT)
+            if design == Design.ZERO_ERROR:
+                shown = [replace(p, y=LEAST) for p in own[design]]
+                at = {"xytext": (0, 6), "ha": "center", "color": colour}
+                style.note(axes, r"$P_\mathrm{fail} = 0$", (shown[0].x, LEAST), **at)
+            style.error_bars(axes, shown, colour, marker, label=design.label, clip_on=False)
         axes.set_yscale("log")
         axes.set_ylim(LEAST, 0.2)
         axes.set_xlabel("hash bits a token $m$")
-        axes.set_ylabel(r"failure probability $P_\mathrm{fail}$")
+        axes.set_ylabel(style.FAILURE)
         axes.set_title(style.as_math(title))
     both[0].legend(loc="lower right")
     return fig
@@ -221,15 +240,12 @@ def figure(points: Sequence[Point]) -> Figure:
 
 PANEL = Panel(
     NAME,
-    "Failure probability of masks that are not random, against the hash bits of a token. Line: "
-    "independent random masks, exact (annealed). Balanced: every bit owned by equally many tokens. "
-    "Greedy: masks drawn one after the other so that pairs overlap little. Local search: greedy "
-    "masks whose bits are moved while that lowers the pairs' overlaps. All three counted on "
-    "random inputs of one family (quenched). Triangle on the lower edge: a code of masks of "
-    "which no k cover another, so that P_fail is exactly 0 (left: Reed-Solomon code over GF(8); "
-    "right: one over GF(11) and unions of biplane blocks).",
+    "Masks chosen to overlap little fail an order of magnitude less often than random ones, and "
+    "codes of which no k masks cover another never fail. Balanced bits alone gain nothing. Local "
+    "search moves the bits of greedy masks while that lowers overlaps. Random: exact, annealed; "
+    "designs: one family counted; zero error: Reed-Solomon codes, at right with biplane blocks.",
     tasks,
     checks,
     table,
-    figure,
+    draw,
 )

@@ -1,31 +1,21 @@
-"""Panel 3: at a fixed width some number of hash bits is best; the union is then half full."""
+"""At a fixed width some number of hash bits is best; the union is then half full."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from simulate import estimators
-from simulate.jobs import intervals
-from simulate.jobs.checks import CONFIDENCE, FALSE_ALARM, Check, agrees, lies_within
-from simulate.jobs.panel import (
-    DRAWN_CONFIDENCE,
-    Effort,
-    Panel,
-    Point,
-    Row,
-    direct_task,
-    failure_estimate,
-    false_positive_estimate,
-    measured_point,
-    method_of,
-    series_of,
-    size_label,
-    weighted_task,
-)
-from simulate.jobs.tasks import Result, Task
+from simulate.jobs.checks import CONFIDENCE, FALSE_ALARM, Check, Which, agrees, lies_within
+from simulate.jobs.intervals import DRAWN_CONFIDENCE, Mean
+from simulate.jobs.panel import Effort, Panel, results_of
+from simulate.jobs.table import Kind, Named, Point, measured_point, of_kind, series_of
+from simulate.jobs.tasks import Task
+from simulate.panels.measured import Measured, Sizes, direct_task, size_label, weighted_task
 from theory.false_positives import classic, failure_probability, false_positive_rate
 from theory.union_size import fill_probability
 from theory.width import optimal_hashes, optimal_hashes_for_failure, optimal_hashes_law
@@ -38,59 +28,86 @@ N, K, D = 512, 3, 64
 HASHES = (2, 4, 6, 8, 10, 12, 14, 16, 20, 24, 32)
 
 
-def measure_fill(rng: np.random.Generator, k: int, d: int, m: int, unions: int) -> Result:
-    """Task: mean share of the d bits that a real union of k hashes fills."""
-    fill = estimators.random_union_sizes(rng, k, d, m, unions) / d
-    measured = intervals.mean(fill, CONFIDENCE)
-    return {"fill": measured.estimate, "standard_error": measured.standard_error}
+class Quantity(StrEnum):
+    """What is checked."""
+
+    FAILURE = "failure"
+    FALSE_POSITIVES = "false_positives"
+    FILL = "fill"
+    BEST = "best"
 
 
-def tasks(effort: Effort) -> list[Task]:
+class Axis(StrEnum):
+    """What is drawn."""
+
+    FAILURE = "failure"
+    FILL = "fill"
+
+
+class Series(Named):
+    """The curves."""
+
+    FAILURE = "failure", r"$P_\mathrm{fail}$"
+    FALSE_POSITIVES = "false_positives", r"FPR $\times\,(n-k)$"
+    TEXTBOOK = "textbook", r"textbook rate $\times\,(n-k)$"
+    FILL = "fill", "union fill $p$"
+
+
+@dataclass(frozen=True)
+class Fill:
+    """The share of the d bits that a real union of k hashes fills."""
+
+    k: int
+    d: int
+    m: int
+    fill: Mean
+
+
+def measure_fill(rng: np.random.Generator, k: int, d: int, m: int, unions: int) -> Fill:
+    """Task: mean fill of `unions` real unions."""
+    return Fill(k, d, m, Mean.of(estimators.random_union_sizes(rng, k, d, m, unions) / d))
+
+
+def tasks(effort: Effort) -> list[Task[Measured | Fill]]:
     """Direct counts for each m, and the fill of the union."""
-    made = []
+    made: list[Task[Measured | Fill]] = []
     for m in HASHES:
-        sizes = {"n": N, "k": K, "d": D, "m": m}
-        made.append(direct_task(NAME, effort, sizes, 20 * effort.unions))
+        made.append(direct_task(NAME, effort, Sizes(N, K, D, m), 20 * effort.unions))
         fill = {"k": K, "d": D, "m": m, "unions": effort.unions}
         made.append(Task(f"{NAME}/fill/m={m}", measure_fill, fill, 0.1))
     best = optimal_hashes_for_failure(N, K, D)
     for m in range(best - 2, best + 3):
-        sizes = {"n": N, "k": K, "d": D, "m": m}
-        made.append(weighted_task(NAME, "conditional", 10 * effort.unions, sizes))
+        sizes = Sizes(N, K, D, m)
+        made.append(weighted_task(NAME, Kind.CONDITIONAL, 10 * effort.unions, sizes))
     return made
 
 
-def _fill_estimate(row: Row, confidence: float) -> intervals.Estimate:
-    return intervals.from_standard_error(
-        row["fill"], row["standard_error"], row["unions"] - 1, confidence
-    )
-
-
-def checks(rows: Sequence[Row]) -> list[Check]:
+def checks(results: Sequence[Measured | Fill]) -> list[Check]:
     """P_fail, E#FP and fill at every m; and no measured m beats the exact optimum."""
     made = []
+    for union in results_of(results, Fill):
+        k, d, m = union.k, union.d, union.m
+        label = f"fill of the union, {size_label('kdm', k=k, d=d, m=m)}"
+        which = Which(NAME, Quantity.FILL, {"k": k, "d": d, "m": m})
+        made.append(agrees(which, label, fill_probability(k, d, m), union.fill.at(CONFIDENCE)))
     around_best = {}
-    for row in rows:
-        k, d, m = row["k"], row["d"], row["m"]
-        if "fill" in row:
-            fill = _fill_estimate(row, CONFIDENCE)
-            name = f"fill of the union, {size_label(row, 'kdm')}"
-            made.append(agrees(NAME, name, fill_probability(k, d, m), fill))
-            continue
-        failure = failure_estimate(row)
+    for each in results_of(results, Measured):
+        m, label = each.sizes.m or 0, each.sizes.label()
+        failure = each.failure()
         exact = failure_probability(N, K, D, m)
-        made.append(agrees(NAME, f"P_fail, {method_of(row)}, {size_label(row)}", exact, failure))
-        if method_of(row) == "conditional":
+        which = Which(NAME, Quantity.FAILURE, {**each.sizes.at, "method": each.method})
+        made.append(agrees(which, f"P_fail, {each.method}, {label}", exact, failure))
+        if each.method == Kind.CONDITIONAL:
             around_best[m] = failure
             continue
-        rate = false_positive_rate(K, D, m)
-        hits = false_positive_estimate(row)
-        made.append(agrees(NAME, f"E#FP, {size_label(row)}", (N - K) * rate, hits))
+        expected = (N - K) * false_positive_rate(K, D, m)
+        which = Which(NAME, Quantity.FALSE_POSITIVES, each.sizes.at)
+        made.append(agrees(which, f"E#FP, {label}", expected, each.expected_false_positives()))
     best = optimal_hashes_for_failure(N, K, D)
     others = [failure.interval[1] for m, failure in around_best.items() if m != best]
     made.append(
         lies_within(
-            NAME,
+            Which(NAME, Quantity.BEST, {"n": N, "k": K, "d": D}),
             f"lower limit of P_fail at the exact best m={best}, below the upper limits at the "
             f"{len(others)} nearest m",
             failure_probability(N, K, D, best),
@@ -102,56 +119,54 @@ def checks(rows: Sequence[Row]) -> list[Check]:
     return made
 
 
-def table(rows: Sequence[Row]) -> list[Point]:
+def table(results: Sequence[Measured | Fill]) -> list[Point]:
     """Exact and textbook curves over m, the fill, and the measured points."""
     made = []
     for m in range(1, HASHES[-1] + 1):
+        rate = false_positive_rate(K, D, m)
         for axis, series, kind, value in (
-            ("failure", r"$P_\mathrm{fail}$", "exact", failure_probability(N, K, D, m)),
-            ("failure", r"FPR $\times\,(n-k)$", "exact", (N - K) * false_positive_rate(K, D, m)),
-            ("failure", r"textbook rate $\times\,(n-k)$", "asymptotic", (N - K) * classic(K, D, m)),
-            ("fill", "union fill $p$", "exact", fill_probability(K, D, m)),
+            (Axis.FAILURE, Series.FAILURE, Kind.EXACT, failure_probability(N, K, D, m)),
+            (Axis.FAILURE, Series.FALSE_POSITIVES, Kind.EXACT, (N - K) * rate),
+            (Axis.FAILURE, Series.TEXTBOOK, Kind.APPROXIMATE, (N - K) * classic(K, D, m)),
+            (Axis.FILL, Series.FILL, Kind.EXACT, fill_probability(K, D, m)),
         ):
             made.append(Point(axis, series, kind, m, value, n=N, k=K, d=D, m=m))
-    for row in rows:
-        if "fill" in row:
-            fill = _fill_estimate(row, DRAWN_CONFIDENCE)
-            made.append(measured_point("fill", "union fill $p$", "direct", row["m"], fill, row))
-            continue
-        if method_of(row) == "conditional":
-            continue
-        for series, estimate in (
-            (r"$P_\mathrm{fail}$", failure_estimate(row, DRAWN_CONFIDENCE)),
-            (r"FPR $\times\,(n-k)$", false_positive_estimate(row, DRAWN_CONFIDENCE)),
-        ):
-            made.append(measured_point("failure", series, "direct", row["m"], estimate, row))
+    for union in results_of(results, Fill):
+        found = union.fill.at(DRAWN_CONFIDENCE)
+        sizes = {"k": union.k, "d": union.d, "m": union.m}
+        made.append(measured_point(Axis.FILL, Series.FILL, Kind.DIRECT, union.m, found, **sizes))
+    for each in results_of(results, Measured):
+        if each.method == Kind.DIRECT:
+            at = each.sizes.at
+            hits = each.expected_false_positives(DRAWN_CONFIDENCE)
+            made += [
+                each.point(Axis.FAILURE, Series.FAILURE, at["m"]),
+                measured_point(
+                    Axis.FAILURE, Series.FALSE_POSITIVES, each.method, at["m"], hits, **at
+                ),
+            ]
     return made
 
 
-def figure(points: Sequence[Point]) -> Figure:
+def draw(points: Sequence[Point]) -> Figure:
     """Left: P_fail and E#FP against m on a log axis. Right: fill of the union against m."""
     from simulate.jobs import style
 
     fig, (failure, fill) = style.row_of_axes(2, ratios=(3, 2))
-    for axis, name in ((failure, "failure"), (fill, "fill")):
+    lines = {Series.TEXTBOOK: ":", Series.FALSE_POSITIVES: "--"}
+    markers = {Series.FALSE_POSITIVES: "s"}
+    for axis, name in ((failure, Axis.FAILURE), (fill, Axis.FILL)):
         drawn = series_of(points, axis=name)
         for colour, (series, own) in zip(style.COLOURS, drawn.items(), strict=False):
-            curve = [p for p in own if p.kind in ("exact", "asymptotic")]
-            line = ":" if curve[0].kind == "asymptotic" else "-"
-            axis.plot([p.x for p in curve], [p.y for p in curve], line, color=colour, label=series)
-            style.error_bars(axis, [p for p in own if p.kind == "direct"], colour, "o")
+            line, marker = lines.get(Series(series), "-"), markers.get(Series(series), "o")
+            of_theory = of_kind(own, Kind.EXACT, Kind.APPROXIMATE)
+            style.curve(axis, of_theory, line, color=colour, label=own[0].shown)
+            style.error_bars(axis, of_kind(own, Kind.DIRECT), colour, marker)
         axis.set_xlabel("hash bits per token $m$")
         best = optimal_hashes_for_failure(N, K, D)
         axis.axvline(best, color=style.GREY, linewidth=0.8, linestyle="--")
-        axis.annotate(
-            f"exact best $m={best}$",
-            (best, 1.0),
-            xycoords=("data", "axes fraction"),
-            xytext=(3, -8),
-            textcoords="offset points",
-            fontsize=7,
-            color=style.GREY,
-        )
+        at_top = {"xycoords": ("data", "axes fraction"), "xytext": (3, -8)}
+        style.note(axis, f"exact best $m={best}$", (best, 1.0), **at_top)
     failure.set_yscale("log")
     failure.set_ylim(5e-3, None)
     failure.set_ylabel(r"$P_\mathrm{fail}$, expected false positives")
@@ -165,13 +180,12 @@ def figure(points: Sequence[Point]) -> Figure:
 
 PANEL = Panel(
     NAME,
-    "Failure probability P_fail and expected false positives (n-k) FPR of an input against "
-    f"hash bits per token m at n={N}, k={K}, d={D}; the textbook rate is (1 - e^(-km/d))^m. Lines: "
-    f"theory; circles: counted. The textbook rate is least at m = (d/k) ln 2 = "
-    f"{optimal_hashes_law(K, D):.1f}, the exact one at m = {optimal_hashes(K, D)}. Right: share "
-    "of the d bits that the union of the k hashes fills; one half is dotted.",
+    f"Of the hash bits per token m, {optimal_hashes_for_failure(N, K, D)} make failures rarest and "
+    f"{optimal_hashes(K, D)} false positives; the textbook rate (1 - e^(-km/d))^m is least at m = "
+    f"(d/k) ln 2 = {optimal_hashes_law(K, D):.1f}. Lines: theory; markers: counted. Right: share "
+    "of the d bits that the union of the k hashes fills, one half dotted.",
     tasks,
     checks,
     table,
-    figure,
+    draw,
 )

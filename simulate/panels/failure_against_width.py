@@ -12,7 +12,7 @@ import numpy as np
 from simulate.jobs.checks import CONFIDENCE, Check, Which, agrees, slope_agrees
 from simulate.jobs.intervals import log_slope
 from simulate.jobs.panel import QUICK, Effort, Panel
-from simulate.jobs.table import Kind, Point, series_of, xs, ys
+from simulate.jobs.table import Kind, Point, of_kind, series_of
 from simulate.jobs.tasks import Task
 from simulate.panels.measured import Measured, Sizes, direct_task, size_label, weighted_task
 from theory.false_positives import failure_probability
@@ -131,17 +131,12 @@ def draw(points: Sequence[Point]) -> Figure:
 
     fig, axes = style.figure(width=style.DOUBLE_COLUMN * 0.75, height=3.4)
     for colour, own in zip(style.COLOURS, series_of(points).values(), strict=False):
-        exact = [p for p in own if p.kind == Kind.EXACT]
-        law = [p for p in own if p.kind == Kind.ASYMPTOTIC]
-        axes.plot(xs(exact), ys(exact), color=colour, label=style.as_math(own[0].shown))
-        axes.plot(xs(law), ys(law), ":", color=style.INK, linewidth=0.8)
+        label = style.as_math(own[0].shown)
+        style.curve(axes, of_kind(own, Kind.EXACT), color=colour, label=label)
+        style.curve(axes, of_kind(own, Kind.ASYMPTOTIC), ":", color=style.INK, linewidth=0.8)
         for kind, marker in MARKERS.items():
-            style.error_bars(axes, [p for p in own if p.kind == kind], colour, marker)
-    axes.set_yscale("log")
-    axes.set_ylim(SMALLEST / 3, 2.0)
-    axes.set_xlim(0, None)
-    axes.set_xlabel("residual width $d$")
-    axes.set_ylabel(r"failure probability $P_\mathrm{fail}$")
+            style.error_bars(axes, of_kind(own, kind), colour, marker)
+    style.failure_against_width(axes, SMALLEST)
     style.legends(
         axes,
         {
@@ -158,13 +153,10 @@ def draw(points: Sequence[Point]) -> Figure:
 
 PANEL = Panel(
     NAME,
-    "Failure probability P_fail of a random input against residual width d, at the best number m "
-    "of hash bits. Lines: exact. Dotted: the law (n-k) e^(-(ln 2)^2 kappa(k) d/k), kappa(k) = "
-    "1.05 at k = 2, about 1 + 0.19/k^2 from k = 3 on. Circles: failures counted over random hash "
-    "families, no theory used. Squares: "
-    "random unions drawn, and the exact probability of failure given the union averaged; no "
-    "failure need occur (at k = 3 the unions are drawn by importance sampling). Diamonds, in a "
-    "full run: failures planted in the float network's inputs, seen to happen, and weighted.",
+    "The failure probability falls exponentially with width d, as the law says: (n-k) "
+    "e^(-(ln 2)^2 kappa(k) d/k), kappa = 1.05 at k = 2 and about 1 + 0.19/k^2 from k = 3 on. Hash "
+    "bits m are the best of each width. Weighted unions average the exact probability of failure "
+    "given a random union, so that none need occur.",
     tasks,
     checks,
     table,

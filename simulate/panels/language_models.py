@@ -1,26 +1,20 @@
-"""Panel: how many tokens the residual stream of a public language model could carry."""
+"""How many tokens the residual stream of a public language model could carry."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING
 
-from simulate.jobs.checks import Check, agrees
-from simulate.jobs.panel import (
-    DRAWN_CONFIDENCE,
-    Effort,
-    Panel,
-    Point,
-    Row,
-    failure_estimate,
-    measure_by_weights,
-    measured_point,
-    series_of,
-    size_label,
-)
+import numpy as np
+
+from simulate.jobs.checks import Check, Which, agrees
+from simulate.jobs.panel import Effort, Panel
+from simulate.jobs.table import Kind, Named, Point, of_kind, series_of
 from simulate.jobs.tasks import Task
+from simulate.panels.measured import Measured, measure_by_weights
 from simulate.panels.pseudo_inverse import tilt
 from theory import capacity
 from theory import pseudo_inverse as pseudo_inverse_theory
@@ -34,148 +28,203 @@ NAME = "language_models"
 EPSILON = 1e-6
 
 
-@dataclass(frozen=True)
-class Model:
-    """A published shape: vocabulary n (rows of the embedding) and residual width d."""
+class Model(Named):
+    """Public models."""
 
-    name: str
-    n: int
-    d: int
+    GPT2_SMALL = "gpt2-small", "GPT-2 small"
+    GPT2_MEDIUM = "gpt2-medium", "GPT-2 medium"
+    GPT2_LARGE = "gpt2-large", "GPT-2 large"
+    GPT2_XL = "gpt2-xl", "GPT-2 XL"
+    QWEN3_06B = "qwen3-0.6b", "Qwen3 0.6B"
+    LLAMA32_1B = "llama3.2-1b", "Llama 3.2 1B"
+    QWEN3_4B = "qwen3-4b", "Qwen3 4B"
+    GEMMA_7B = "gemma-7b", "Gemma 7B"
+    LLAMA31_8B = "llama3.1-8b", "Llama 3.1 8B"
+    LLAMA31_70B = "llama3.1-70b", "Llama 3.1 70B"
 
 
-# GPT-2: Radford et al. 2019, table 2; the others: vocab_size and hidden_size of the config.json
-# published with the weights
-MODELS = (
-    Model("GPT-2 small", 50_257, 768),
-    Model("GPT-2 medium", 50_257, 1024),
-    Model("GPT-2 large", 50_257, 1280),
-    Model("GPT-2 XL", 50_257, 1600),
-    Model("Qwen3 0.6B", 151_936, 1024),
-    Model("Llama 3.2 1B", 128_256, 2048),
-    Model("Qwen3 4B", 151_936, 2560),
-    Model("Gemma 7B", 256_000, 3072),
-    Model("Llama 3.1 8B", 128_256, 4096),
-    Model("Llama 3.1 70B", 128_256, 8192),
-)
-MEASURED = MODELS[:4]
-BLOOM, PSEUDO_INVERSE = "Bloom filter", "pseudo-inverse of random $W_U$"
+# (vocabulary n: rows of the embedding, residual width d). GPT-2: Radford et al. 2019, table 2; the
+# others: vocab_size and hidden_size of the config.json published with the weights
+SHAPES = {
+    Model.GPT2_SMALL: (50_257, 768),
+    Model.GPT2_MEDIUM: (50_257, 1024),
+    Model.GPT2_LARGE: (50_257, 1280),
+    Model.GPT2_XL: (50_257, 1600),
+    Model.QWEN3_06B: (151_936, 1024),
+    Model.LLAMA32_1B: (128_256, 2048),
+    Model.QWEN3_4B: (151_936, 2560),
+    Model.GEMMA_7B: (256_000, 3072),
+    Model.LLAMA31_8B: (128_256, 4096),
+    Model.LLAMA31_70B: (128_256, 8192),
+}
+MEASURED = (Model.GPT2_SMALL, Model.GPT2_MEDIUM, Model.GPT2_LARGE, Model.GPT2_XL)
+
+
+class Quantity(StrEnum):
+    """What is checked."""
+
+    FAILURE = "failure"
+
+
+class Axis(StrEnum):
+    """What is drawn."""
+
+    CAPACITY = "capacity"
+    FAILURE = "failure"
+
+
+class Rival(Named):
+    """What carries the tokens, or limits them."""
+
+    BLOOM = "bloom", "Bloom filter"
+    PSEUDO_INVERSE = "pseudo_inverse", "pseudo-inverse of random $W_U$"
+    THRESHOLDED = "thresholded_signs", "random signs, thresholded: suffices"
+    LINEAR = "linear_readout_limit", r"limit of linear readouts, $P_\mathrm{fail}=0$"
+    INFORMATION = "information_limit", "limit of any residual of $d$ bits"
+
+
 KINDS = {
-    BLOOM: "exact",
-    PSEUDO_INVERSE: "exact",
-    "random signs, thresholded": "lower bound",
-    "limit of any linear readout, $P_\\mathrm{fail}=0$": "upper bound",
-    "limit of any residual of $d$ bits": "upper bound",
+    Rival.BLOOM: Kind.EXACT,
+    Rival.PSEUDO_INVERSE: Kind.EXACT,
+    Rival.THRESHOLDED: Kind.LOWER_BOUND,
+    Rival.LINEAR: Kind.UPPER_BOUND,
+    Rival.INFORMATION: Kind.UPPER_BOUND,
+}
+CAPACITIES: dict[Rival, Callable[[int, int], Capacity]] = {
+    Rival.BLOOM: lambda n, d: capacity.bloom(n, d, EPSILON),
+    Rival.PSEUDO_INVERSE: lambda n, d: capacity.pseudo_inverse_readout(n, d, EPSILON),
+    Rival.THRESHOLDED: lambda n, d: capacity.thresholded_jl(n, d, EPSILON),
+    Rival.LINEAR: capacity.linear_readout_limit,
+    Rival.INFORMATION: lambda n, d: capacity.information_limit(n, d, EPSILON),
 }
 
 
+@dataclass(frozen=True)
+class AtCapacity:
+    """P_fail of a rival at its capacity of k tokens in a model."""
+
+    model: Model
+    rival: Rival
+    measured: Measured
+
+    @property
+    def exact(self) -> float:
+        """P_fail at that k."""
+        sizes = self.measured.sizes
+        if self.rival == Rival.BLOOM:
+            return failure_probability(**sizes.at)
+        return pseudo_inverse_theory.failure_probability(**sizes.at)
+
+
 @cache
-def capacities(n: int, d: int) -> dict[str, Capacity]:
-    """The largest k of each rival at P_fail <= EPSILON, in the order of KINDS."""
-    found = (
-        capacity.bloom(n, d, EPSILON),
-        capacity.pseudo_inverse_readout(n, d, EPSILON),
-        capacity.thresholded_jl(n, d, EPSILON),
-        capacity.linear_readout_limit(n, d),
-        capacity.information_limit(n, d, EPSILON),
-    )
-    return dict(zip(KINDS, found, strict=True))
+def _capacity(model: Model, rival: Rival) -> Capacity:
+    """The largest k at P_fail <= EPSILON."""
+    return CAPACITIES[rival](*SHAPES[model])
 
 
-def tasks(effort: Effort) -> list[Task]:
+def measure_bloom(
+    rng: np.random.Generator, model: Model, n: int, k: int, d: int, m: int, draws: int
+) -> AtCapacity:
+    """Task: random unions, and the exact probability of failure given the union."""
+    found = measure_by_weights(rng, n, k, d, m, Kind.CONDITIONAL, draws)
+    return AtCapacity(model, Rival.BLOOM, found)
+
+
+def measure_pseudo_inverse(
+    rng: np.random.Generator, model: Model, n: int, k: int, d: int, draws: int
+) -> AtCapacity:
+    """Task: members' rows by importance sampling."""
+    return AtCapacity(model, Rival.PSEUDO_INVERSE, tilt(rng, n, k, d, draws))
+
+
+def tasks(effort: Effort) -> list[Task[AtCapacity]]:
     """P_fail at each capacity of the GPT-2 models, by weighted draws."""
     made = []
     draws = effort.unions // 10
     for model in MEASURED:
-        bloom, pseudo_inverse = list(capacities(model.n, model.d).values())[:2]
-        sizes = {"n": model.n, "k": bloom.k, "d": model.d, "m": bloom.m}
-        arguments = sizes | {"method": "conditional", "draws": draws}
-        cost = draws * bloom.k * model.d * 4e-9
-        made.append(Task(f"{NAME}/{BLOOM}/{model.name}", measure_by_weights, arguments, cost))
-        arguments = {"n": model.n, "k": pseudo_inverse.k, "d": model.d}
-        arguments |= {"method": "tilted", "draws": draws // 4}
-        cost = draws * pseudo_inverse.k * model.d * 3e-9
-        made.append(Task(f"{NAME}/{PSEUDO_INVERSE}/{model.name}", tilt, arguments, cost))
+        n, d = SHAPES[model]
+        for rival, function, of_rival, cost in (
+            (Rival.BLOOM, measure_bloom, draws, 4e-9),
+            (Rival.PSEUDO_INVERSE, measure_pseudo_inverse, draws // 4, 3e-9),
+        ):
+            found = _capacity(model, rival)
+            arguments = {"model": model, "n": n, "k": found.k, "d": d, "draws": of_rival}
+            arguments |= {"m": found.m} if found.m else {}
+            name = f"{NAME}/{rival}/{model}"
+            made.append(Task(name, function, arguments, draws * found.k * d * cost))
     return made
 
 
-def _exact(row: Row) -> tuple[str, float]:
-    """(rival, exact P_fail) of a measured row."""
-    n, k, d = row["n"], row["k"], row["d"]
-    if "m" in row:
-        return BLOOM, failure_probability(n, k, d, row["m"])
-    return PSEUDO_INVERSE, pseudo_inverse_theory.failure_probability(n, k, d)
-
-
-def checks(rows: Sequence[Row]) -> list[Check]:
+def checks(results: Sequence[AtCapacity]) -> list[Check]:
     """The measured P_fail of both rivals against the exact one, at every measured capacity."""
     made = []
-    for row in rows:
-        label, exact = _exact(row)
-        name = f"P_fail at the capacity, {label}, {size_label(row, 'nkd')}"
-        made.append(agrees(NAME, name, exact, failure_estimate(row)))
+    for each in results:
+        which = Which(NAME, Quantity.FAILURE, {"model": each.model, "rival": each.rival})
+        label = each.measured.sizes.label()
+        text = f"P_fail at the capacity, {each.rival}, {label}"
+        made.append(agrees(which, text, each.exact, each.measured.failure()))
     return made
 
 
-def table(rows: Sequence[Row]) -> list[Point]:
-    """Largest k by model and rival; of the measured ones P_fail there, too."""
+def table(results: Sequence[AtCapacity]) -> list[Point]:
+    """Largest k by model and rival; of the measured ones P_fail there, too. x: the model's place."""
     made = []
-    for place, model in enumerate(MODELS):
-        for name, found in capacities(model.n, model.d).items():
-            sizes = {"n": model.n, "k": found.k, "d": model.d, "m": found.m}
-            made.append(Point("capacity", name, KINDS[name], place, found.k, **sizes))
-    for row in rows:
-        name, exact = _exact(row)
-        (place,) = (at for at, m in enumerate(MEASURED) if (m.n, m.d) == (row["n"], row["d"]))
-        made.append(
-            Point("failure", name, "exact", place, exact, n=row["n"], k=row["k"], d=row["d"])
-        )
-        measured = failure_estimate(row, DRAWN_CONFIDENCE)
-        made.append(measured_point("failure", name, row["method"], place, measured, row))
+    place = {model: at for at, model in enumerate(Model)}
+    for model, (n, d) in SHAPES.items():
+        for rival, kind in KINDS.items():
+            k, m = (found := _capacity(model, rival)).k, found.m
+            made.append(Point(Axis.CAPACITY, rival, kind, place[model], k, n=n, k=k, d=d, m=m))
+    for each in results:
+        x, at = place[each.model], each.measured.sizes.at
+        made.append(Point(Axis.FAILURE, each.rival, Kind.EXACT, x, each.exact, **at))
+        made.append(each.measured.point(Axis.FAILURE, each.rival, x))
     return made
 
 
-def figure(points: Sequence[Point]) -> Figure:
+def draw(points: Sequence[Point]) -> Figure:
     """Left: largest k, a line of dots a model. Right: P_fail at the capacities of GPT-2."""
     from simulate.jobs import style
 
-    fig, (largest, failure) = style.row_of_axes(2, height=3.2, ratios=(1.7, 1.0))
-    markers = dict(zip(KINDS, ("o", "s", "^", "|", "|"), strict=True))
-    colours = dict(zip(KINDS, (*style.COLOURS[:3], style.INK, style.GREY), strict=True))
-    for name, own in series_of(points, axis="capacity").items():
+    fig, (largest, failure) = style.row_of_axes(2, height=3.4, ratios=(1.7, 1.0))
+    markers = dict(zip(Rival, ("o", "s", "^", "x", "|"), strict=True))
+    colours = dict(zip(Rival, (*style.COLOURS[:3], style.COLOURS[4], style.INK), strict=True))
+    for series, own in series_of(points, axis=Axis.CAPACITY).items():
+        rival = Rival(series)
+        look = {"color": colours[rival], "label": own[0].shown, "markersize": 4.5}
+        filled = "white" if rival in (Rival.PSEUDO_INVERSE, Rival.THRESHOLDED) else None
         largest.plot(
-            [p.y for p in own], [p.x for p in own], markers[name], color=colours[name], label=name
+            [p.y for p in own], [p.x for p in own], markers[rival], markerfacecolor=filled, **look
         )
     largest.set_xscale("log")
-    largest.set_yticks(range(len(MODELS)), [f"{m.name} ({m.n:,}, {m.d:,})" for m in MODELS])
+    names = [f"{model.label} ({n:,}, {d:,})" for model, (n, d) in SHAPES.items()]
+    largest.set_yticks(range(len(names)), names)
     largest.invert_yaxis()
     largest.set_xlabel(r"largest $k$ with $P_\mathrm{fail}\leq 10^{-6}$")
-    largest.set_title("model ($n$, $d$)", loc="left")
-    for name, own in series_of(points, axis="failure").items():
-        for exact in (p for p in own if p.kind == "exact"):
-            failure.plot([exact.x - 0.3, exact.x + 0.3], [exact.y] * 2, color=colours[name])
-        style.error_bars(
-            failure, [p for p in own if p.kind != "exact"], colours[name], markers[name]
-        )
+    largest.set_title("model ($n$, $d$)")
+    for series, own in series_of(points, axis=Axis.FAILURE).items():
+        rival = Rival(series)
+        for exact in of_kind(own, Kind.EXACT):
+            failure.plot([exact.x - 0.3, exact.x + 0.3], [exact.y] * 2, color=colours[rival])
+        measured = of_kind(own, Kind.CONDITIONAL, Kind.TILTED)
+        style.error_bars(failure, measured, colours[rival], markers[rival])
     failure.axhline(EPSILON, linestyle=":", color=style.INK)
     failure.set_yscale("log")
-    failure.set_xticks(range(len(MEASURED)), [m.name.removeprefix("GPT-2 ") for m in MEASURED])
+    failure.set_xticks(range(len(MEASURED)), [m.label.removeprefix("GPT-2 ") for m in MEASURED])
     failure.set_xlabel("GPT-2")
     failure.set_ylabel(r"$P_\mathrm{fail}$ at the largest $k$")
+    failure.set_title("lines exact, markers measured")
     fig.legend(*largest.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return fig
 
 
 PANEL = Panel(
     NAME,
-    "Left: the largest number k of tokens that a residual stream of a public model's width d can "
-    "hold of its vocabulary n with failure probability at most 10^-6. Bloom filter and "
-    "pseudo-inverse: exact. Random signs with a threshold a token: proved to suffice, hidden width "
-    "n. Ticks: upper bounds, k <= d/2 for any linear readout that never fails (Radon) and "
-    "C(n, k) <= 2^d for any residual of d bits. Right: P_fail at the capacities of GPT-2, exact "
-    "(lines) and measured "
-    "(markers; random unions, or members' rows by importance sampling).",
+    "A Bloom filter holds 14 to 153 tokens of the vocabulary n in the residual width d of public "
+    "models, at failure probability 10^-6. No linear readout that never fails holds more than d/2 "
+    "(Radon), and no residual of d bits more than C(n, k) <= 2^d allows. Right: P_fail at the "
+    "capacities of GPT-2.",
     tasks,
     checks,
     table,
-    figure,
+    draw,
 )

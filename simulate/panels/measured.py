@@ -29,16 +29,21 @@ WEIGHTED: dict[Kind, Estimator] = {
 
 @dataclass(frozen=True)
 class Sizes:
-    """A code and its inputs: n tokens, k of them active, m of d bits each."""
+    """A code and its inputs: n tokens, k of them active, width d, m hash bits where there are."""
 
     n: int
     k: int
     d: int
-    m: int
+    m: int | None = None
 
-    def label(self, letters: str = "nkdm") -> str:
-        """For instance "n=1000, k=4": the sizes named by `letters`."""
-        return size_label(letters, **vars(self))
+    @property
+    def at(self) -> dict[str, int]:
+        """Those that it has, by letter."""
+        return {letter: size for letter, size in vars(self).items() if size is not None}
+
+    def label(self) -> str:
+        """For instance "n=1000, k=4, d=76, m=11"."""
+        return size_label("".join(self.at), **self.at)
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ class Measured:
     def point(self, axis: str, series: str, x: float, label: str = "") -> Point:
         """P_fail with the interval that is drawn, and the sizes."""
         found = self.failure(DRAWN_CONFIDENCE)
-        return measured_point(axis, series, self.method, x, found, label, **vars(self.sizes))
+        return measured_point(axis, series, self.method, x, found, label, **self.sizes.at)
 
 
 def size_label(letters: str = "nkdm", **sizes: object) -> str:
@@ -90,7 +95,7 @@ def direct_task(panel: str, effort: Effort, sizes: Sizes, total: float) -> Task[
 def weighted_task(panel: str, method: Kind, draws: int, sizes: Sizes) -> Task[Measured]:
     """Average that many draws of one of the WEIGHTED estimators."""
     arguments = {**vars(sizes), "method": method, "draws": draws}
-    a_draw = sizes.k * (sizes.m + 0.1 * sizes.d) / 6e7
+    a_draw = sizes.k * ((sizes.m or 0) + 0.1 * sizes.d) / 6e7
     if method == Kind.PLANTED:
         a_draw = 6e-9 * sizes.n * sizes.d
     name = f"{panel}/{method}/{sizes.label()}"

@@ -1,30 +1,20 @@
-"""Panel: the pseudo-inverse readout of a random W_U against the Bloom filter, width for width."""
+"""The pseudo-inverse readout of a random W_U against the Bloom filter, width for width."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from simulate import pseudo_inverse
-from simulate.jobs import intervals
-from simulate.jobs.checks import CONFIDENCE, Check, agrees
-from simulate.jobs.panel import (
-    DRAWN_CONFIDENCE,
-    QUICK,
-    Effort,
-    Panel,
-    Point,
-    Row,
-    failure_estimate,
-    false_positive_estimate,
-    measured_point,
-    method_of,
-    series_of,
-    size_label,
-)
-from simulate.jobs.tasks import Result, Task
+from simulate.jobs.checks import Check, Which, agrees
+from simulate.jobs.intervals import ClusteredCount, Mean
+from simulate.jobs.panel import QUICK, Effort, Panel
+from simulate.jobs.table import Kind, Named, Point, of_kind, select
+from simulate.jobs.tasks import Task
+from simulate.panels.measured import Measured, Sizes, size_label
 from theory import false_positives
 from theory.pseudo_inverse import expected_false_positives, failure_probability, smallest_width
 from theory.width import optimal_hashes_for_failure
@@ -42,109 +32,122 @@ DIRECT_SETS = 10  # inputs per random W_U
 # E#FP is compared where failures are this frequent, rarer ones being too few, and from this k on:
 # the count's skewness at those widths is 5 at k = 2 and 2 at k = 8
 FREQUENT, SMALLEST_COUNTED_K = 0.4, 8
-BLOOM, PSEUDO_INVERSE = "Bloom", "pseudo-inverse"
 
 
-def count(rng: np.random.Generator, n: int, k: int, d: int, families: int, sets: int) -> Result:
-    """Task: false positives of `sets` random inputs of each of `families` Gaussian W_U."""
+class Quantity(StrEnum):
+    """What is checked."""
+
+    FAILURE = "failure"
+    FALSE_POSITIVES = "false_positives"
+
+
+class Axis(StrEnum):
+    """What is drawn."""
+
+    FAILURE = "failure"
+
+
+class Readout(Named):
+    """The series, each at two k."""
+
+    PSEUDO_INVERSE = "pseudo_inverse", "pseudo-inverse, exact"
+    BLOOM = "bloom", "Bloom, exact, best $m$"
+
+
+def count(rng: np.random.Generator, n: int, k: int, d: int, families: int, sets: int) -> Measured:
+    """Task: failures of `sets` random inputs of each of `families` Gaussian W_U."""
     failures, hits = np.empty((2, families), dtype=np.int64)
     for family in range(families):
         readout = pseudo_inverse.of_random_sets(rng, pseudo_inverse.gaussian(rng, n, d), k, sets)
         failures[family] = np.count_nonzero(readout.failed)
         hits[family] = readout.false_positives.sum()
-    return {"failures": failures.tolist(), "false_positives": hits.tolist()}
+    return Measured(
+        Sizes(n, k, d),
+        Kind.DIRECT,
+        failures=ClusteredCount(failures.tolist(), sets),
+        false_positives=Mean.of(hits / sets),
+    )
 
 
-def tilt(rng: np.random.Generator, n: int, k: int, d: int, method: str, draws: int) -> Result:
+def tilt(rng: np.random.Generator, n: int, k: int, d: int, draws: int) -> Measured:
     """Task: P_fail from random members' rows, tilted towards failure and weighted."""
     values = pseudo_inverse.tilted_failure(rng, n, k, d, draws)
-    measured = intervals.mean(values, CONFIDENCE)
-    return {"estimate": measured.estimate, "standard_error": measured.standard_error}
+    return Measured(Sizes(n, k, d), Kind.TILTED, weights=Mean.of(values))
 
 
-def tasks(effort: Effort) -> list[Task]:
+def tasks(effort: Effort) -> list[Task[Measured]]:
     """Failures counted where they are frequent, weighted draws below."""
     made = []
     families = 10 * effort.families if effort is not QUICK else 100
     draws = effort.unions // 10
     for n, k in TASKS:
         for target in DIRECT_TARGETS:
-            sizes = {"n": n, "k": k, "d": smallest_width(n, k, target)}
-            cost = families * (2e-8 * n * sizes["d"] + DIRECT_SETS * 1e-5 * k)
-            name = f"{NAME}/direct/{size_label(sizes, 'nkd')}"
-            made.append(
-                Task(name, count, sizes | {"families": families, "sets": DIRECT_SETS}, cost)
-            )
+            sizes = Sizes(n, k, smallest_width(n, k, target))
+            options = {"families": families, "sets": DIRECT_SETS}
+            cost = families * (2e-8 * n * sizes.d + DIRECT_SETS * 1e-5 * k)
+            name = f"{NAME}/{Kind.DIRECT}/{sizes.label()}"
+            made.append(Task(name, count, {**sizes.at, **options}, cost))
         for target in TILTED_TARGETS:
-            sizes = {"n": n, "k": k, "d": smallest_width(n, k, target)}
-            cost = draws * 1.3e-8 * k * sizes["d"]
-            name = f"{NAME}/tilted/{size_label(sizes, 'nkd')}"
-            made.append(Task(name, tilt, {**sizes, "method": "tilted", "draws": draws}, cost))
+            sizes = Sizes(n, k, smallest_width(n, k, target))
+            cost = draws * 1.3e-8 * k * sizes.d
+            name = f"{NAME}/{Kind.TILTED}/{sizes.label()}"
+            made.append(Task(name, tilt, {**sizes.at, "draws": draws}, cost))
     return made
 
 
-def checks(rows: Sequence[Row]) -> list[Check]:
+def checks(results: Sequence[Measured]) -> list[Check]:
     """Every measured P_fail against the exact one; E#FP where failures are frequent."""
     made = []
-    for row in rows:
-        sizes = (row["n"], row["k"], row["d"])
-        label = size_label(row, "nkd")
-        exact = failure_probability(*sizes)
-        name = f"P_fail of the pseudo-inverse readout, {method_of(row)}, {label}"
-        made.append(agrees(NAME, name, exact, failure_estimate(row)))
-        if "failures" in row and exact > FREQUENT and row["k"] >= SMALLEST_COUNTED_K:
-            name = f"E#FP of the pseudo-inverse readout, {label}"
-            expected = expected_false_positives(*sizes)
-            made.append(agrees(NAME, name, expected, false_positive_estimate(row)))
+    for each in results:
+        sizes, label = each.sizes, each.sizes.label()
+        exact = failure_probability(sizes.n, sizes.k, sizes.d)
+        which = Which(NAME, Quantity.FAILURE, {**sizes.at, "method": each.method})
+        text = f"P_fail of the pseudo-inverse readout, {each.method}, {label}"
+        made.append(agrees(which, text, exact, each.failure()))
+        if each.method == Kind.DIRECT and exact > FREQUENT and sizes.k >= SMALLEST_COUNTED_K:
+            which = Which(NAME, Quantity.FALSE_POSITIVES, sizes.at)
+            text = f"E#FP of the pseudo-inverse readout, {label}"
+            expected = expected_false_positives(sizes.n, sizes.k, sizes.d)
+            made.append(agrees(which, text, expected, each.expected_false_positives()))
     return made
 
 
-def table(rows: Sequence[Row]) -> list[Point]:
+def table(results: Sequence[Measured]) -> list[Point]:
     """Exact curves of both readouts, and the measured points."""
     made = []
+    own, bloom = Readout.PSEUDO_INVERSE, Readout.BLOOM
     for n, k in TASKS:
-        label = f"n={n}, k={k}"
         last = max(smallest_width(n, k, SMALLEST), bloom_width(n, k, SMALLEST).width)
         first = min(smallest_width(n, k, 0.95), bloom_width(n, k, 0.95).width)
         for d in sorted({*np.linspace(first, last, 50).astype(int).tolist()}):
             if d >= k:
-                own = failure_probability(n, k, d)
-                made.append(Point(PSEUDO_INVERSE, label, "exact", d, own, n=n, k=k, d=d))
+                value = failure_probability(n, k, d)
+                made.append(Point(Axis.FAILURE, own, Kind.EXACT, d, value, n=n, k=k, d=d))
             m = optimal_hashes_for_failure(n, k, d)
             value = false_positives.failure_probability(n, k, d, m)
-            made.append(Point(BLOOM, label, "exact", d, value, n=n, k=k, d=d, m=m))
-        for row in (row for row in rows if (row["n"], row["k"]) == (n, k)):
-            measured = failure_estimate(row, DRAWN_CONFIDENCE)
-            made.append(
-                measured_point(PSEUDO_INVERSE, label, method_of(row), row["d"], measured, row)
-            )
-    return made
+            made.append(Point(Axis.FAILURE, bloom, Kind.EXACT, d, value, n=n, k=k, d=d, m=m))
+    return made + [each.point(Axis.FAILURE, own, each.sizes.d) for each in results]
 
 
-def figure(points: Sequence[Point]) -> Figure:
+def draw(points: Sequence[Point]) -> Figure:
     """P_fail on a log axis against d: solid the pseudo-inverse, dashed the Bloom filter."""
     from simulate.jobs import style
 
     fig, axes = style.figure(width=style.DOUBLE_COLUMN * 0.6, height=2.9)
-    own, bloom = (series_of(points, axis=axis) for axis in (PSEUDO_INVERSE, BLOOM))
-    for colour, label in zip(style.COLOURS, own, strict=False):
-        exact = [p for p in own[label] if p.kind == "exact"]
-        axes.plot(
-            [p.x for p in exact], [p.y for p in exact], color=colour, label=style.as_math(label)
-        )
-        axes.plot([p.x for p in bloom[label]], [p.y for p in bloom[label]], "--", color=colour)
-        for kind, marker in (("direct", "o"), ("tilted", "s")):
-            style.error_bars(axes, [p for p in own[label] if p.kind == kind], colour, marker)
-    axes.set_yscale("log")
-    axes.set_ylim(SMALLEST / 3, 2.0)
-    axes.set_xlim(0, None)
-    axes.set_xlabel("residual width $d$")
-    axes.set_ylabel(r"failure probability $P_\mathrm{fail}$")
+    for colour, (n, k) in zip(style.COLOURS, dict.fromkeys((p.n, p.k) for p in points)):
+        own = list(select(points, series=Readout.PSEUDO_INVERSE, n=n, k=k))
+        label = style.as_math(size_label("nk", n=n, k=k))
+        style.curve(axes, of_kind(own, Kind.EXACT), color=colour, label=label)
+        bloom = list(select(points, series=Readout.BLOOM, n=n, k=k))
+        style.curve(axes, bloom, "--", color=colour)
+        for kind, marker in ((Kind.DIRECT, "o"), (Kind.TILTED, "s")):
+            style.error_bars(axes, of_kind(own, kind), colour, marker)
+    style.failure_against_width(axes, SMALLEST)
     style.legends(
         axes,
         {
-            "pseudo-inverse, exact": ("-", None),
-            "Bloom, exact, best $m$": ("--", None),
+            Readout.PSEUDO_INVERSE.label: ("-", None),
+            Readout.BLOOM.label: ("--", None),
             "counted": ("none", "o"),
             "weighted $U_S$": ("none", "s"),
         },
@@ -155,14 +158,11 @@ def figure(points: Sequence[Point]) -> Figure:
 
 PANEL = Panel(
     NAME,
-    "Failure probability of the pseudo-inverse readout h = U_S^T (U_S U_S^T)^-1 1 of a Gaussian "
-    "W_U (solid: exact) against residual width d, beside the Bloom filter at its best number of "
-    "hash bits (dashed: exact). Circles: failures counted over random W_U. Squares: random "
-    "members' rows, drawn by importance sampling and solved, and the exact probability of failure "
-    "given |h| averaged. The pseudo-inverse inverts a k x k matrix that depends on the input; the "
-    "Bloom filter takes one ReLU layer of hidden width d.",
+    "The pseudo-inverse readout h = U_S^T (U_S U_S^T)^-1 1 of a Gaussian W_U fails exponentially "
+    "rarely in width d, too. It inverts a k x k matrix that depends on the input; the Bloom filter "
+    "takes one ReLU layer of hidden width d. Squares: members' rows drawn by importance sampling.",
     tasks,
     checks,
     table,
-    figure,
+    draw,
 )

@@ -1,0 +1,184 @@
+"""The protocol of a code: its failure probability, and the searches that every code shares.
+
+A scheme says how its ln P_fail depends on n, k, d and a parameter of its own (m hash bits, a
+density, a cut, or nothing), which parameter is best, and near which width to look. The smallest
+width and the largest k follow, the same way for every scheme.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import ClassVar, Generic, TypeVar
+
+from theory.domain import DomainError, check_integer, check_real, check_task
+from theory.search import first_true
+
+Parameter = TypeVar("Parameter", int, float, None)
+
+
+@dataclass(frozen=True)
+class Sized(Generic[Parameter]):
+    """A code of residual width d at its best parameter, with its failure probability there."""
+
+    width: int
+    parameter: Parameter
+    failure_probability: float
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """The largest k, the best hash bits m where there are hashes, and P_fail at that k."""
+
+    k: int
+    m: int | None = None
+    failure_probability: float | None = None
+
+
+class Scheme(ABC, Generic[Parameter]):
+    """A way to carry k of n tokens in a residual of width d.
+
+    kind: how `log_failure` relates to ln P_fail: "exact", "upper bound" (proved) or "simulated".
+    parameter: what the scheme's own parameter is called, if it has one. classes: P_fail at its
+    best parameter is taken to fall with d within each class of d modulo this number.
+    largest_epsilon: up to which it does so. unit: every width is a multiple of it.
+    """
+
+    name: ClassVar[str]
+    kind: ClassVar[str] = "exact"
+    parameter: ClassVar[str | None] = "hashes"
+    classes: ClassVar[int] = 1
+    largest_epsilon: ClassVar[float] = 0.5
+    unit: int = 1
+
+    @abstractmethod
+    def log_failure(self, n: int, k: int, d: int, parameter: Parameter) -> float:
+        """ln P_fail, nats, at most 0; -inf where nothing can fail."""
+
+    @abstractmethod
+    def best_parameter(self, n: int, k: int, d: int) -> Parameter:
+        """The parameter that minimises P_fail at these sizes."""
+
+    @abstractmethod
+    def likely_width(self, n: int, k: int, epsilon: float) -> float:
+        """A width near the smallest with P_fail <= epsilon, k < n; any guess is good enough."""
+
+    def narrowest(self, k: int) -> int:
+        """The least width at which the scheme is defined."""
+        return 1
+
+    def badness(self, n: int, k: int, d: int, parameter: Parameter) -> tuple[float, float]:
+        """Sorts the parameters at one size, the best first: by ln P_fail, or finer than that."""
+        return self.log_failure(n, k, d, parameter), 0.0
+
+    def log_target(self, epsilon: float) -> float:
+        """The badness of a code whose P_fail is epsilon."""
+        return math.log(epsilon)
+
+    def check_epsilon(self, epsilon: float) -> float:
+        """A failure probability up to which this scheme's width is searched for."""
+        if self.largest_epsilon == 1.0:
+            return check_real("epsilon", epsilon, 0.0, 1.0)
+        return check_real("epsilon", epsilon, 0.0, math.nextafter(self.largest_epsilon, 1.0))
+
+    def at_best(self, n: int, k: int, d: int) -> Sized[Parameter]:
+        """The code of width d at its best parameter."""
+        best = self.best_parameter(n, k, d)
+        return Sized(d, best, math.exp(self.log_failure(n, k, d, best)))
+
+    def smallest_width(self, n: int, k: int, epsilon: float, multiple: int = 1) -> Sized[Parameter]:
+        """The smallest multiple of `multiple` at which some parameter gives P_fail <= epsilon.
+
+        Brackets the likely width and bisects, in each class of widths. Raises DomainError outside
+        1 <= k <= n, 0 < epsilon <= `largest_epsilon`, multiple >= 1.
+        """
+        suffices, guess = self._search(n, k, epsilon)
+        multiple = math.lcm(self.unit, check_integer("multiple", multiple, 1))
+        step = math.lcm(self.classes, multiple)
+        found = []
+        for first in range(multiple, step + 1, multiple):
+            lowest = max(0, -(-(self.narrowest(k) - first) // step))
+            widths = range(first, sys.maxsize, step)
+            place = first_true(_at(suffices, widths), round(guess - first) // step, lowest)
+            found.append(widths[place])
+        d = min(found)
+        exception = self.narrower_exception(n, k, d, epsilon) if multiple == 1 else d
+        return self.at_best(n, k, exception)
+
+    def smallest_power_of_two(self, n: int, k: int, epsilon: float) -> Sized[Parameter]:
+        """The smallest d that is a power of two; otherwise as `smallest_width`."""
+        suffices, guess = self._search(n, k, epsilon)
+        if self.unit & (self.unit - 1):
+            raise DomainError(f"block must be a power of two for such a width; got {self.unit}")
+        lowest = max(self.unit, self.narrowest(k))
+        place = first_true(
+            lambda i: suffices(2**i), round(math.log2(guess)), (lowest - 1).bit_length()
+        )
+        return self.at_best(n, k, 2**place)
+
+    def _search(self, n: int, k: int, epsilon: float) -> tuple[Callable[[int], bool], float]:
+        """Whether a width suffices, and where to look."""
+        n, k = check_task(n, k)
+        target = self.log_target(self.check_epsilon(epsilon))
+
+        @cache
+        def suffices(d: int) -> bool:
+            return self.badness(n, k, d, self.best_parameter(n, k, d))[0] <= target
+
+        return suffices, max(1.0, self.likely_width(n, k, epsilon)) if n > k else 1.0
+
+    def narrower_exception(self, n: int, k: int, d: int, epsilon: float) -> int:
+        """The least width below d that suffices though a larger one does not; d if none does."""
+        return d
+
+    def capacity(self, n: int, d: int, epsilon: float) -> Capacity:
+        """The largest k such that it and all smaller ones have P_fail <= epsilon; 0 if none.
+
+        Up to n/2 what fits is taken to end somewhere for good. Beyond, few non-members may fit
+        again. Raises DomainError outside n, d >= 1, 0 < epsilon <= `largest_epsilon`.
+        """
+        n, d = check_integer("n", n, 1), check_integer("d", d, 1)
+        log_epsilon = math.log(self.check_epsilon(epsilon))
+
+        def fits(k: int) -> bool:
+            if self.narrowest(k) > d:
+                return False
+            return self.log_failure(n, k, d, self.best_parameter(n, k, d)) <= log_epsilon
+
+        k = largest_fitting(n, d, epsilon, fits)
+        if k == 0:
+            return Capacity(0)
+        best = self.at_best(n, k, d)
+        m = best.parameter if isinstance(best.parameter, int) and self.parameter else None
+        return Capacity(k, m, best.failure_probability)
+
+
+def _at(holds: Callable[[int], bool], places: range) -> Callable[[int], bool]:
+    return lambda i: holds(places[i])
+
+
+def largest_fitting(n: int, d: int, epsilon: float, fits: Callable[[int], bool]) -> int:
+    """The largest k <= n such that it and all smaller ones fit; 0 if none does."""
+    guess = round(math.log(2.0) * d / max(1.0, math.log2(n) - math.log2(epsilon)))
+    half = max(1, n // 2)
+    k = first_true(lambda k: k > half or not fits(k), min(guess, half)) - 1
+    while half <= k < n and fits(k + 1):
+        k += 1
+    return k
+
+
+def log_ratio(n: int, k: int, epsilon: float) -> float:
+    """ln(N / epsilon), nats; the quotient itself may overflow. Raises DomainError where n = k."""
+    return math.log(non_members(n, k)) - math.log(check_real("epsilon", epsilon, 0.0))
+
+
+def non_members(n: int, k: int) -> int:
+    """N = n - k. Raises DomainError where there is none, and with it no width to speak of."""
+    n, k = check_task(n, k)
+    if n == k:
+        raise DomainError(f"n must exceed k = {k} for a width law (no non-members); got {n}")
+    return n - k
