@@ -1,0 +1,290 @@
+"""The source's open questions (A to D), and two of this project (E, F)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from reports.claims.sources import (
+    COVERED,
+    DENSITIES,
+    FINISHED,
+    FORMATION,
+    PREDICTIONS,
+    PROOF,
+    complement,
+    source,
+)
+from reports.jobs import (
+    FINISHED_CERTIFICATE,
+    ORGANISMS,
+    SCALING,
+    SOURCE_ANALYSIS,
+    SOURCE_CERTIFICATE,
+    STUDY,
+    SURVEY,
+)
+from reports.ledger import Claim, Evidence, Finding, Number
+from reports.traced import given, only
+from simulate.panels import language_models
+from train.analysis.construction_path import Step
+from train.analysis.prediction import Quantity, Source
+from train.analysis.report import Analysis
+from train.analysis.uniformity import Cause, Part
+from train.certificate.report import Certified, Margin, Searched
+from train.organism.noise_curve import FIGURE as NOISE_CURVE
+from train.panels import (
+    covered_inputs,
+    formation,
+    learned_codes,
+    learned_density,
+    predicted_against_measured,
+    uniformity,
+)
+from train.panels.covered_inputs import Drawn, WayPoint
+from train.panels.formation import CoursePoint, Mechanism
+from train.panels.learned_density import PowerPoint, Series, Swept
+
+
+def margin(record: Certified, missing_bits: int) -> Margin:
+    """Leads over tokens that miss so many bits at least."""
+    return only(record.margins, lambda each: each.missing_bits == missing_bits)
+
+
+def proof(evidence: Evidence) -> Finding:
+    """Question A."""
+    searched = evidence.fact("what was searched, source", PROOF, lambda p: p.searched.how)
+    inputs = evidence.number("inputs searched, source", PROOF, lambda p: p.searched.inputs)
+    seen = evidence.number(
+        "smallest lead over a token that misses a bit, seen and replayed, source",
+        PROOF,
+        lambda p: given(margin(p, 1).seen),
+        ".3f",
+    )
+    level = evidence.number(
+        "missing bits from which it is proved, source", PROOF, lambda p: given(p.smallest_level)
+    )
+    lead = evidence.number(
+        "smallest proved lead over a token that misses two bits, source",
+        PROOF,
+        lambda p: given(margin(p, 2).proved),
+        ".4f",
+    )
+    failure = evidence.bounds(
+        "proved bounds on the failure rate, source", PROOF, lambda p: p.failure, ".4f"
+    )
+    gates = evidence.number(
+        "gates proved for every input, source", PROOF, lambda p: p.gates.proved
+    )
+    units = evidence.number("units, source", PROOF, lambda p: p.gates.units)
+    structural = evidence.fact(
+        "all proved from the weights alone, finished", FINISHED, lambda p: p.structural
+    )
+    finished = evidence.number(
+        "proved lead over a token that misses a bit, finished",
+        FINISHED,
+        lambda p: given(margin(p, 1).proved),
+        ".3f",
+    )
+    finished_seen = evidence.number(
+        "smallest lead seen, finished", FINISHED, lambda p: given(margin(p, 1).seen), ".3f"
+    )
+    evidence.number(
+        "the same by interval bounds without exactly k tokens, finished",
+        FINISHED,
+        lambda p: given(margin(p, 1).any_number_of_tokens),
+        ",.0f",
+    )
+    tv = evidence.number(
+        "total variation, finished",
+        FINISHED,
+        lambda p: given(p.finished).total_variation,
+        ".4f",
+    )
+    trained_tv = evidence.number(
+        "total variation before, source",
+        FINISHED,
+        lambda p: given(p.finished).trained_total_variation,
+        ".4f",
+    )
+    rate = evidence.bounds(
+        "proved bounds on the failure rate, finished", FINISHED, lambda p: p.failure, ".5f"
+    )
+    return Finding(
+        [searched == Searched.ALL, lead > 0.0, bool(structural), finished > 0.0],
+        "Yes, of the trained network rounded to its own masks: its weights alone prove a lead of "
+        f"{finished:.2f} nats over every token that misses a bit (the smallest that was seen is "
+        f"{finished_seen:.2f}) and a failure rate of {rate:.4%}. Its total variation is {tv:.4f}, "
+        f"and that of the network as it was trained {trained_tv:.4f}. Of the network as it was "
+        f"trained it is proved, over all {inputs:,.0f} inputs and all α, that every member "
+        f"outranks every token that misses {level:.0f} bits or more, and that it fails on between "
+        f"{failure.low:.2%} and {failure.high:.2%} of inputs.",
+        "As it was trained, the network does not always rank a member above a token that misses "
+        f"one bit: at one input the member's logit is {-seen:.2f} nats lower. Nor is there a proof "
+        f"unit by unit: {gates:.0f} of its {units:.0f} gates hold for every input.",
+        limited=seen < 0.0,
+        scope="of the network rounded to its masks",
+    )
+
+
+def _power(field: Swept, optimum: bool = False) -> Callable[[PowerPoint], bool]:
+    of = Series.LEAST_FAILURE if optimum else Series.LEARNED
+    return lambda row: row.axis == field and row.fitted and row.of == of
+
+
+def _learned_over_best(evidence: Evidence, d: int) -> Number:
+    return evidence.point(
+        f"learned density over that of least P_fail, n = 256, d = {d}, k = 3",
+        DENSITIES,
+        lambda row: row.axis == Swept.D and row.series == Series.OVER_LEAST_FAILURE and row.d == d,
+        ".2f",
+    )
+
+
+def density(evidence: Evidence) -> Finding:
+    """Question B."""
+    clamp = source(evidence)
+    learned = clamp.number("mask density", lambda a: given(a.density), ".3f")
+    best = clamp.number(
+        "density of least P_fail",
+        lambda a: given(a.mechanism.code).optimal_density.failure,
+        ".3f",
+    )
+    complement(evidence).number("mask density", lambda a: given(a.density), ".3f")
+    power, optimum = (
+        {
+            field: evidence.point(
+                f"power of the {whose} in {field.words}", DENSITIES, _power(field, of_best), ".2f"
+            )
+            for field in Swept
+        }
+        for of_best, whose in ((False, "mask density"), (True, "density of least P_fail"))
+    )
+    ratio, ratio_wide = (_learned_over_best(evidence, d) for d in (64, 128))
+    unlike = [
+        not power[field].low <= optimum[field] <= power[field].high
+        for field in Swept
+        if field is not Swept.K
+    ]
+    k, best_k = power[Swept.K], optimum[Swept.K]
+    pace = "as fast as" if k.low <= best_k <= k.high else "less fast than"
+    if k.high < best_k:
+        pace = "faster than"
+    return Finding(
+        [*unlike, k.high < 0.0],
+        f"Their density is {learned:.3f}, where random hashes would fail least at {best:.3f}, and "
+        "training does not find the optimum: the density grows with the scale of W_E at the start "
+        f"(power {power[Swept.EMBEDDING_SCALE]:.2f}) and with n ({power[Swept.N]:.2f}), and it "
+        f"falls with the learning rate ({power[Swept.LEARNING_RATE]:.2f}) and with the width d "
+        f"({power[Swept.D]:.2f}), while the optimum hardly depends on any of them. With k it falls "
+        f"{pace} the optimum (powers {k:.2f} and {best_k:.2f}).",
+        "No theory here says why. With one recipe of 4,000 steps the learned density is "
+        f"{ratio:.2f} of the optimum at d = 64 and {ratio_wide:.2f} of it at d = 128, so that it "
+        "is no power law in d.",
+    )
+
+
+def part(record: Analysis, cause: Cause) -> Part:
+    """One part of the variance of the members' logits."""
+    return record.uniformity.parts[cause]
+
+
+def uniform_outputs(evidence: Evidence) -> Finding:
+    """Question C."""
+    clamp, other = source(evidence), complement(evidence)
+    sd = clamp.number("sd of the members' logits, nats", lambda a: a.uniformity.sd, ".3f")
+    unclamped = clamp.number(
+        "variance through the units without thresholds, nats²",
+        lambda a: a.uniformity.unsaturated_variance,
+    )
+    clamp.number(
+        "variance of bit weights alone, nats²", lambda a: a.uniformity.hash_dot_variance
+    )
+    share = {
+        cause: clamp.number(
+            f"share of the variance, {cause.label}",
+            lambda a, c=cause: given(part(a, c).share),
+            ".0%",
+        )
+        for cause in Cause
+    }
+    other_coefficients, other_bypass = (
+        other.number(
+            f"share of the variance, {cause.label}",
+            lambda a, c=cause: given(part(a, c).share),
+            ".0%",
+        )
+        for cause in (Cause.COEFFICIENTS, Cause.RESIDUAL_PATH)
+    )
+    remaining = (Cause.COEFFICIENTS, Cause.RESIDUAL_PATH, Cause.OTHER_UNITS)
+    return Finding(
+        [unclamped > 100.0 * sd**2, sum(share[cause].low for cause in remaining) > 0.5],
+        "The thresholds make them so: without them, what comes through the units would have a "
+        f"variance of {unclamped:.0f} nats² over the members, and the logits' standard deviation "
+        f"is {sd:.3f} nats. Of the variance that is left, {share[Cause.COEFFICIENTS]:.0%} is what "
+        f"the coefficients still change, {share[Cause.RESIDUAL_PATH]:.0%} bypasses the units, and "
+        f"{share[Cause.OTHER_UNITS]:.0%} comes through units that the token does not own. The "
+        f"token's own constant explains {share[Cause.HEIGHT]:.0%}, and the number of hits "
+        f"{share[Cause.OVERLAPS]:.0%}.",
+        "This says where the variance is in one network. In the complement network "
+        f"{other_bypass:.0%} bypasses the units, and {other_coefficients:.0%} is due to the "
+        "coefficients.",
+    )
+
+
+def _covered_failing(evidence: Evidence, k: int, drawn: Drawn, place: Step) -> Number:
+    def fits(row: WayPoint) -> bool:
+        return (row.mechanism, row.n, row.k, row.drawn, row.place) == (
+            Mechanism.CLAMP,
+            256,
+            k,
+            drawn,
+            place,
+        )
+
+    so_far = place if place == Step.AS_TRAINED else f"replaced up to the {place}"
+    label = f"covered inputs that fail, clamp, n = 256, k = {k}, {drawn}, {so_far}"
+    return evidence.point(label, COVERED, fits, ".1%")
+
+
+LAG_LABELS = {
+    formation.Quantity.KL: "nine tenths of it",
+    formation.Quantity.TWO_MODES: "half of the way to its units with two modes",
+    formation.Quantity.AGREEMENT: "half of the way to the agreement of its masks",
+    formation.Quantity.ORIENTED: "half of the way to its units of the mechanism",
+}
+
+
+def formation_order(evidence: Evidence) -> Finding:
+    """Question F."""
+
+    def lag(mechanism: Mechanism, quantity: formation.Quantity) -> Number:
+        def fits(row: CoursePoint) -> bool:
+            return (row.axis, row.mechanism, row.quantity) == (
+                formation.Quantity.LAG,
+                mechanism,
+                quantity,
+            )
+
+        label = f"doublings of the step from half of the loss's fall to {LAG_LABELS[quantity]}"
+        return evidence.point(f"{label}, {mechanism}", FORMATION, fits, ".2f")
+
+    lags = {
+        mechanism: {quantity: lag(mechanism, quantity) for quantity in LAG_LABELS}
+        for mechanism in Mechanism
+    }
+    loss, modes = formation.Quantity.KL, formation.Quantity.TWO_MODES
+    agreement = formation.Quantity.AGREEMENT
+    clamp, other = lags[Mechanism.CLAMP], lags[Mechanism.COMPLEMENT]
+    return Finding(
+        [
+            own[quantity].low > 0.0 and own[quantity].high < own[loss].low
+            for own in (clamp, other)
+            for quantity in (modes, agreement)
+        ],
+        "The hashes come after the first half of the loss's fall and before most of the rest. In "
+        f"the clamp, half of the units with two modes are there {clamp[modes]:.1f} doublings of "
+        f"the step after half of the fall, half of the agreement of the masks "
+        f"{clamp[agreement]:.1f} doublings after it, and nine tenths of the fall are reached "
+        f"{clamp[loss]:.1f} doublings after it. In the complement network these are "
+        f"{other[modes]:.1f}, {other[agreement]:.1f} and {other[loss]:.1f} doublings.",
+    )

@@ -1,0 +1,69 @@
+"""The files that the claims read, and the two networks that most of them are about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from reports.documents import Document, record, table
+from reports.jobs import (
+    COMPLEMENT_ANALYSIS,
+    FINISHED_CERTIFICATE,
+    SCALING,
+    SOURCE_ANALYSIS,
+    SOURCE_CERTIFICATE,
+    SOURCE_NETWORK,
+    SURVEY,
+)
+from reports.ledger import Evidence, Number, Single
+from simulate.panels import harder_task, language_models, width_of_rivals
+from train.analyse import ANALYSIS
+from train.analysis.report import Analysis
+from train.certificate.report import Certified
+from train.certify import RECORD
+from train.panels import (
+    covered_inputs,
+    formation,
+    harder_hidden_layer,
+    learned_density,
+    predicted_against_measured,
+)
+from train.run import NETWORK
+
+SOURCE = record(SOURCE_ANALYSIS, ANALYSIS, Analysis)
+COMPLEMENT = record(COMPLEMENT_ANALYSIS, ANALYSIS, Analysis)
+PROOF = record(SOURCE_CERTIFICATE, RECORD, Certified)
+FINISHED = record(FINISHED_CERTIFICATE, RECORD, Certified)
+SOURCE_WEIGHTS = Document(SOURCE_NETWORK, NETWORK, bytes)
+
+CAPACITIES = table(SCALING, language_models.NAME)
+RIVALS = table(SCALING, width_of_rivals.NAME)
+HARDER_TASK = table(SCALING, harder_task.NAME)
+DENSITIES = table(SURVEY, learned_density.NAME, learned_density.PowerPoint)
+LAYERS = table(SURVEY, harder_hidden_layer.NAME)
+PREDICTIONS = table(SURVEY, predicted_against_measured.NAME)
+COVERED = table(SURVEY, covered_inputs.NAME)
+FORMATION = table(SURVEY, formation.NAME)
+
+
+@dataclass(frozen=True)
+class Network:
+    """Numbers of one network's analysis, by the name of its preset."""
+
+    evidence: Evidence
+    document: Document[Analysis]
+    preset: str
+
+    def number(self, label: str, get: Callable[[Analysis], Single], style: str = ".3g") -> Number:
+        """As `Evidence.number`."""
+        return self.evidence.number(f"{label}, {self.preset}", self.document, get, style)
+
+
+def source(evidence: Evidence) -> Network:
+    """The network that follows the source: it clamps."""
+    return Network(evidence, SOURCE, "source")
+
+
+def complement(evidence: Evidence) -> Network:
+    """The network of the second mechanism."""
+    return Network(evidence, COMPLEMENT, "complement")
