@@ -96,9 +96,13 @@ class Found:
     place: str
 
     def record(self) -> object:
-        """As plain data."""
-        shown = {name: getattr(self, name) for name in ("label", "text", "value", "place")}
-        return as_plain(shown | {"file": self.document.file})
+        """As plain data; what a check or a row is called is not part of it."""
+        shown = {name: getattr(self, name) for name in ("label", "text", "place")}
+        value = as_plain(self.value)
+        if isinstance(self.value, Check | Point):
+            value |= {"id": self.value.id}
+            value = {name: part for name, part in value.items() if name not in ("name", "label")}
+        return {**shown, "value": value, "file": self.document.file}
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Checks:
-    """Some checks of a job: all, or those of a panel, of a quantity in it, and at sizes that fit."""
+    """Some checks of a job: all, or those of a panel, of a quantity in it, and that fit."""
 
     job: Job
     panel: str = ""

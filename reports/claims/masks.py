@@ -55,9 +55,7 @@ def transposed_mask(evidence: Evidence) -> Finding:
     agreement = clamp.number(
         "entries on which the masks agree", lambda a: given(a.mask_agreement), ".5%"
     )
-    differing = clamp.number(
-        "entries that differ", lambda a: a.mechanism.agreement.disagreements
-    )
+    differing = clamp.number("entries that differ", lambda a: a.mechanism.agreement.disagreements)
     shuffled = clamp.number(
         "agreement with shuffled tokens", lambda a: given(a.mechanism.agreement.shuffled), ".1%"
     )
@@ -129,9 +127,7 @@ def equal_hashes(evidence: Evidence) -> Finding:
     spread = clamp.number(
         "sd over mean of the sum", lambda a: given(given(a.mechanism.hash_dot).relative_sd), ".2%"
     )
-    total = clamp.number(
-        "mean of the sum, nats", lambda a: given(a.mechanism.hash_dot).sum.mean
-    )
+    total = clamp.number("mean of the sum, nats", lambda a: given(a.mechanism.hash_dot).sum.mean)
     bit = clamp.number("mean bit, nats", lambda a: given(a.mechanism.hash_dot).per_bit.mean)
     bit_sd = clamp.number("sd of a bit, nats", lambda a: given(a.mechanism.hash_dot).per_bit.sd)
     balance = clamp.number(

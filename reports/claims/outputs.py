@@ -124,18 +124,12 @@ def levels_of_missing_bits(evidence: Evidence) -> Finding:
     covered = clamp.number(
         "failures by a covered token", lambda a: given(a.behaviour.failures).covered
     )
-    near = clamp.number(
-        "failures by a near miss", lambda a: given(a.behaviour.failures).near_miss
-    )
-    other = clamp.number(
-        "failures by another token", lambda a: given(a.behaviour.failures).other
-    )
+    near = clamp.number("failures by a near miss", lambda a: given(a.behaviour.failures).near_miss)
+    other = clamp.number("failures by another token", lambda a: given(a.behaviour.failures).other)
     one = clamp.number(
         "mean probability, one bit missing", lambda a: level(a, 1).probability.mean, ".4f"
     )
-    one_sd = clamp.number(
-        "sd of that probability", lambda a: level(a, 1).probability.sd, ".4f"
-    )
+    one_sd = clamp.number("sd of that probability", lambda a: level(a, 1).probability.sd, ".4f")
     logit_0 = clamp.number("mean logit, none missing", lambda a: level(a, 0).logit.mean, ".2f")
     logit_1 = clamp.number("mean logit, one missing", lambda a: level(a, 1).logit.mean, ".2f")
     logit_2 = clamp.number("mean logit, two missing", lambda a: level(a, 2).logit.mean, ".2f")

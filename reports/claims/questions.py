@@ -72,9 +72,7 @@ def proof(evidence: Evidence) -> Finding:
     failure = evidence.bounds(
         "proved bounds on the failure rate, source", PROOF, lambda p: p.failure, ".4f"
     )
-    gates = evidence.number(
-        "gates proved for every input, source", PROOF, lambda p: p.gates.proved
-    )
+    gates = evidence.number("gates proved for every input, source", PROOF, lambda p: p.gates.proved)
     units = evidence.number("units, source", PROOF, lambda p: p.gates.units)
     structural = evidence.fact(
         "all proved from the weights alone, finished", FINISHED, lambda p: p.structural
@@ -196,9 +194,7 @@ def uniform_outputs(evidence: Evidence) -> Finding:
         "variance through the units without thresholds, nats²",
         lambda a: a.uniformity.unsaturated_variance,
     )
-    clamp.number(
-        "variance of bit weights alone, nats²", lambda a: a.uniformity.hash_dot_variance
-    )
+    clamp.number("variance of bit weights alone, nats²", lambda a: a.uniformity.hash_dot_variance)
     share = {
         cause: clamp.number(
             f"share of the variance, {cause.label}",

@@ -74,7 +74,9 @@ class TestResults:
         assert missing == [job for job in JOBS if job not in (SCALING, STUDY)]
         assert SURVEY.command("there") == "python -m train.survey --out there/survey"
         command = SOURCE_ANALYSIS.command("there")
-        assert command == "python -m train.analyse there/networks/source --out there/analysis/source"
+        assert (
+            command == "python -m train.analyse there/networks/source --out there/analysis/source"
+        )
 
     def test_figures_come_from_the_index_of_the_job(self, saved):
         entry = {"id": "curve", "caption": "What it shows.", "files": ["curve.csv", "curve.svg"]}
