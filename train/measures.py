@@ -228,7 +228,13 @@ def train_one(rng: np.random.Generator, recipe: Recipe) -> TrainedNetwork:
 
 def seconds(recipe: Recipe) -> float:
     """About how long training takes on one core; the readout's products dominate."""
-    return recipe.steps * (5e-4 + 1.2e-10 * recipe.batch * recipe.n * recipe.d)
+
+    def of(steps: int, step: int) -> float:
+        products = recipe.batch_at(step) * recipe.tokens_at(step) * recipe.d
+        return steps * (5e-4 + 1.2e-10 * products)
+
+    final = recipe.steps - recipe.final_step
+    return of(recipe.steps - final, 0) + of(final, recipe.steps - 1)
 
 
 def best_random_filter(recipe: Recipe) -> RandomFilter | None:

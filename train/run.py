@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from shutil import which
@@ -22,7 +22,7 @@ import tyro
 from theory import command_line
 from theory.domain import DomainError
 from train import check_installed
-from train.training.presets import PRESETS, preset_named
+from train.training.presets import NAMES, SCALED, preset_named
 from train.training.recipe import Execution, Recipe
 
 if TYPE_CHECKING:
@@ -49,9 +49,7 @@ class Run:
     folder.
     """
 
-    preset: Annotated[
-        str, tyro.conf.arg(help=f"{', '.join(PRESETS)}; its fields are the defaults.")
-    ]
+    preset: Annotated[str, tyro.conf.arg(help=f"{', '.join(NAMES)}; its fields are the defaults.")]
     recipe: Annotated[Recipe, tyro.conf.arg(name="")]
     execution: Annotated[Execution, tyro.conf.arg(name="")]
     out: Path
@@ -237,17 +235,30 @@ class Run:
         print(f"results in {self.out}", file=sys.stderr)
 
 
-def named_preset(arguments: Sequence[str] | None) -> str:
-    """The preset that a command line names; its recipe holds the defaults of the other flags."""
+def named_preset(arguments: Sequence[str] | None) -> tuple[str, Recipe]:
+    """The preset that a command line names, and its recipe: the defaults of the other flags.
+
+    That of `scaled` follows from the sizes on the command line.
+    """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--preset", default="source")
-    return parser.parse_known_args(arguments)[0].preset
+    for size in ("n", "k", "d", "start"):
+        parser.add_argument(f"--{size}")
+    given = vars(parser.parse_known_args(arguments)[0])
+    name = given.pop("preset")
+    sizes: dict[str, Any] = {}
+    for size, text in given.items():
+        if name == SCALED and text is not None:
+            # what reads the whole command line will say what is wrong with one that is no integer
+            with suppress(ValueError):
+                sizes[size] = text if size == "start" else int(text)
+    return name, preset_named(name, sizes)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and train."""
-    name = named_preset(arguments)
-    defaults = Run(name, preset_named(name), Execution(), Path("reports/results/train") / name)
+    name, recipe = named_preset(arguments)
+    defaults = Run(name, recipe, Execution(), Path("reports/results/train") / name)
     command = tyro.cli(
         Run, prog="python -m train.run", description=__doc__, args=arguments, default=defaults
     )

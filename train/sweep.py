@@ -14,7 +14,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, make_dataclass, replace
+from dataclasses import asdict, dataclass, field, fields, make_dataclass
 from functools import partial
 from itertools import pairwise, product
 from pathlib import Path
@@ -112,8 +112,8 @@ def attribute_docstrings(cls: type) -> dict[str, str]:
 class _Grid:
     """Values of a recipe's fields, separated by commas or spaces; none: the preset's own."""
 
-    def recipes(self, base: Recipe) -> dict[str, Recipe]:
-        """The Cartesian product on top of `base`, by names such as "d=64 seed=0".
+    def recipes(self, preset: Callable[[Mapping[str, Any]], Recipe]) -> dict[str, Recipe]:
+        """The Cartesian product, by names such as "d=64 seed=0"; preset: of the fields, a recipe.
 
         A name has the fields of more than one value. DomainError for a recipe out of its range.
         """
@@ -123,7 +123,7 @@ class _Grid:
         for values in product(*lists.values()):
             chosen = dict(zip(lists, values, strict=True))
             varying = [f"{name}={chosen[name]}" for name in lists if len(lists[name]) > 1]
-            found[" ".join(varying) or "network"] = replace(base, **chosen)
+            found[" ".join(varying) or "network"] = preset(chosen)
         return found
 
     def varying(self) -> list[str]:
@@ -167,7 +167,7 @@ class Sweep:
 
     def run(self) -> int:
         check_integer("jobs", self.jobs, 1)
-        recipes = self.grid.recipes(preset_named(self.preset))
+        recipes = self.grid.recipes(partial(preset_named, self.preset))
         for recipe in recipes.values():
             if recipe.k >= recipe.n:
                 raise DomainError(f"k must be below n = {recipe.n}; got {recipe.k}")

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
-from theory.domain import DomainError  # noqa: E402
 from train.record import measured  # noqa: E402
+
+from theory.domain import DomainError  # noqa: E402
 from train.training.fit import (  # noqa: E402
-    BETAS,
+    FIRST_MOMENT,
     DivergedError,
     State,
     advance,
@@ -41,6 +42,10 @@ VARIANTS = {
     "harder": replace(TINY, target_scale=1.0),
     "shuffled": replace(TINY, shuffled_targets=True),
     "bfloat16": replace(TINY, precision="bfloat16"),
+    "readout": replace(TINY, readout_scale=0.01, readout_rate=2e-3, second_moment=0.95),
+    "part": replace(TINY, tokens_a_step=7, final_share=0.3, final_batch=48),
+    "part_tied": replace(TINY, tokens_a_step=12, tied=True, frozen=("W_in",)),
+    "part_harder": replace(TINY, tokens_a_step=8, target_scale=1.0, precision="bfloat16"),
     "decay": replace(TINY, weight_decay=0.3, embedding_decay=0.0, cooling=2.0),
 }
 
@@ -81,7 +86,9 @@ def test_weights_do_not_depend_on_how_steps_are_divided(variant: str) -> None:
     assert all(w.dtype == torch.float32 for w in whole.model.parameters())
 
 
-@pytest.mark.parametrize("variant", ["plain", "tied", "frozen", "harder", "shuffled", "decay"])
+@pytest.mark.parametrize(
+    "variant", ["plain", "tied", "frozen", "harder", "shuffled", "decay", "readout"]
+)
 def test_a_plain_loop_goes_the_same_way(variant: str) -> None:
     """AdamW written out, PyTorch's own softmax and autograd: the same weights to rounding."""
     recipe = VARIANTS[variant]
@@ -109,14 +116,16 @@ def test_a_plain_loop_goes_the_same_way(variant: str) -> None:
         for name, (weight, first, second) in moments.items():
             embedding = name in ("W_E", "V")
             largest = recipe.embedding_rate if embedding else recipe.learning_rate
+            if name == "W_U" and recipe.readout_rate is not None:
+                largest = recipe.readout_rate
             decay = recipe.weight_decay
             if embedding and recipe.embedding_decay is not None:
                 decay = recipe.embedding_decay
             with torch.no_grad():
-                first.lerp_(weight.grad, 1 - BETAS[0])
-                second.lerp_(weight.grad**2, 1 - BETAS[1])
-                corrected = first / (1 - BETAS[0] ** (step + 1))
-                size = (second / (1 - BETAS[1] ** (step + 1))).sqrt() + 1e-8
+                first.lerp_(weight.grad, 1 - FIRST_MOMENT)
+                second.lerp_(weight.grad**2, 1 - recipe.second_moment)
+                corrected = first / (1 - FIRST_MOMENT ** (step + 1))
+                size = (second / (1 - recipe.second_moment ** (step + 1))).sqrt() + 1e-8
                 weight *= 1 - share * largest * decay
                 weight -= share * largest * corrected / size
     assert advance(state, 20) == pytest.approx(np.mean(losses), rel=1e-4)

@@ -8,8 +8,10 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,6 +36,10 @@ from train.training.recipe import Recipe  # noqa: E402
 TINY = "--n 24 --d 10 --k 2 --batch 16 --steps 40 --embedding-scale 1,4 --seeds 0 1"
 BASE = replace(PRESETS["source"], n=24, d=10, k=2, batch=16, steps=40)
 FILES = ["networks.csv", "results.jsonl"]
+
+
+def on_base(fields: Mapping[str, Any]) -> Recipe:
+    return replace(BASE, **fields)
 
 
 def sweep(folder: Path, *arguments: str, engine: str = "serial") -> int:
@@ -177,7 +183,7 @@ def test_a_grid_is_the_cartesian_product(
 ) -> None:
     """Of the distinct values; names are unique, and all that is in no list is the base's."""
     grid = Grid(seed=tuple(seeds), embedding_scale=tuple(scales), tied=tuple(tied))
-    recipes = grid.recipes(BASE)
+    recipes = grid.recipes(on_base)
     expected = {
         replace(BASE, seed=seed, embedding_scale=scale, tied=tie)
         for seed in seeds
@@ -194,7 +200,7 @@ def test_a_grid_is_the_cartesian_product(
 
 def test_a_grid_with_a_recipe_out_of_range() -> None:
     with pytest.raises(DomainError, match="k must be at least 1 and at most n = 24; got 30"):
-        Grid(k=(2, 30)).recipes(BASE)
+        Grid(k=(2, 30)).recipes(on_base)
 
 
 def test_every_list_is_a_field_of_the_recipe() -> None:

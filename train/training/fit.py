@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -19,9 +19,10 @@ from train.training.loss import Measures, TargetDivergence, measure
 from train.training.model import ToyNetwork
 from train.training.recipe import Recipe
 from train.training.start import initial_model
+from train.training.subvocabulary import SubVocabulary
 from train.training.task import draw
 
-BETAS = (0.9, 0.99)
+FIRST_MOMENT = 0.9
 _INPUTS_STREAM, _MEASURE_STREAM = 1, 2
 
 
@@ -52,7 +53,8 @@ def begin(recipe: Recipe, device: torch.device | str = "cpu") -> State:
     groups = []
     for names, rate, decay in (
         (("W_E", "V"), recipe.embedding_learning_rate, recipe.embedding_weight_decay),
-        (("W_in", "b_in", "W_out", "W_U"), recipe.learning_rate, recipe.weight_decay),
+        (("W_in", "b_in", "W_out"), recipe.learning_rate, recipe.weight_decay),
+        (("W_U",), recipe.readout_learning_rate, recipe.weight_decay),
     ):
         weights = [
             weight
@@ -63,7 +65,8 @@ def begin(recipe: Recipe, device: torch.device | str = "cpu") -> State:
             groups.append({"params": weights, "largest": rate, "weight_decay": decay})
     if not groups:
         raise ValueError("every parameter is frozen")
-    optimiser = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=BETAS, fused=True)
+    betas = (FIRST_MOMENT, recipe.second_moment)
+    optimiser = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=betas, fused=True)
     generator = _generator(recipe, _INPUTS_STREAM, device=device)
     held_out = HeldOut(recipe, device) if recipe.held_out else None
     return State(recipe, model, optimiser, generator, held_out)
@@ -87,10 +90,10 @@ def advance(state: State, steps: int) -> float:
     Raises DivergedError after a step whose loss is not finite, or at the end where a weight is not;
     the state is then of no use.
     """
-    recipe, task = state.recipe, state.recipe.task()
+    recipe = state.recipe
     device = state.generator.device
     divergence = TargetDivergence()
-    never = state.held_out.holds if state.held_out else None
+    part = SubVocabulary(recipe, state.model, state.optimiser) if recipe.tokens_a_step else None
     autocast = (
         torch.autocast(device.type, torch.bfloat16)
         if recipe.precision == "bfloat16"
@@ -101,13 +104,14 @@ def advance(state: State, steps: int) -> float:
     for _ in range(steps):
         for group in state.optimiser.param_groups:
             group["lr"] = group["largest"] * rate(recipe, state.step)
-        batch = draw(task, recipe.batch, state.generator, never)
-        wanted = batch.tokens.roll(1, dims=0) if recipe.shuffled_targets else batch.tokens
+        some = part if recipe.tokens_at(state.step) < recipe.n else None
         with autocast:
-            loss = divergence(state.model, batch, wanted)
+            loss = _loss(state, divergence, some)
         loss.backward()
         state.optimiser.step()
         state.optimiser.zero_grad(set_to_none=True)
+        if some is not None:
+            some.put_back()
         state.step += 1
         value = loss.item()
         if not math.isfinite(value):
@@ -116,6 +120,21 @@ def advance(state: State, steps: int) -> float:
     if not all(bool(weight.isfinite().all()) for weight in state.model.parameters()):
         raise DivergedError(f"a weight is not finite at step {state.step}")
     return total / max(steps, 1)
+
+
+def _loss(state: State, divergence: TargetDivergence, part: SubVocabulary | None) -> torch.Tensor:
+    """The loss on the next fresh inputs, of all tokens or of the part's next ones."""
+    recipe, task, model, never = state.recipe, state.recipe.task(), state.model, None
+    if state.held_out is not None:
+        never = state.held_out.holds
+    if part is not None:
+        part.take(state.step)
+        task, model = replace(task, n=part.size), part.model
+        if state.held_out is not None:
+            never = part.in_whole(state.held_out.holds)
+    batch = draw(task, recipe.batch_at(state.step), state.generator, never)
+    wanted = batch.tokens.roll(1, dims=0) if recipe.shuffled_targets else batch.tokens
+    return divergence(model, batch, wanted, part.others_weight if part else 1.0)
 
 
 def judge(state: State, inputs: int = 8192) -> Measures:

@@ -7,6 +7,7 @@ in [0, 1], KL in nats, and failures: an input fails when the mass on its k token
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -34,11 +35,20 @@ class _ReadOutAgainstTarget(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx, x: Tensor, W_U: Tensor, tokens: Tensor, target: Tensor, buffer: Tensor
+        ctx,
+        x: Tensor,
+        W_U: Tensor,
+        tokens: Tensor,
+        target: Tensor,
+        others_weight: float,
+        buffer: Tensor,
     ) -> Tensor:
         ctx.dtypes = x.dtype, W_U.dtype
         x, W_U = x.to(buffer.dtype), W_U.to(buffer.dtype)
         torch.mm(x, W_U, out=buffer)
+        if others_weight != 1.0:
+            lowered = torch.full_like(target, -math.log(others_weight), dtype=buffer.dtype)
+            buffer.scatter_add_(1, tokens, lowered)
         torch.softmax(buffer, dim=1, out=buffer)
         on_members = buffer.gather(1, tokens).to(target.dtype).clamp_(min=_SMALLEST)
         loss = torch.special.xlogy(target, target / on_members).sum() / len(tokens)
@@ -48,18 +58,19 @@ class _ReadOutAgainstTarget(torch.autograd.Function):
         return loss
 
     @staticmethod
-    def backward(ctx, upstream: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+    def backward(ctx, upstream: Tensor) -> tuple[Tensor, Tensor, None, None, None, None]:
         x, W_U = ctx.saved_tensors
         scale = upstream / len(x)
         to_x = (ctx.gradient @ W_U.T).to(ctx.dtypes[0]) * scale
         to_readout = (x.T @ ctx.gradient).to(ctx.dtypes[1]) * scale
-        return to_x, to_readout, None, None, None
+        return to_x, to_readout, None, None, None, None
 
 
 class TargetDivergence:
     """Mean KL(target || output) over a batch, nats, for training: call it, then `backward()`.
 
-    wanted: the tokens that the target is on, where they are not the batch's own.
+    wanted: the tokens that the target is on, where they are not the batch's own. others_weight:
+    how often each other token counts in the softmax's sum, where it stands for tokens left out.
 
     A member's probability counts as at least 1e-38 in the value; the gradient is exact. Under
     autocast the readout's matmuls use that dtype. The logits' memory is reused by the next call,
@@ -70,7 +81,11 @@ class TargetDivergence:
         self._buffer: Tensor | None = None
 
     def __call__(
-        self, model: ToyNetwork, batch: Batch, wanted: Tokens | None = None
+        self,
+        model: ToyNetwork,
+        batch: Batch,
+        wanted: Tokens | None = None,
+        others_weight: float = 1.0,
     ) -> Float[Tensor, ""]:
         x, readout = model(batch), model.readout
         tokens = batch.tokens if wanted is None else wanted
@@ -79,7 +94,9 @@ class TargetDivergence:
         shape = (len(tokens), readout.shape[1])
         if self._buffer is None or self._buffer.shape != shape or self._buffer.dtype != dtype:
             self._buffer = torch.empty(shape, dtype=dtype, device=x.device)
-        return _ReadOutAgainstTarget.apply(x, readout, tokens, batch.target(), self._buffer)
+        return _ReadOutAgainstTarget.apply(
+            x, readout, tokens, batch.target(), others_weight, self._buffer
+        )
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
+from typing import Any
 
 from theory.domain import DomainError
 from train.training.recipe import Recipe
+from train.training.scaled import scaled_recipe
 
 # W_E takes larger steps, as its entries are larger than the others'; its scale against them, not
 # its decay, sets how dense the hashes become
@@ -75,8 +77,22 @@ PRESETS: Mapping[str, Recipe] = MappingProxyType(
 )
 
 
-def preset_named(name: str) -> Recipe:
-    """The recipe of that name; DomainError for a name that is not known."""
+# the preset that is a rule: its recipe follows from n, k and d
+SCALED = "scaled"
+NAMES = (*PRESETS, SCALED)
+# the fields that the rule starts from
+_SIZES = ("n", "k", "d", "seed", "start")
+
+
+def preset_named(name: str, fields: Mapping[str, Any] = MappingProxyType({})) -> Recipe:
+    """The recipe of that name with these fields in place of its own.
+
+    Raises DomainError for a name that is not known, and as Recipe does.
+    """
+    if name == SCALED:
+        source = {size: getattr(Recipe(), size) for size in ("n", "k", "d")}
+        sizes = {size: value for size, value in fields.items() if size in _SIZES}
+        return replace(scaled_recipe(**source | sizes), **fields)
     if name not in PRESETS:
-        raise DomainError(f"preset must be among {', '.join(PRESETS)}; got {name}")
-    return PRESETS[name]
+        raise DomainError(f"preset must be among {', '.join(NAMES)}; got {name}")
+    return replace(PRESETS[name], **fields)

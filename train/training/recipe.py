@@ -54,6 +54,13 @@ class Recipe:
     """Optimiser steps."""
     batch: int = 512
     """Fresh inputs per step."""
+    tokens_a_step: int | None = None
+    """Tokens that one step knows, k+1..n: its inputs are drawn from them, the softmax is over them,
+    and only their rows move; n where it is not given. See `subvocabulary`."""
+    final_share: float = 0.0
+    """Share of the steps, the last ones, that know all n tokens and take final_batch inputs."""
+    final_batch: int | None = None
+    """Fresh inputs per step of the final share; batch where it is not given."""
     seed: int = 0
     """Seed of the start and of all inputs."""
     start: Start = "gaussian"
@@ -62,6 +69,8 @@ class Recipe:
     construction with random hashes of m bits."""
     embedding_scale: float = 1.0
     """Standard deviation of W_E (and V) at the start; for exact, the value of an owned entry."""
+    readout_scale: float = 1.0
+    """Standard deviation of W_U at the start, in units of 1/sqrt(d); not for start exact."""
     bias: float = 0.0
     """b_in at the start, in units of embedding_scale; exact has its own."""
     m: int | None = None
@@ -81,6 +90,10 @@ class Recipe:
     """Largest step of AdamW, for all but the embeddings."""
     embedding_rate: float | None = None
     """The same for W_E and V; learning_rate where it is not given."""
+    readout_rate: float | None = None
+    """The same for W_U; learning_rate where it is not given."""
+    second_moment: float = 0.99
+    """AdamW's memory of squared gradients, 0..1, 1 excluded; that of the gradients is 0.9."""
     weight_decay: float = 0.01
     """Decoupled weight decay, for all but the embeddings: a weight loses this times the rate."""
     embedding_decay: float | None = None
@@ -98,9 +111,25 @@ class Recipe:
             check_integer(name.replace("hidden", "h"), getattr(self, name), 1)
         for name in ("seed", "warmup"):
             check_integer(name, getattr(self, name), 0)
-        for name in ("embedding_scale", "learning_rate", "cooling"):
+        for name in ("embedding_scale", "readout_scale", "learning_rate", "cooling"):
             check_real(name, getattr(self, name), 0.0)
         check_real("embedding_rate", self.embedding_learning_rate, 0.0)
+        check_real("readout_rate", self.readout_learning_rate, 0.0)
+        for name in ("second_moment", "final_share"):
+            check_real(name, getattr(self, name), 0.0, closed=True)
+        if self.second_moment >= 1.0:
+            raise DomainError(f"second_moment must be below 1; got {self.second_moment:g}")
+        if self.final_share > 1.0:
+            raise DomainError(f"final_share must be at most 1; got {self.final_share:g}")
+        if self.final_batch is not None:
+            check_integer("final_batch", self.final_batch, 1)
+        if self.tokens_a_step is not None:
+            check_integer("tokens_a_step", self.tokens_a_step, 1)
+            if not (self.k < self.tokens_a_step <= self.n or self.tokens_a_step == self.n):
+                raise DomainError(
+                    f"tokens_a_step must be above k = {self.k} and at most n = {self.n}; "
+                    f"got {self.tokens_a_step}"
+                )
         check_real("weight_decay", self.weight_decay, 0.0, closed=True)
         check_real("embedding_decay", self.embedding_weight_decay, 0.0, closed=True)
         check_real("bias", self.bias, -math.inf)
@@ -137,6 +166,26 @@ class Recipe:
     def embedding_learning_rate(self) -> float:
         """Largest step for the embeddings."""
         return self.learning_rate if self.embedding_rate is None else self.embedding_rate
+
+    @property
+    def readout_learning_rate(self) -> float:
+        """Largest step for W_U."""
+        return self.learning_rate if self.readout_rate is None else self.readout_rate
+
+    @property
+    def final_step(self) -> int:
+        """The first step, 0-based, of the final share."""
+        return self.steps - round(self.final_share * self.steps)
+
+    def tokens_at(self, step: int) -> int:
+        """How many tokens that step, 0-based, knows."""
+        some = self.tokens_a_step is not None and step < self.final_step
+        return self.tokens_a_step or self.n if some else self.n
+
+    def batch_at(self, step: int) -> int:
+        """How many inputs that step, 0-based, draws."""
+        final = self.final_batch is not None and step >= self.final_step
+        return self.final_batch or self.batch if final else self.batch
 
     @property
     def embedding_weight_decay(self) -> float:

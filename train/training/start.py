@@ -38,7 +38,7 @@ def initial_model(recipe: Recipe) -> ToyNetwork:
             model.W_E.copy_(gaussian(n, d, scale))
             model.b_in.fill_(recipe.bias * scale)
             if model.W_U is not None:
-                model.W_U.copy_(gaussian(d, n, 1 / math.sqrt(d)))
+                model.W_U.copy_(gaussian(d, n, recipe.readout_scale / math.sqrt(d)))
         if recipe.start == "gaussian":
             model.W_in.copy_(gaussian(d, h, 1 / math.sqrt(d)))
             model.W_out.copy_(gaussian(h, d, 1 / math.sqrt(h)))
