@@ -14,10 +14,12 @@ from simulate.harder_task import TargetNetwork
 from simulate.jobs.intervals import DRAWN_CONFIDENCE, Count, Estimate, Mean
 from theory.false_positives import failure_probability
 from theory.width import optimal_hashes_for_failure
-from train.training.recipe import Recipe
+from train.training.recipe import Recipe, Task
 
 if TYPE_CHECKING:
+    from simulate.rare_failures import Fails
     from train.training.fit import State
+    from train.training.model import ToyNetwork
 
 INPUTS = 100_000
 SCHEMA = 2
@@ -246,3 +248,21 @@ def best_random_filter(recipe: Recipe) -> RandomFilter | None:
         return None
     m = optimal_hashes_for_failure(recipe.n, recipe.k, recipe.d)
     return RandomFilter(m, failure_probability(recipe.n, recipe.k, recipe.d, m))
+
+
+def failing(model: ToyNetwork, task: Task, rng: np.random.Generator) -> Fails:
+    """Whether the network fails on given tokens, with coefficients that it draws from `rng`."""
+    import torch
+
+    from train.training.loss import failed_on
+    from train.training.task import Batch
+
+    device = next(model.parameters()).device
+
+    def fails(tokens: np.ndarray) -> np.ndarray:
+        alpha = rng.uniform(1.0, task.c, tokens.shape).astype(np.float32)
+        batch = Batch(torch.from_numpy(tokens), torch.from_numpy(alpha)).to(device)
+        found: np.ndarray = failed_on(model, task, batch).cpu().numpy()
+        return found
+
+    return fails

@@ -122,11 +122,28 @@ class Measures:
     failure_rate: float
 
 
+def failure_threshold(k: int) -> float:
+    """The mass on the k tokens below which an input fails: halfway between k/(k + 1) and 1."""
+    return (k / (k + 1) + 1) / 2
+
+
+@torch.no_grad()
+def failed_on(model: ToyNetwork, task: Task, batch: Batch) -> Bool[Tensor, " inputs"]:
+    """Whether the network fails on each of these inputs; memory about 16 MB."""
+    at_once = max(1, _BLOCK_ENTRIES // task.n)
+    found = []
+    for start in range(0, len(batch.tokens), at_once):
+        part = Batch(batch.tokens[start : start + at_once], batch.alpha[start : start + at_once])
+        logits = model.logits(part)
+        log_mass = logits.gather(1, part.tokens).logsumexp(1) - logits.logsumexp(1)
+        found.append(log_mass.exp() < failure_threshold(task.k))
+    return torch.cat(found)
+
+
 @torch.no_grad()
 def outcomes(model: ToyNetwork, task: Task, inputs: int, generator: torch.Generator) -> Outcomes:
     """What the network does on `inputs` fresh inputs, in float32; memory about 16 MB."""
     check_integer("inputs", inputs, 1)
-    threshold = (task.k / (task.k + 1) + 1) / 2
     at_once = max(1, _BLOCK_ENTRIES // task.n)
     blocks = []
     for start in range(0, inputs, at_once):
@@ -142,7 +159,7 @@ def outcomes(model: ToyNetwork, task: Task, inputs: int, generator: torch.Genera
                 (target - output).clamp_(min=0).sum(dim=1),
                 (torch.special.xlogy(target, target) - target * log_output).sum(dim=1),
                 (target - output).square().sum(dim=1) + others.square().sum(dim=1),
-                output.sum(dim=1) < threshold,
+                output.sum(dim=1) < failure_threshold(task.k),
             )
         )
     return Outcomes(*(torch.cat(parts) for parts in zip(*blocks, strict=True)))

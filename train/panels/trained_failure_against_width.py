@@ -1,0 +1,419 @@
+"""Trained networks on the width law: they fail as seldom as random hashes of their width, or less.
+
+Every network is trained by the recipe that follows from its sizes, so none is chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simulate.jobs.checks import CONFIDENCE, FALSE_ALARM, Check, Which, agrees, lies_within
+from simulate.jobs.intervals import DRAWN_CONFIDENCE, Estimate, Mean
+from simulate.jobs.panel import FULL, QUICK, Effort, Panel
+from simulate.jobs.table import Kind, Point, measured_point, series_of, xs, ys
+from simulate.jobs.tasks import Task
+from simulate.panels.measured import size_label
+from simulate.rare_failures import RareFailure, rare_failures
+from theory.false_positives import failure_probability
+from theory.large_deviations import failure_slope
+from theory.random_code import RandomCode
+from theory.width import optimal_hashes_for_failure, smallest_width
+from train.measures import Behaviour, TrainedNetwork, failing, seconds, trained
+from train.panels.trained import Measure, behaviour, mechanism, network_point, sizes, which
+from train.training.recipe import Recipe, Start
+from train.training.scaled import scaled_recipe
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from theory.random_code import Hashes
+    from train.training.fit import State
+
+NAME = "trained_failure_against_width"
+# the width of each network is that at which the best random hashes fail this often
+TARGETS = (0.3, 0.03, 1e-3, 3e-5, 1e-6)
+QUICK_TASKS, QUICK_TARGETS = ((256, 3),), (0.3, 0.1, 0.03)
+# seeds by vocabulary and k, from an identity-like layer; and the tasks of a full run
+TASKS = {(512, 3): 3, (1024, 4): 3, (4096, 4): 1}
+FULL_TASKS = {(4096, 8): 1, (16384, 8): 1}
+# one series starts from noise throughout
+FROM_NOISE = (512, 3)
+# below so many counted failures the rate is estimated by importance sampling
+FEW = 400
+RARE_INPUTS = 100_000
+# the network's rate over that of the best random hashes of its width, at most, upper end
+MOST_OVER_RANDOM = 1.25
+# its rate over that of its own masks, either way
+MOST_OVER_MASKS = 1.25
+# a fitted slope may differ from the law's by this share: widths and hashes are whole numbers, and
+# the law is that of small P_fail
+SLOPE_TOLERANCE = 0.1
+LEAST_INSIDE = 0.9
+MARKERS: dict[Start, str] = {"clamp": "o", "gaussian": "D", "exact": "s"}
+
+
+class Quantity(StrEnum):
+    """What is checked."""
+
+    OVER_RANDOM = "failure_over_random"
+    SLOPE = "slope"
+    MASKS = "masks_inside"
+    OVER_MASKS = "failure_over_masks"
+    RARE = "rare_against_counted"
+
+
+class Axis(StrEnum):
+    """What is drawn, and what is only in the table."""
+
+    FAILURE = "failure"
+    MASKS = "masks"
+    TOTAL_VARIATION = "total variation"
+    KL = "KL"
+    SQUARED_ERROR = "squared error"
+    BITS = "bits per token"
+    BEST_BITS = "best bits per token"
+    ANNEALED = "annealed at the learned weights"
+    SLOPE = "slope"
+    INSIDE = "masks inside the interval"
+    SETS_OVER_INPUTS = "token sets over inputs seen"
+
+
+@dataclass(frozen=True)
+class StartPoint(Point):
+    """A point of a series of networks; start: of their layer."""
+
+    start: Start = "clamp"
+
+
+@dataclass(frozen=True)
+class ScaledNetwork:
+    """A network trained by the recipe from its sizes.
+
+    rare: its failure rate by importance sampling; its `covered` is the failure rate of its own
+    masks. annealed: exact P_fail of random masks with as many bits for each token. None where it
+    diverged or has no masks.
+    """
+
+    network: TrainedNetwork
+    rare: RareFailure | None
+    annealed: float | None
+
+    @property
+    def recipe(self) -> Recipe:
+        """Of the network."""
+        return self.network.recipe
+
+    def failure(self, confidence: float = CONFIDENCE) -> Estimate:
+        """Its failure rate: counted where failures are frequent, by importance sampling else."""
+        found: Behaviour = behaviour(self.network)
+        if found.failure.hits >= FEW or self.rare is None:
+            return found.failure.at(confidence)
+        return self.rare.failure.at(confidence)
+
+
+def widths(n: int, k: int, targets: Sequence[float] = TARGETS) -> list[int]:
+    """The widths of the networks of one task."""
+    return [smallest_width(n, k, target).width for target in targets]
+
+
+def recipes(effort: Effort) -> list[Recipe]:
+    """Every task at every width, each seed; the series from noise after the others."""
+    if effort is QUICK:
+        return [scaled_recipe(n, k, d) for n, k in QUICK_TASKS for d in widths(n, k, QUICK_TARGETS)]
+    tasks = TASKS | FULL_TASKS if effort is FULL else TASKS
+    starts: list[tuple[tuple[int, int], int, Start]] = [
+        (task, 3 if effort is FULL else seeds, "clamp") for task, seeds in tasks.items()
+    ]
+    starts.append((FROM_NOISE, 3 if effort is FULL else 1, "gaussian"))
+    return [
+        scaled_recipe(n, k, d, seed, start)
+        for (n, k), seeds, start in starts
+        for d in widths(n, k)
+        for seed in range(seeds)
+    ]
+
+
+def tasks(effort: Effort) -> list[Task[ScaledNetwork]]:
+    """Train each network, and estimate its failure rate and that of its masks."""
+    inputs = RARE_INPUTS // 5 if effort is QUICK else RARE_INPUTS
+    return [
+        Task(
+            f"{NAME}/{size_label('nkd', **sizes(recipe))}, {recipe.start}, seed {recipe.seed}",
+            train_scaled,
+            {"recipe": recipe, "inputs": inputs},
+            seconds(recipe) + inputs * recipe.n * recipe.k * 5e-8,
+        )
+        for recipe in recipes(effort)
+    ]
+
+
+def train_scaled(rng: np.random.Generator, recipe: Recipe, inputs: int) -> ScaledNetwork:
+    """Task: train by the recipe, then measure failures too rare to count."""
+    found, state = trained(recipe)
+    hashes = None if state is None else masks_of(state)
+    if state is None or hashes is None:
+        return ScaledNetwork(found, None, None)
+    fails = failing(state.model, recipe.task(), rng)
+    rare = rare_failures(rng, fails, hashes, recipe.k, inputs)
+    annealed = RandomCode.of(hashes).failure_probability(recipe.n, recipe.k)
+    return ScaledNetwork(found, rare, annealed)
+
+
+def masks_of(state: State) -> Hashes | None:
+    """The code that the network's masks describe; None where no unit clamps or complements."""
+    from simulate.network import ReluNetwork
+    from train.analysis.outcomes import hashes_of
+    from train.reading.masks import extract
+
+    network = state.model.to_network()
+    assert isinstance(network, ReluNetwork)  # recipes here are of the uniform task
+    masks = extract(network, state.recipe.k, state.recipe.c)
+    if not (masks.orientation[masks.live] != 0).any():
+        return None
+    return hashes_of(masks)
+
+
+def _series(recipe: Recipe) -> str:
+    start = "" if recipe.start == "clamp" else ", from noise"
+    return size_label("nk", **sizes(recipe)) + start
+
+
+def _grouped(results: Sequence[ScaledNetwork]) -> dict[str, list[ScaledNetwork]]:
+    grouped: dict[str, list[ScaledNetwork]] = {}
+    for each in results:
+        if not each.network.diverged:
+            grouped.setdefault(_series(each.recipe), []).append(each)
+    return grouped
+
+
+def random_failure(recipe: Recipe) -> float:
+    """Exact P_fail of the best random hashes of the recipe's width."""
+    n, k, d = recipe.n, recipe.k, recipe.d
+    return failure_probability(n, k, d, optimal_hashes_for_failure(n, k, d))
+
+
+def _at(recipe: Recipe) -> dict[str, int | float | str]:
+    return {**which(recipe), "start": recipe.start}
+
+
+def checks(results: Sequence[ScaledNetwork]) -> list[Check]:
+    """Each network against random hashes of its width, and its own masks; each series' slope."""
+    made = []
+    for series, own in _grouped(results).items():
+        for each in own:
+            recipe = each.recipe
+            label = f"{series}, d={recipe.d}, seed {recipe.seed}"
+            bound = MOST_OVER_RANDOM * random_failure(recipe)
+            made.append(
+                lies_within(
+                    Which(NAME, Quantity.OVER_RANDOM, _at(recipe)),
+                    f"failure rate, upper end, at most 1.25 times that of random hashes, {label}",
+                    bound,
+                    each.failure(DRAWN_CONFIDENCE).interval[1],
+                    (0.0, bound),
+                    FALSE_ALARM,
+                )
+            )
+            counted = behaviour(each.network).failure
+            if each.rare is not None and counted.hits >= FEW:
+                made.append(
+                    agrees(
+                        Which(NAME, Quantity.RARE, _at(recipe)),
+                        f"failure rate by importance sampling and by counting, {label}",
+                        each.rare.failure.value,
+                        _difference(each.rare.failure, counted.at(CONFIDENCE)),
+                    )
+                )
+            if each.rare is not None and (ratio := over_masks(each)) is not None:
+                made.append(
+                    lies_within(
+                        Which(NAME, Quantity.OVER_MASKS, _at(recipe)),
+                        f"failure rate over that of the network's own masks, {label}",
+                        1.0,
+                        ratio,
+                        (1 / MOST_OVER_MASKS, MOST_OVER_MASKS),
+                        FALSE_ALARM,
+                    )
+                )
+        found = slope(own)
+        if found is not None:
+            k = own[0].recipe.k
+            reach = found.interval[1] - found.value + SLOPE_TOLERANCE * abs(failure_slope(k))
+            made.append(
+                lies_within(
+                    Which(NAME, Quantity.SLOPE, {"series": series}),
+                    f"slope d ln failure / dd, nats per unit of width, {series}",
+                    failure_slope(k),
+                    found.value,
+                    (failure_slope(k) - reach, failure_slope(k) + reach),
+                    FALSE_ALARM,
+                )
+            )
+    held = [masks_inside(each) for each in results if each.rare is not None]
+    if held:
+        share = sum(held) / len(held)
+        made.append(
+            lies_within(
+                Which(NAME, Quantity.MASKS),
+                "networks whose 95 % interval holds the failure rate of their own masks",
+                DRAWN_CONFIDENCE,
+                share,
+                (LEAST_INSIDE, 1.0),
+                FALSE_ALARM,
+            )
+        )
+    return made
+
+
+def _difference(one: Mean, other: Estimate) -> Estimate:
+    """The other estimate with an interval that has both errors, as for their difference."""
+    reach = one.at(CONFIDENCE).interval[1] - one.value
+    low, high = other.interval
+    return Estimate(
+        other.value, (low - reach, high + reach), other.confidence, other.samples, other.kind
+    )
+
+
+def over_masks(each: ScaledNetwork) -> float | None:
+    """The network's failure rate over that of its masks, on the same weighted inputs."""
+    if each.rare is None or each.rare.covered.value == 0.0:
+        return None
+    return each.rare.failure.value / each.rare.covered.value
+
+
+def masks_inside(each: ScaledNetwork) -> bool:
+    """Whether the 95 % interval of the failure rate holds that of the masks."""
+    assert each.rare is not None
+    return each.failure(DRAWN_CONFIDENCE).contains(each.rare.covered.value)
+
+
+def slope(own: Sequence[ScaledNetwork]) -> Estimate | None:
+    """d ln failure / dd by least squares over the networks, 95 %; None of fewer than 3 of them.
+
+    Networks of one width are independent, and what varies between them is theirs: the interval is
+    that of the regression, not of the sampling of inputs.
+    """
+    from scipy.stats import linregress
+
+    from simulate.jobs.intervals import from_standard_error
+
+    seen = [(each.recipe.d, each.failure().value) for each in own]
+    seen = [(d, rate) for d, rate in seen if rate > 0.0]
+    if len({d for d, _ in seen}) < 3:
+        return None
+    x, y = np.array(seen).T
+    fit = linregress(x, np.log(y))
+    return from_standard_error(float(fit.slope), float(fit.stderr), len(seen) - 2, DRAWN_CONFIDENCE)
+
+
+def table(results: Sequence[ScaledNetwork]) -> list[StartPoint]:
+    """The exact curves and every network's measures; slopes have x = 0."""
+    made: list[Point] = []
+    for n, k in dict.fromkeys((each.recipe.n, each.recipe.k) for each in results):
+        of = [each.recipe.d for each in results if (each.recipe.n, each.recipe.k) == (n, k)]
+        for d in np.unique(np.linspace(min(of), max(of), 40).astype(int)).tolist():
+            m = optimal_hashes_for_failure(n, k, d)
+            value = failure_probability(n, k, d, m)
+            series = size_label("nk", n=n, k=k)
+            made.append(Point(Axis.FAILURE, series, Kind.EXACT, d, value, n=n, k=k, d=d, m=m))
+    held = [masks_inside(each) for each in results if each.rare is not None]
+    if held:
+        made.append(Point(Axis.INSIDE, "all networks", Kind.MEAN, len(held), float(np.mean(held))))
+    table = [StartPoint(**vars(point)) for point in made]
+    for series, own in _grouped(results).items():
+        start = own[0].recipe.start
+        of_series = [point for each in own for point in _points(series, each)]
+        of_series += _slopes(series, own)
+        table += [StartPoint(**vars(point), start=start) for point in of_series]
+    return table
+
+
+def _slopes(series: str, own: Sequence[ScaledNetwork]) -> list[Point]:
+    found, recipe = slope(own), own[0].recipe
+    if found is None:
+        return []
+    at = {"n": recipe.n, "k": recipe.k}
+    law = Point(Axis.SLOPE, series, Kind.ASYMPTOTIC, 0, failure_slope(recipe.k), **at)
+    return [measured_point(Axis.SLOPE, series, Kind.FITTED, 0, found, **at), law]
+
+
+def _points(series: str, each: ScaledNetwork) -> list[Point]:
+    recipe = each.recipe
+    d, own = recipe.d, sizes(recipe)
+    failure = each.failure(DRAWN_CONFIDENCE)
+    made = [measured_point(Axis.FAILURE, series, Kind.TRAINED, d, failure, **own)]
+    for axis, measure in (
+        (Axis.TOTAL_VARIATION, Measure.TOTAL_VARIATION),
+        (Axis.KL, Measure.KL),
+        (Axis.SQUARED_ERROR, Measure.SQUARED_ERROR),
+    ):
+        made.append(network_point(axis, series, d, measure, each.network))
+    if each.rare is not None:
+        covered = each.rare.covered.at(DRAWN_CONFIDENCE)
+        made.append(measured_point(Axis.MASKS, series, Kind.WEIGHTED, d, covered, **own))
+    if each.annealed is not None:
+        made.append(Point(Axis.ANNEALED, series, Kind.EXACT, d, each.annealed, **own))
+    bits = mechanism(each.network).bits_per_token.mean
+    if bits is not None:
+        made.append(Point(Axis.BITS, series, Kind.TRAINED, d, bits, **own))
+    best = optimal_hashes_for_failure(recipe.n, recipe.k, d)
+    made.append(Point(Axis.BEST_BITS, series, Kind.EXACT, d, best, **own))
+    sets = token_sets_over_inputs(recipe)
+    made.append(Point(Axis.SETS_OVER_INPUTS, series, Kind.EXACT, d, sets, **own))
+    return made
+
+
+def token_sets_over_inputs(recipe: Recipe) -> float:
+    """C(n, k) over the inputs that training saw: well below 1, token sets can be memorised."""
+    from math import comb
+
+    seen = sum(recipe.batch_at(step) for step in (0,)) * recipe.final_step
+    seen += recipe.batch_at(recipe.steps - 1) * (recipe.steps - recipe.final_step)
+    return comb(recipe.n, recipe.k) / seen
+
+
+def draw(points: Sequence[StartPoint]) -> Figure:
+    """Left: failure rates on the exact curves. Right: total variation."""
+    from simulate.jobs import style
+
+    fig, (left, right) = style.row_of_axes(2, style.DOUBLE_COLUMN, 3.3, (1.5, 1.0))
+    colours: dict[tuple[int | None, int | None], str] = {}
+    for series, own in series_of(points, axis=Axis.FAILURE).items():
+        size = (own[0].n, own[0].k)
+        colour = colours.setdefault(size, style.COLOURS[len(colours) % len(style.COLOURS)])
+        exact = [p for p in own if p.kind == Kind.EXACT]
+        if exact:
+            left.plot(xs(exact), ys(exact), color=colour, label=style.as_math(series))
+        networks = [p for p in own if p.kind == Kind.TRAINED and p.y > 0.0]
+        marker = MARKERS[own[-1].start]
+        style.error_bars(left, networks, colour, marker)
+        variation = series_of(points, axis=Axis.TOTAL_VARIATION).get(series, [])
+        style.error_bars(right, variation, colour, marker)
+    for axes in (left, right):
+        axes.set_yscale("log")
+        axes.set_xlabel("residual width $d$")
+    left.set_ylabel("failure rate")
+    right.set_ylabel("total variation")
+    marks = {"best random hashes, exact": ("-", None), "trained network": ("none", "o")}
+    if any(p.start == "gaussian" for p in points):
+        marks |= {"its layer started from noise": ("none", MARKERS["gaussian"])}
+    style.legends(left, marks, series_at="upper right", meanings_at="lower left")
+    return fig
+
+
+PANEL = Panel(
+    NAME,
+    "Trained networks obey the width law. Left: failure rate of every network that the recipe "
+    "from sizes trains, and the exact P_fail of the best random hashes of its width. Rates too "
+    "rare to count are estimated by importance sampling through the network. Right: total "
+    "variation. Bars are 95 % intervals.",
+    tasks,
+    checks,
+    table,
+    draw,
+)
