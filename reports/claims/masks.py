@@ -7,7 +7,7 @@ from reports.jobs import SOURCE_ANALYSIS, STUDY
 from reports.ledger import Checks, Claim, Evidence, Finding
 from reports.traced import given, only
 from train.analysis.mechanism import StateCluster
-from train.analysis.report import Analysis
+from train.analysis.record import Analysis
 from train.panels import learned_codes, mechanism_map
 
 # the largest gap in a normal column is about a tenth of its modes' distance

@@ -7,7 +7,7 @@ from reports.jobs import SOURCE_ANALYSIS, STUDY
 from reports.ledger import Checks, Claim, Evidence, Finding
 from reports.traced import given, only
 from train.analysis.behaviour import MissingBits, MoreTokens
-from train.analysis.report import Analysis
+from train.analysis.record import Analysis
 from train.panels import learned_codes
 
 

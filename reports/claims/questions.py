@@ -28,7 +28,7 @@ from reports.traced import given, only
 from simulate.panels import language_models
 from train.analysis.construction_path import Step
 from train.analysis.prediction import Quantity, Source
-from train.analysis.report import Analysis
+from train.analysis.record import Analysis
 from train.analysis.uniformity import Cause, Part
 from train.certificate.report import Certified, Margin, Searched
 from train.organism.noise_curve import FIGURE as NOISE_CURVE

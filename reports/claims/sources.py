@@ -13,12 +13,13 @@ from reports.jobs import (
     SOURCE_ANALYSIS,
     SOURCE_CERTIFICATE,
     SOURCE_NETWORK,
+    STUDY,
     SURVEY,
 )
 from reports.ledger import Evidence, Number, Single
-from simulate.panels import harder_task, language_models, width_of_rivals
+from simulate.panels import harder_task, language_models, pseudo_inverse, width_of_rivals
 from train.analyse import ANALYSIS
-from train.analysis.report import Analysis
+from train.analysis.record import Analysis
 from train.certificate.report import Certified
 from train.certify import RECORD
 from train.panels import (
@@ -27,6 +28,7 @@ from train.panels import (
     harder_hidden_layer,
     learned_density,
     predicted_against_measured,
+    trained_failure_against_width,
 )
 from train.run import NETWORK
 
@@ -38,12 +40,16 @@ SOURCE_WEIGHTS = Document(SOURCE_NETWORK, NETWORK, bytes)
 
 CAPACITIES = table(SCALING, language_models.NAME)
 RIVALS = table(SCALING, width_of_rivals.NAME)
+PSEUDO_INVERSE = table(SCALING, pseudo_inverse.NAME)
 HARDER_TASK = table(SCALING, harder_task.NAME)
+TRAINED_WIDTHS = table(
+    STUDY, trained_failure_against_width.NAME, trained_failure_against_width.StartPoint
+)
 DENSITIES = table(SURVEY, learned_density.NAME, learned_density.PowerPoint)
 LAYERS = table(SURVEY, harder_hidden_layer.NAME)
 PREDICTIONS = table(SURVEY, predicted_against_measured.NAME)
-COVERED = table(SURVEY, covered_inputs.NAME)
-FORMATION = table(SURVEY, formation.NAME)
+COVERED = table(SURVEY, covered_inputs.NAME, covered_inputs.WayPoint)
+FORMATION = table(SURVEY, formation.NAME, formation.CoursePoint)
 
 
 @dataclass(frozen=True)
