@@ -284,3 +284,125 @@ def formation_order(evidence: Evidence) -> Finding:
         f"{clamp[loss]:.1f} doublings after it. In the complement network these are "
         f"{other[modes]:.1f}, {other[agreement]:.1f} and {other[loss]:.1f} doublings.",
     )
+
+
+def masks_predict(evidence: Evidence) -> Finding:
+    """Question E."""
+    panel = trained_failure_against_width.NAME
+    inside = evidence.check(
+        "networks whose 95 % interval holds the failure rate of their own masks",
+        STUDY,
+        Which(panel, WidthQuantity.MASKS),
+        ".0%",
+    )
+    close = evidence.passed(
+        "networks whose failure rate is within a factor 1.25 of their masks'",
+        Checks(STUDY, panel, WidthQuantity.OVER_MASKS),
+    )
+    ratio = evidence.observed(
+        "failure rate over that of the masks", Checks(STUDY, panel, WidthQuantity.OVER_MASKS), ".3f"
+    )
+    small_inside = evidence.point(
+        "small networks of the survey whose interval holds the masks' failure rate",
+        PREDICTIONS,
+        lambda row: _compares(row, predicted_against_measured.Axis.INSIDE, Quantity.FAILURE_RATE),
+        ".0%",
+    )
+    small_ratio = evidence.points(
+        "failure rate over that of the masks, clamp, means by size",
+        PREDICTIONS,
+        lambda row: row.axis == predicted_against_measured.Axis.BY_SIZE,
+        ".2f",
+        "sizes",
+    )
+    covered = {
+        (k, drawn): _covered_failing(evidence, k, drawn, Step.AS_TRAINED)
+        for k in (2, 3)
+        for drawn in Drawn
+    }
+    two_levels = _covered_failing(evidence, 2, Drawn.HELD_OUT, Step.WRITES)
+    no_bypass = _covered_failing(evidence, 2, Drawn.HELD_OUT, Step.DIRECT_PATH)
+    return Finding(
+        [inside >= LEAST_INSIDE, bool(close)],
+        f"Yes, where training cannot memorise token sets: the failure rate of {inside:.0%} of the "
+        "networks that are trained by the recipe lies where the exact rate of their own masks is, "
+        f"and for every one of them the two are within a factor of {max(ratio.high, 1 / ratio.low):.2f}.",
+        f"Small networks fail less often than their masks say ({small_ratio.low:.2f} to "
+        f"{small_ratio.high:.2f} times as often; the interval of {small_inside:.0%} of them holds "
+        "the prediction). Where k = 2 they have some token sets by heart: of the inputs that cover "
+        f"a non-member {covered[2, Drawn.IN_TRAINING]:.1%} fail, and of those whose token set "
+        f"training never drew {covered[2, Drawn.HELD_OUT]:.1%} (n = 256; at k = 3 the shares are "
+        f"{covered[3, Drawn.IN_TRAINING]:.0%} and {covered[3, Drawn.HELD_OUT]:.0%}). They also use "
+        "more than their masks, mostly what bypasses the units: of the token sets never drawn "
+        f"{two_levels:.0%} fail with every unit at its two levels, {no_bypass:.0%} without the "
+        "bypass as well, and all of them in the exact filter.",
+        limited=small_inside < LEAST_INSIDE,
+    )
+
+
+QUESTIONS = (
+    Claim(
+        "A",
+        "Can it be proved that the network is a Bloom filter?",
+        "For every input and all α ∈ [1, c]: does every member outrank every token that misses a "
+        "bit, and how often does the network fail?",
+        proof,
+        formula="inf over inputs, α, members a, tokens t that miss s bits of l_a − l_t > 0",
+        question=True,
+        figures=[
+            (SOURCE_CERTIFICATE, CERTIFICATE_FIGURE),
+            (FINISHED_CERTIFICATE, CERTIFICATE_FIGURE),
+        ],
+    ),
+    Claim(
+        "B",
+        "How dense are the learned hashes?",
+        "What is the density of the learned hashes, and how does it relate to the optimal density "
+        "of a Bloom filter?",
+        density,
+        formula="optimal m ≈ (d/k)(ln 2 − 0.543/k) for FPR",
+        question=True,
+        figures=[(SURVEY, learned_density.NAME), (STUDY, learned_codes.NAME)],
+    ),
+    Claim(
+        "C",
+        "Why are the outputs so uniform?",
+        "The members' logits are nearly equal although coefficients, hashes and overlaps differ. "
+        "What makes them so, and what is left?",
+        uniform_outputs,
+        formula="l_a − mean = height + coefficients + hits + which tokens + other units + residual",
+        question=True,
+        figures=[(SOURCE_ANALYSIS, UNIFORMITY_FIGURE), (SURVEY, uniformity.NAME)],
+    ),
+    Claim(
+        "D",
+        "What do language models use?",
+        "What do real language models use to put probability on few tokens?",
+        language_models_use,
+        question=True,
+        figures=[(SCALING, language_models.NAME)],
+    ),
+    Claim(
+        "E",
+        "Do a network's masks predict how often it fails?",
+        "How often does a trained network fail on fresh inputs, beside the exact rate of its own "
+        "masks? It is the comparison that this suite is for.",
+        masks_predict,
+        formula="P_fail of the masks = share of inputs whose union covers a non-member",
+        question=True,
+        figures=[
+            (STUDY, trained_failure_against_width.NAME),
+            (SURVEY, predicted_against_measured.NAME),
+            (SURVEY, covered_inputs.NAME),
+            (ORGANISMS, NOISE_CURVE),
+        ],
+    ),
+    Claim(
+        "F",
+        "How does the code form?",
+        "Do the hashes come before the loss falls, or after?",
+        formation_order,
+        question=True,
+        figures=[(SURVEY, formation.NAME)],
+    ),
+)
