@@ -4,102 +4,166 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulate.jobs.panel import Point, series_of
+from simulate.jobs.figure import Figure
+from simulate.jobs.intervals import Estimate
+from simulate.jobs.table import Kind, Point, select, series_of, xs, ys
 from train.analysis import output_figures
 from train.analysis.behaviour import Behaviour
-from train.analysis.figure import AnalysisFigure
+from train.analysis.departures import Coefficients
 from train.analysis.outcomes import LOG10_EDGES, failure_threshold
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Drawn
 
 BINS = 60
 MOST_LEVELS = 6  # of missing bits, that are drawn
-BEHAVIOUR, MECHANISM, RANDOM_CODE = "network", "its masks", "random code"
-NO_COVERED, ONE_COVERED, MORE_COVERED = "no covered token", "one", "two or more"
 
 
-def figures(behaviour: Behaviour) -> list[AnalysisFigure]:
-    """Every figure of the behaviour, of single inputs too; none where outputs overflow."""
-    if not np.isfinite(behaviour.sample.outcomes.mass).all():
-        return []
-    return [
-        AnalysisFigure(
+class Axis(StrEnum):
+    """What is drawn."""
+
+    MASS = "mass"
+    UNION_SIZE = "union_size"
+    NEAR_MISSES = "near_misses"
+    LOGIT = "logit"
+    PROBABILITY = "probability"
+    SURVIVAL = "survival"
+    OUTPUT = "output"
+    FAILURE = "failure"
+    INPUTS = "inputs"
+    RANGE = "range"
+
+
+class Series(StrEnum):
+    """The curves and sets of markers."""
+
+    NONE_COVERED = "none_covered"
+    ONE_COVERED = "one_covered"
+    MORE_COVERED = "more_covered"
+    ALL = "all"
+    GIVEN = "given"
+    MEAN_AND_SD = "mean_and_sd"
+    RANGE = "range"
+    COVERED = "covered"
+    UNCOVERED = "not_covered"
+    LARGEST_UNCOVERED = "largest_uncovered"
+    MASS = "mass"
+    LOWEST_MEMBER = "lowest_member"
+    TOTAL_VARIATION = "total_variation"
+    FAILURE_RATE = "failure_rate"
+    NETWORK = "network"
+    MASKS = "masks"
+    RANDOM_CODE = "random_code"
+    INPUTS = "inputs"
+    COEFFICIENTS = "coefficients"
+
+
+LABELS = {
+    Series.NONE_COVERED: "no covered token",
+    Series.ONE_COVERED: "one",
+    Series.MORE_COVERED: "two or more",
+    Series.ALL: "all inputs",
+    Series.GIVEN: "given a false positive",
+    Series.COVERED: "covered",
+    Series.UNCOVERED: "not covered",
+    Series.MASS: "mass on the tokens",
+    Series.LOWEST_MEMBER: "$k$ × smallest member",
+    Series.TOTAL_VARIATION: "total variation",
+    Series.FAILURE_RATE: "failure rate",
+    Series.NETWORK: "network",
+    Series.MASKS: "its masks",
+    Series.RANDOM_CODE: "random code",
+}
+
+
+def figures(behaviour: Behaviour) -> list[Figure]:
+    """Every figure of the behaviour, of single inputs too, that the masks allow."""
+    coefficients = Figure(
+        "other_coefficients",
+        "What coefficients outside [1, c] (shaded: inside) do to the output: of all k tokens, or "
+        "of one of them, the others' uniform on [1, c]. Smallest member: k times its probability.",
+        _coefficients_table(behaviour),
+        _draw_coefficients,
+    )
+    last = [coefficients] if behaviour.record.other_coefficients else []
+    if behaviour.record.code_absent is not None:
+        return last
+    made = [
+        Figure(
             "mass_on_members",
-            (3,),
             "Probability mass on the k tokens over fresh inputs, by the number of covered "
             "non-members: share of inputs per bin, linear and logarithmic. Dotted: k/(k + 1) and "
             "1. Dashed: below it an input fails.",
             _mass_table(behaviour),
             _draw_mass,
+            claims=(3,),
         ),
         *output_figures.figures(behaviour),
-        AnalysisFigure(
+        Figure(
             "given_false_positive",
-            (5,),
             "Left: size of the union of all inputs, and of pairs of an input and a token it "
             "covers. Right: how many non-members miss one bit, of the same. Lines: the exact laws "
             "and means for random masks with as many bits for each token.",
             _given_table(behaviour),
             _draw_given,
+            claims=(5,),
         ),
-        AnalysisFigure(
+        Figure(
             "missing_bit_levels",
-            (6,),
             "Non-members by their number of missing bits. Left: logit less the members' mean; "
             "markers mean and standard deviation, thin lines the whole range. Right: distribution "
             "of their probabilities.",
             _levels_table(behaviour),
             _draw_levels,
+            claims=(6,),
         ),
-        AnalysisFigure(
+        Figure(
             "covered_or_not",
-            (7,),
             "Non-members per input with a probability of at least x, those the union covers and "
             "those it does not. Right of the dotted line, the largest probability of an uncovered "
             "one, every non-member is covered.",
             _survival_table(behaviour),
             _draw_survival,
+            claims=(7,),
         ),
-        AnalysisFigure(
+        Figure(
             "more_tokens",
-            (8,),
             "Inputs of more than k tokens. Left: mass on the tokens of the input, and t times the "
             "smallest probability of one (1 if uniform). Right: failures of the network (mass "
             "below halfway between t/(t + 1) and 1), covered non-members by its masks, and the "
             "exact rate of random masks with as many bits for each token.",
             _more_tokens_table(behaviour),
             _draw_more_tokens,
+            claims=(8,),
         ),
-        AnalysisFigure(
+        Figure(
             "failure_by_union_size",
-            (11,),
             "Failure rate against the size of the union, with the share of inputs that have it. "
             "Line: exact, for random masks with as many bits for each token.",
             _union_size_table(behaviour),
             _draw_union_size,
+            claims=(11,),
         ),
-        AnalysisFigure(
-            "other_coefficients",
-            (),
-            "Coefficients inside (shaded) and outside [1, c]: of all k tokens, or of one of them, "
-            "the others' uniform on [1, c]. Smallest member: k times its probability.",
-            _coefficients_table(behaviour),
-            _draw_coefficients,
-        ),
+        *last,
     ]
+    return [figure for figure in made if figure.table]
 
 
 def _estimate(
-    axis: str, series: str, x: float, estimate: dict[str, Any], scale: float = 1.0
-) -> Point:
-    low, high = (scale * end for end in estimate["interval"])
-    return Point(axis, series, "measured", x, scale * estimate["value"], low, high)
+    axis: str, series: Series, x: float, estimate: Estimate | None, scale: float = 1.0
+) -> list[Point]:
+    """The estimate as a point; none where there is none."""
+    if estimate is None:
+        return []
+    low, high = (scale * end for end in estimate.interval)
+    value = scale * estimate.value
+    return [Point(axis, series, Kind.MEASURED, x, value, low, high, label=LABELS[series])]
 
 
 def _mass_table(behaviour: Behaviour) -> list[Point]:
@@ -107,33 +171,35 @@ def _mass_table(behaviour: Behaviour) -> list[Point]:
     seen, k = behaviour.sample.outcomes, behaviour.k
     edges = np.linspace(min(float(seen.mass.min()), k / (k + 2)), 1.0, BINS + 1)
     kinds = {
-        NO_COVERED: seen.false_positives == 0,
-        ONE_COVERED: seen.false_positives == 1,
-        MORE_COVERED: seen.false_positives > 1,
+        Series.NONE_COVERED: seen.false_positives == 0,
+        Series.ONE_COVERED: seen.false_positives == 1,
+        Series.MORE_COVERED: seen.false_positives > 1,
     }
     made = []
     for series, among in kinds.items():
         counts = np.histogram(np.minimum(seen.mass[among], 1.0), edges)[0] / len(seen.mass)
         made += [
-            Point("mass", series, "share of inputs", x, y, k=k)
+            Point(Axis.MASS, series, Kind.MEASURED, x, y, k=k, label=LABELS[series])
             for x, y in zip(edges[:-1].tolist(), counts.tolist(), strict=True)
         ]
     return made
 
 
-def _draw_mass(points: Sequence[Point]) -> Figure:
+def _draw_mass(points: Sequence[Point]) -> Drawn:
     from simulate.jobs import style
 
     fig, both = style.row_of_axes(2)
     drawn = series_of(points)
-    edges = np.array([*(p.x for p in drawn[NO_COVERED]), 1.0])
+    edges = np.array([*(p.x for p in drawn[Series.NONE_COVERED]), 1.0])
     k = points[0].k or 1
     for axis in both:
         base = np.zeros(len(edges) - 1)
-        for colour, (series, own) in zip(style.COLOURS, drawn.items(), strict=False):
-            y = np.array([p.y for p in own])
+        for colour, own in zip(style.COLOURS, drawn.values(), strict=False):
+            y = np.array(ys(own))
             if y.any():
-                axis.stairs(base + y, edges, baseline=base, fill=True, color=colour, label=series)
+                axis.stairs(
+                    base + y, edges, baseline=base, fill=True, color=colour, label=own[0].shown
+                )
             base = base + y
         for level in (k / (k + 1), 1.0):
             axis.axvline(level, color=style.GREY, linestyle=":", linewidth=0.9)
@@ -147,67 +213,60 @@ def _draw_mass(points: Sequence[Point]) -> Figure:
 
 def _given_table(behaviour: Behaviour) -> list[Point]:
     """Laws of the union's size and of the near misses, of all inputs and given a false positive."""
-    found = behaviour.record["given_false_positive"]
-    made = []
-    for row in found["union_size_law"]:
-        for name in ("all", "given"):
-            for kind, key in (("measured", name), (RANDOM_CODE, f"random_code_{name}")):
-                if row[key] is not None:
-                    made.append(Point("union size", name, kind, row["union_size"], row[key]))
-    seen = behaviour.sample.outcomes
-    weights = {"all": np.ones(len(seen.mass)), "given": seen.false_positives.astype(float)}
-    for name, weight in weights.items():
+    found = behaviour.record.given_false_positive
+    made: list[Point] = []
+    if found is None:
+        return made
+    for row in found.union_size_law:
+        for series, seen_share, law in (
+            (Series.ALL, row.all, row.random_code_all),
+            (Series.GIVEN, row.given, row.random_code_given),
+        ):
+            for kind, share in ((Kind.MEASURED, seen_share), (Kind.EXACT, law)):
+                if share is not None:
+                    made.append(Point(Axis.UNION_SIZE, series, kind, row.union_size, share))
+    seen, misses = behaviour.sample.outcomes, found.near_misses
+    for series, weight, mean, law in (
+        (Series.ALL, np.ones(len(seen.mass)), misses.all, misses.random_code_all),
+        (Series.GIVEN, seen.false_positives.astype(float), misses.given, misses.random_code_given),
+    ):
         if weight.any():
             shares = np.bincount(seen.near_misses, weight) / weight.sum()
             made += [
-                Point("near misses", name, "measured", x, y) for x, y in enumerate(shares.tolist())
+                Point(Axis.NEAR_MISSES, series, Kind.MEASURED, x, y)
+                for x, y in enumerate(shares.tolist())
             ]
-        mean = found["near_misses"][f"random_code_{name}"]
+        if law is not None:
+            made.append(Point(Axis.NEAR_MISSES, series, Kind.EXACT, law, 0.0))
         if mean is not None:
-            made.append(Point("near misses", name, RANDOM_CODE, mean, 0.0))
-        measured = found["near_misses"][name]
-        if measured is not None:
-            made.append(Point("near misses", name, "mean", measured["value"], 0.0))
+            made.append(Point(Axis.NEAR_MISSES, series, Kind.MEAN, mean.value, 0.0))
     return made
 
 
-def _draw_given(points: Sequence[Point]) -> Figure:
+def _draw_given(points: Sequence[Point]) -> Drawn:
     from simulate.jobs import style
 
     fig, (sizes, misses) = style.row_of_axes(2)
-    names = {"all": "all inputs", "given": "given a false positive"}
-    for colour, marker, (name, label) in zip(style.COLOURS, "os", names.items(), strict=False):
-        own = [p for p in points if p.axis == "union size" and p.series == name]
-        law = [p for p in own if p.kind == RANDOM_CODE]
-        seen = [p for p in own if p.kind == "measured"]
-        sizes.plot([p.x for p in law], [p.y for p in law], color=colour)
-        sizes.plot(
-            [p.x for p in seen],
-            [p.y for p in seen],
-            marker,
-            color=colour,
-            markerfacecolor="white",
-            label=label,
-        )
-        own = [p for p in points if p.axis == "near misses" and p.series == name]
-        seen = [p for p in own if p.kind == "measured"]
-        misses.plot(
-            [p.x for p in seen],
-            [p.y for p in seen],
-            marker + "--",
-            color=colour,
-            markerfacecolor="white",
-            linewidth=0.7,
-            label=label,
-        )
-        for p in own:
-            if p.kind == RANDOM_CODE:
-                misses.axvline(p.x, color=colour, linewidth=1.0)
+    look = {"markerfacecolor": "white"}
+    for colour, marker, series in zip(
+        style.COLOURS, "os", (Series.ALL, Series.GIVEN), strict=False
+    ):
+        of_sizes = {
+            kind: list(select(points, axis=Axis.UNION_SIZE, series=series, kind=kind))
+            for kind in (Kind.EXACT, Kind.MEASURED)
+        }
+        law, seen = of_sizes[Kind.EXACT], of_sizes[Kind.MEASURED]
+        sizes.plot(xs(law), ys(law), color=colour)
+        sizes.plot(xs(seen), ys(seen), marker, color=colour, label=LABELS[series], **look)
+        near = list(select(points, axis=Axis.NEAR_MISSES, series=series, kind=Kind.MEASURED))
+        misses.plot(xs(near), ys(near), marker + "--", color=colour, linewidth=0.7, **look)
+        for p in select(points, axis=Axis.NEAR_MISSES, series=series, kind=Kind.EXACT):
+            misses.axvline(p.x, color=colour, linewidth=1.0)
     sizes.set_xlabel("size of the union, bits")
     sizes.set_ylabel("share")
     misses.set_xlabel("non-members with one bit missing")
     misses.set_ylabel("share")
-    seen = [p for p in points if p.axis == "near misses" and p.kind == "measured"]
+    seen = list(select(points, axis=Axis.NEAR_MISSES, kind=Kind.MEASURED))
     misses.set_xlim(-0.5, max((p.x for p in seen if p.y > 1e-3), default=1.0) + 0.5)
     _legend_above(fig, sizes, extra={"random masks (law; mean)": "-"})
     return fig
@@ -218,45 +277,37 @@ def _levels_table(behaviour: Behaviour) -> list[Point]:
     made = []
     histogram = behaviour.sample.levels.histogram
     centres = 0.5 * (LOG10_EDGES[1:] + LOG10_EDGES[:-1])
-    for row in behaviour.record["missing_bit_levels"]:
-        missing, logit = row["missing"], row["logit"]
-        low, high = logit["mean"] - logit["sd"], logit["mean"] + logit["sd"]
-        made.append(Point("logit", "mean and sd", "measured", missing, logit["mean"], low, high))
-        made.append(
-            Point(
-                "logit",
-                "range",
-                "measured",
-                missing,
-                logit["mean"],
-                logit["lowest"],
-                logit["highest"],
-            )
-        )
+    for row in behaviour.record.missing_bit_levels:
+        missing, logit = row.missing, row.logit
+        for series, ends in (
+            (Series.MEAN_AND_SD, (logit.mean - logit.sd, logit.mean + logit.sd)),
+            (Series.RANGE, (logit.lowest, logit.highest)),
+        ):
+            made.append(Point(Axis.LOGIT, series, Kind.MEASURED, missing, logit.mean, *ends))
         if missing < MOST_LEVELS:
             shares = histogram[missing] / histogram[missing].sum()
             made += [
-                Point("probability", f"{missing}", "share of the level", 10.0**x, y)
+                Point(Axis.PROBABILITY, f"missing_{missing}", Kind.MEASURED, 10.0**x, y, m=missing)
                 for x, y in zip(centres.tolist(), shares.tolist(), strict=True)
             ]
     return made
 
 
-def _draw_levels(points: Sequence[Point]) -> Figure:
+def _draw_levels(points: Sequence[Point]) -> Drawn:
     from simulate.jobs import style
 
     fig, (logits, probabilities) = style.row_of_axes(2)
-    drawn = series_of(points, axis="logit")
-    style.error_bars(logits, drawn["range"], style.GREY, "none")
-    style.error_bars(logits, drawn["mean and sd"], style.COLOURS[0], "o")
+    drawn = series_of(points, axis=Axis.LOGIT)
+    style.error_bars(logits, drawn[Series.RANGE], style.GREY, "none")
+    style.error_bars(logits, drawn[Series.MEAN_AND_SD], style.COLOURS[0], "o")
     logits.axhline(0.0, color=style.GREY, linestyle=":", linewidth=0.9)
     logits.set_xlabel("missing bits")
     logits.set_ylabel("logit less the members', nats")
     logits.locator_params(axis="x", integer=True)
-    shares = series_of(points, axis="probability")
-    for colour, (missing, own) in zip(style.COLOURS, shares.items(), strict=False):
+    shares = series_of(points, axis=Axis.PROBABILITY)
+    for colour, own in zip(style.COLOURS, shares.values(), strict=False):
         probabilities.stairs(
-            [p.y for p in own], 10.0**LOG10_EDGES, color=colour, label=missing, linewidth=1.1
+            ys(own), 10.0**LOG10_EDGES, color=colour, label=f"{own[0].m}", linewidth=1.1
         )
     probabilities.set_xscale("log")
     # the first bin holds everything below it
@@ -274,31 +325,34 @@ def _survival_table(behaviour: Behaviour) -> list[Point]:
     histogram = behaviour.sample.levels.histogram
     made = []
     for series, counts in (
-        ("covered", histogram[0]),
-        ("not covered", histogram[1:].sum(axis=0)),
+        (Series.COVERED, histogram[0]),
+        (Series.UNCOVERED, histogram[1:].sum(axis=0)),
     ):
         above = np.cumsum(counts[::-1])[::-1] / inputs
         made += [
-            Point("survival", series, "measured", 10.0**x, y)
+            Point(Axis.SURVIVAL, series, Kind.MEASURED, 10.0**x, y, label=LABELS[series])
             for x, y in zip(LOG10_EDGES[:-1].tolist(), above.tolist(), strict=True)
             if y > 0.0
         ]
-    largest = behaviour.record["largest_uncovered_probability"]
-    made.append(Point("survival", "largest uncovered", "measured", largest, 1.0 / inputs))
+    largest = behaviour.record.largest_uncovered_probability
+    if largest is not None:
+        line = Series.LARGEST_UNCOVERED
+        made.append(Point(Axis.SURVIVAL, line, Kind.MEASURED, largest, 1.0 / inputs))
     return made
 
 
-def _draw_survival(points: Sequence[Point]) -> Figure:
+def _draw_survival(points: Sequence[Point]) -> Drawn:
     from simulate.jobs import style
 
     fig, axes = style.figure()
     drawn = series_of(points)
     for colour, series in zip(
-        (style.COLOURS[1], style.COLOURS[0]), ("covered", "not covered"), strict=True
+        (style.COLOURS[1], style.COLOURS[0]), (Series.COVERED, Series.UNCOVERED), strict=True
     ):
         own = drawn.get(series, [])
-        axes.step([p.x for p in own], [p.y for p in own], color=colour, label=series, where="post")
-    axes.axvline(drawn["largest uncovered"][0].x, color=style.GREY, linestyle=":", linewidth=0.9)
+        axes.step(xs(own), ys(own), color=colour, label=LABELS[series], where="post")
+    for line in drawn.get(Series.LARGEST_UNCOVERED, []):
+        axes.axvline(line.x, color=style.GREY, linestyle=":", linewidth=0.9)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlabel("output probability $x$")
@@ -310,24 +364,29 @@ def _draw_survival(points: Sequence[Point]) -> Figure:
 def _more_tokens_table(behaviour: Behaviour) -> list[Point]:
     """Mass, smallest member and failures against the number of tokens."""
     made = []
-    for row in behaviour.record["more_tokens"]:
-        t = row["tokens"]
+    random_code = Series.RANDOM_CODE
+    for row in behaviour.record.more_tokens:
+        t = row.tokens
         made += [
-            _estimate("output", "mass on the tokens", t, row["mass"]),
-            _estimate("output", "$t$ × smallest member", t, row["lowest_member"], t),
-            _estimate("failure", BEHAVIOUR, t, row["failure_rate"]),
-            _estimate("failure", MECHANISM, t, row["mechanistic_failure_rate"]),
-            Point("failure", RANDOM_CODE, "exact", t, row["random_code"]),
+            *_estimate(Axis.OUTPUT, Series.MASS, t, row.mass),
+            *_estimate(Axis.OUTPUT, Series.LOWEST_MEMBER, t, row.lowest_member, t),
+            *_estimate(Axis.FAILURE, Series.NETWORK, t, row.failure_rate),
+            *_estimate(Axis.FAILURE, Series.MASKS, t, row.mechanistic_failure_rate),
         ]
+        if row.random_code is not None:
+            label = LABELS[random_code]
+            made.append(
+                Point(Axis.FAILURE, random_code, Kind.EXACT, t, row.random_code, label=label)
+            )
     return made
 
 
-def _draw_more_tokens(points: Sequence[Point]) -> Figure:
+def _draw_more_tokens(points: Sequence[Point]) -> Drawn:
     from simulate.jobs import style
 
     fig, (output, failure) = style.row_of_axes(2)
-    _draw_series(output, series_of(points, axis="output"))
-    _draw_series(failure, series_of(points, axis="failure"))
+    _draw_series(output, series_of(points, axis=Axis.OUTPUT))
+    _draw_series(failure, series_of(points, axis=Axis.FAILURE))
     for axis in (output, failure):
         axis.set_xlabel("tokens of the input, $t$")
         axis.set_ylim(0.0, 1.05)
@@ -343,54 +402,56 @@ def _draw_series(axes: Axes, drawn: dict[str, list[Point]]) -> None:
     """Measured points joined by thin lines; what is exact as a line alone."""
     from simulate.jobs import style
 
-    for colour, marker, (series, own) in zip(style.COLOURS, "os^Dv", drawn.items(), strict=False):
-        x, y = [p.x for p in own], [p.y for p in own]
-        if own[0].kind == "exact":
-            axes.plot(x, y, color=style.GREY, label=series)
+    for colour, marker, own in zip(style.COLOURS, "os^Dv", drawn.values(), strict=False):
+        label = own[0].shown
+        x, y = xs(own), ys(own)
+        if own[0].kind is Kind.EXACT:
+            axes.plot(x, y, color=style.GREY, label=label)
             continue
         axes.plot(x, y, color=colour, linewidth=0.6)
-        style.error_bars(axes, own, colour, marker, label=series)
+        style.error_bars(axes, own, colour, marker, label=label)
 
 
 def _union_size_table(behaviour: Behaviour) -> list[Point]:
     """Failure rates, measured and exact, and the share of inputs, at each size of the union."""
     made = []
-    rows = behaviour.record["failure_by_union_size"]
-    total = sum(row["inputs"] for row in rows)
+    rows = behaviour.record.failure_by_union_size
+    total = sum(row.inputs for row in rows)
     for row in rows:
-        size = row["union_size"]
+        size, share = row.union_size, row.inputs / total
         made += [
-            _estimate("failure", BEHAVIOUR, size, row["failure_rate"]),
-            _estimate("failure", MECHANISM, size, row["mechanistic_failure_rate"]),
-            Point("failure", RANDOM_CODE, "exact", size, row["random_code"]),
-            Point("inputs", "inputs", "measured", size, row["inputs"] / total),
+            *_estimate(Axis.FAILURE, Series.NETWORK, size, row.failure_rate),
+            *_estimate(Axis.FAILURE, Series.MASKS, size, row.mechanistic_failure_rate),
+            Point(Axis.FAILURE, Series.RANDOM_CODE, Kind.EXACT, size, row.random_code),
+            Point(Axis.INPUTS, Series.INPUTS, Kind.MEASURED, size, share),
         ]
     return made
 
 
-def _draw_union_size(points: Sequence[Point]) -> Figure:
+def _draw_union_size(points: Sequence[Point]) -> Drawn:
     from simulate.jobs import style
 
     fig, (rates, shares) = style.row_of_axes(2, style.DOUBLE_COLUMN, 2.6, ratios=(3, 2))
-    drawn = series_of(points, axis="failure")
+    drawn = series_of(points, axis=Axis.FAILURE)
     positive = [p.y for own in drawn.values() for p in own if p.y > 0.0]
     floor = 0.5 * min(positive, default=1e-3)
     # side by side, or each would hide the other
     for colour, marker, shift, series in zip(
-        style.COLOURS, "os", (-0.12, 0.12), (BEHAVIOUR, MECHANISM), strict=False
+        style.COLOURS, "os", (-0.12, 0.12), (Series.NETWORK, Series.MASKS), strict=False
     ):
         own = [p for p in drawn[series] if p.y > 0.0]
         shifted = [_moved(p, p.x + shift, floor) for p in own]
-        style.error_bars(rates, shifted, colour, marker, label=series)
-    exact = drawn[RANDOM_CODE]
-    rates.plot([p.x for p in exact], [p.y for p in exact], color=style.GREY, label=RANDOM_CODE)
+        style.error_bars(rates, shifted, colour, marker, label=LABELS[series])
+    exact = drawn[Series.RANDOM_CODE]
+    label = LABELS[Series.RANDOM_CODE]
+    rates.plot(xs(exact), ys(exact), color=style.GREY, label=label)
     rates.set_yscale("log")
     rates.set_ylim(floor, 2.0)
     rates.set_xlabel("size of the union, bits")
     rates.set_ylabel("failure rate")
     _legend_above(fig, rates)
-    own = series_of(points, axis="inputs")["inputs"]
-    shares.bar([p.x for p in own], [p.y for p in own], color=style.COLOURS[5])
+    own = list(select(points, axis=Axis.INPUTS))
+    shares.bar(xs(own), ys(own), color=style.COLOURS[5])
     shares.set_xlabel("size of the union, bits")
     shares.set_ylabel("share of inputs")
     for axis in (rates, shares):
@@ -406,23 +467,27 @@ def _moved(point: Point, x: float, floor: float) -> Point:
 def _coefficients_table(behaviour: Behaviour) -> list[Point]:
     """TV, smallest member and failures against the coefficient, of all tokens or of one."""
     k = behaviour.k
-    made = [Point("range", "[1, c]", "given", end, 0.0) for end in (1.0, behaviour.c)]
-    for row in behaviour.record["other_coefficients"]:
-        axis, x = row["which"], row["alpha"]
+    ends = (1.0, behaviour.c)
+    made = [Point(Axis.RANGE, Series.COEFFICIENTS, Kind.EXACT, end, 0.0) for end in ends]
+    for row in behaviour.record.other_coefficients:
+        axis, x = row.which, row.alpha
         made += [
-            _estimate(axis, "total variation", x, row["total_variation"]),
-            _estimate(axis, "$k$ × smallest member", x, row["lowest_member"], k),
-            _estimate(axis, "failure rate", x, row["failure_rate"]),
+            *_estimate(axis, Series.TOTAL_VARIATION, x, row.total_variation),
+            *_estimate(axis, Series.LOWEST_MEMBER, x, row.lowest_member, k),
+            *_estimate(axis, Series.FAILURE_RATE, x, row.failure_rate),
         ]
     return made
 
 
-def _draw_coefficients(points: Sequence[Point]) -> Figure:
+def _draw_coefficients(points: Sequence[Point]) -> Drawn:
     from simulate.jobs import style
 
     fig, both = style.row_of_axes(2)
-    ends = [p.x for p in points if p.axis == "range"]
-    titles = {"all": "all coefficients $\\alpha$", "one": "one coefficient $\\alpha$"}
+    ends = xs(list(select(points, axis=Axis.RANGE)))
+    titles = {
+        Coefficients.ALL: "all coefficients $\\alpha$",
+        Coefficients.ONE: "one coefficient $\\alpha$",
+    }
     for axis, (which, title) in zip(both, titles.items(), strict=True):
         axis.axvspan(*ends, color="#eeeeee", zorder=0, linewidth=0)
         _draw_series(axis, series_of(points, axis=which))
@@ -435,7 +500,7 @@ def _draw_coefficients(points: Sequence[Point]) -> Figure:
     return fig
 
 
-def _legend_above(fig: Figure, axes: Axes, extra: dict[str, str] | None = None) -> None:
+def _legend_above(fig: Drawn, axes: Axes, extra: dict[str, str] | None = None) -> None:
     """The axes' legend in one row above the figure, where no curve can be; extra: grey lines."""
     from matplotlib.lines import Line2D
 

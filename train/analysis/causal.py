@@ -11,18 +11,25 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from enum import StrEnum
 
 import numpy as np
 
+from simulate.jobs.intervals import (
+    DRAWN_CONFIDENCE,
+    Count,
+    Estimate,
+    Interval,
+    Mean,
+    weighted_mean,
+)
 from simulate.kernels import PackedHashes
 from simulate.network import ReluNetwork, divergence
 from simulate.sampling import random_coefficients, random_sets
 from theory import quenched, softmax_output
 from theory.domain import check_integer, check_real
-from train.analysis import construction_path, measured
+from train.analysis import construction_path
 from train.analysis.edits import Bits, Handles, bits_of, handles, inverse_of_reads
-from train.analysis.measured import Measured
 from train.analysis.mechanism import hidden_states
 from train.analysis.outcomes import fails, hashes_of, mass_on
 from train.analysis.prediction import MOST_BITS, rates_of_masks
@@ -35,6 +42,12 @@ EDITS, UNITS, PAIRS = 64, 12, 32
 # of one read edit; of one pair
 READ_INPUTS, SWAP_INPUTS = 64, 64
 PARTS = 2
+# quantities that others look up
+FAILURE_RATE, TOTAL_VARIATION = "failure rate", "total variation"
+ON_DECIDING = "owners' logits on deciding inputs"
+TAKEN, ADDED = "bit taken away", "bit added"
+OWNERS_GAIN = f"{ON_DECIDING}, {ADDED}"
+AS_IT_IS = "as it is"
 _BLOCK = 2048
 # of a bit: not a half, at which logits of equal bits may tie
 _WITHIN = 0.45
@@ -42,45 +55,127 @@ _WITHIN = 0.45
 _ROUNDING = 1e-7
 
 
+class Intervention(StrEnum):
+    """What is done to the network."""
+
+    READ_FLIP = "read_flip"
+    WRITE_FLIP = "write_flip"
+    ABLATION = "ablation"
+    OUTPUT_ZERO = "output_zero"
+    SWAP_ROWS = "swap_rows"
+    SWAP_BITS = "swap_bits"
+    REPLACEMENT = "replacement"
+    CONSTRUCTION = "construction"
+
+
 @dataclass(frozen=True)
 class Effect:
     """One effect of one intervention, predicted and measured.
 
-    intervention: read_flip, write_flip, ablation, output_zero, swap_rows, swap_bits, replacement
-    or construction. quantity: what changes. edits: how many edits it is a mean over.
-    predicted_interval: None where the prediction has no sampling error.
+    quantity: what changes. edits: how many edits it is a mean over. predicted_interval: None where
+    the prediction has no sampling error. inside: prediction and measurement are compatible,
+    rounding allowed for.
     """
 
-    intervention: str
+    intervention: Intervention
     quantity: str
     predicted: float
-    measured: Measured
+    measured: Estimate
     edits: int
-    predicted_interval: list[float] | None = None
+    predicted_interval: tuple[float, float] | None
+    inside: bool
 
-    @property
-    def inside(self) -> bool:
-        """Whether prediction and measurement are compatible, rounding allowed for."""
-        low, high = self.predicted_interval or (self.predicted, self.predicted)
-        room = _ROUNDING * (1.0 + abs(self.predicted))
-        below, above = self.measured["interval"]
-        return below <= high + room and low - room <= above
-
-    def record(self) -> dict[str, Any]:
-        """The effect as plain data."""
-        return {**vars(self), "inside": self.inside}
+    @classmethod
+    def of(
+        cls,
+        intervention: Intervention,
+        quantity: str,
+        predicted: Estimate | float,
+        measured: Estimate,
+        edits: int = 1,
+    ) -> Effect:
+        """A predicted estimate brings its interval."""
+        ends = None
+        if isinstance(predicted, Estimate):
+            ends = None if predicted.kind is Interval.PROVED else predicted.interval
+            predicted = predicted.value
+        low, high = ends or (predicted, predicted)
+        room = _ROUNDING * (1.0 + abs(predicted))
+        below, above = measured.interval
+        inside = below <= high + room and low - room <= above
+        return cls(intervention, quantity, predicted, measured, edits, ends, bool(inside))
 
 
 @dataclass(frozen=True)
-class Causal:
-    """What `analyse` found: record, plain data for JSON, and what the figures show.
+class Edit:
+    """One flipped entry: the change of the logits that it should move, predicted and seen, nats."""
 
-    edits: (intervention, predicted, measured) logit change of each edit, nats. ablations: rows of
-    record["ablations"]. path: rows of record["path"].
+    intervention: Intervention
+    predicted: float
+    measured: float
+
+
+@dataclass(frozen=True)
+class Ablated:
+    """One unit that no longer gates: the rise of the failure rate, by the masks and seen."""
+
+    unit: int
+    owners: int
+    predicted: float
+    predicted_interval: tuple[float, float]
+    measured: Estimate
+
+
+@dataclass(frozen=True)
+class Spill:
+    """See `edits.Handles`."""
+
+    read: float
+    write: float
+
+
+@dataclass(frozen=True)
+class Change:
+    """Against the network as it is, paired."""
+
+    total_variation: Estimate
+    failure_rate: Estimate
+
+
+@dataclass(frozen=True)
+class PathStep:
+    """The network after `steps` of the path; step: the last of them, or AS_IT_IS."""
+
+    steps: float
+    step: str
+    total_variation: Estimate
+    failure_rate: Estimate
+    change: Change
+
+
+@dataclass(frozen=True)
+class CausalRecord:
+    """The section of an analysis; empty without clamp or complement units.
+
+    ablations: of each sampled unit. path: see `construction_path`. edits: of the figure.
     """
 
-    record: dict[str, Any]
-    edits: list[tuple[str, float, float]]
+    effects: list[Effect]
+    spill: Spill | None
+    ablations: list[Ablated]
+    path: list[PathStep]
+    edits: list[Edit]
+
+    def effect(self, intervention: Intervention, quantity: str) -> Effect | None:
+        """The effect of that name; None where it could not be measured."""
+        return next(
+            (
+                each
+                for each in self.effects
+                if (each.intervention, each.quantity) == (intervention, quantity)
+            ),
+            None,
+        )
 
 
 def analyse(
@@ -89,47 +184,44 @@ def analyse(
     k: int,
     c: float,
     rng: np.random.Generator,
-    failure: Measured | None = None,
+    failure: Estimate | None = None,
     inputs: int = INPUTS,
-) -> Causal:
+) -> CausalRecord:
     """Every intervention that the network's units allow; an empty record without any such unit.
 
     failure: the failure probability of the masks where it is known, `prediction.rates_of_masks`.
     inputs: of the ablations, and by it the effort of all. At width d = h a bit's direction is not
     free of other bits: what a flip moves besides is in spill and in the scatter of the others.
-    The record: effects (`Effect`), spill (see `edits.Handles`), ablations (of each sampled unit)
-    and path (see `construction_path`). Raises DomainError outside 1 <= k < n, c >= 1,
-    inputs >= 64.
+    Raises DomainError outside 1 <= k < n, c >= 1, inputs >= 64.
     """
     check_integer("inputs", inputs, 64)
     check_integer("k", k, 1, network.n - 1, "n - 1")
     check_real("c", c, 1.0, closed=True)
     network = network.astype(np.float64)
-    states = hidden_states(network, masks, k, c, rng, inputs // 4)
+    states = hidden_states(network, masks, k, c, rng, max(64, inputs // 4))
     bits = bits_of(network, masks, states)
     if not bits.unit.size or not bits.queried.any():
-        return Causal({"effects": [], "spill": None, "ablations": [], "path": []}, [])
-    failure = failure or rates_of_masks(rng, hashes_of(masks), k)["failure_probability"]
+        return CausalRecord([], None, [], [], [])
+    failure = failure or rates_of_masks(rng, hashes_of(masks), k).failure_probability
     task = _Task(network, bits, handles(network, masks, states, bits), k, c, inputs)
     written, of_writes = write_flips(task, rng)
     read, of_reads = read_flips(task, rng)
     ablated, of_units = ablations(task, rng)
     rows, steps = walk(task, masks, rng)
-    effects = [
-        *written,
-        *read,
-        *ablated,
-        *swaps(task, rng),
-        *replacement(task, masks, rng, failure),
-        *rows,
-    ]
-    record = {
-        "effects": [effect.record() for effect in effects],
-        "spill": {"read": task.handles.read_spill, "write": task.handles.write_spill},
-        "ablations": of_units,
-        "path": steps,
-    }
-    return Causal(record, of_writes + of_reads)
+    return CausalRecord(
+        effects=[
+            *written,
+            *read,
+            *ablated,
+            *swaps(task, rng),
+            *replacement(task, masks, rng, failure),
+            *rows,
+        ],
+        spill=Spill(task.handles.read_spill, task.handles.write_spill),
+        ablations=of_units,
+        path=steps,
+        edits=of_writes + of_reads,
+    )
 
 
 @dataclass(frozen=True)
@@ -191,31 +283,36 @@ def _blocks(inputs: int) -> list[slice]:
     return [slice(start, min(start + _BLOCK, inputs)) for start in range(0, inputs, _BLOCK)]
 
 
-def _over_edits(found: np.ndarray, predicted: np.ndarray, inputs: int) -> Measured:
+def _over_edits(found: np.ndarray, predicted: np.ndarray, inputs: int) -> Estimate:
     """The mean over the edits; its interval from how they scatter about their predictions.
 
     Conditional on the inputs, which edits may share. One edit has no interval but itself.
     """
     value = float(found.mean())
-    if len(found) < 2:
-        return {"value": value, "interval": [value, value], "inputs": inputs}
-    off = measured.mean(found - predicted)["interval"]
-    centre = float(predicted.mean())
-    return {"value": value, "interval": [centre + end for end in off], "inputs": inputs}
+    ends = (value, value)
+    if len(found) > 1:
+        low, high = Mean.of(found - predicted).at().interval
+        centre = float(predicted.mean())
+        ends = (centre + low, centre + high)
+    return Estimate(value, ends, DRAWN_CONFIDENCE, inputs, Interval.STUDENT_T)
 
 
-def _share_of(hits: np.ndarray, of: np.ndarray) -> Measured | None:
+def _share_of(hits: np.ndarray, of: np.ndarray) -> Estimate | None:
     """sum hits / sum of; its interval over the edits, conditional on the inputs."""
     share = hits / np.maximum(of, 1)
-    found = measured.weighted_mean(share, of.astype(np.float64)) if len(of) > 1 else None
+    found = weighted_mean(share, of.astype(np.float64)) if len(of) > 1 else None
     if found is None:
         return None
-    interval = np.clip(found["interval"], 0.0, 1.0).tolist()
-    return {**found, "interval": interval, "inputs": int(of.sum())}
+    low, high = np.clip(found.interval, 0.0, 1.0).tolist()
+    return replace(found, interval=(low, high), samples=int(of.sum()))
 
 
 def _mean_effect(
-    intervention: str, quantity: str, predicted: np.ndarray, found: np.ndarray, inputs: int
+    intervention: Intervention,
+    quantity: str,
+    predicted: np.ndarray,
+    found: np.ndarray,
+    inputs: int,
 ) -> list[Effect]:
     """The mean over the edits where there was something to measure; none where there was not."""
     known = ~np.isnan(found)
@@ -223,12 +320,10 @@ def _mean_effect(
         return []
     predicted, found = predicted[known], found[known]
     value = _over_edits(found, predicted, inputs)
-    return [Effect(intervention, quantity, float(predicted.mean()), value, int(known.sum()))]
+    return [Effect.of(intervention, quantity, float(predicted.mean()), value, int(known.sum()))]
 
 
-def write_flips(
-    task: _Task, rng: np.random.Generator
-) -> tuple[list[Effect], list[tuple[str, float, float]]]:
+def write_flips(task: _Task, rng: np.random.Generator) -> tuple[list[Effect], list[Edit]]:
     """One token's write entry of one unit is moved to the unit's other mode.
 
     By one column of W_U, so that no other token's logit can change, and that token's constant, so
@@ -277,16 +372,16 @@ def write_flips(
         outside_mean, inside_mean = sums / np.where(counts > 0, counts, np.nan)
     total = int(counts.sum())
     effects = []
-    for name, chosen in (("bit taken away", owned), ("bit added", ~owned)):
+    for name, chosen in ((TAKEN, owned), (ADDED, ~owned)):
         effects += _mean_effect(
-            "write_flip",
+            Intervention.WRITE_FLIP,
             f"logit outside the union, {name}",
             -worth[chosen],
             outside_mean[chosen],
             int(counts[0, chosen].sum()),
         )
     effects += _mean_effect(
-        "write_flip",
+        Intervention.WRITE_FLIP,
         "logit inside the union",
         np.zeros(len(token)),
         inside_mean,
@@ -298,7 +393,7 @@ def write_flips(
     ):
         share = _share_of(hits, of)
         if share is not None:
-            effects.append(Effect("write_flip", name, wanted, share, len(token)))
+            effects.append(Effect.of(Intervention.WRITE_FLIP, name, wanted, share, len(token)))
     if max(bits.queried[token].sum(axis=1), default=0) < MOST_BITS:
         exact = np.array(
             [
@@ -306,16 +401,16 @@ def write_flips(
                 for entry in zip(token.tolist(), bit.tolist(), strict=True)
             ]
         )
-        for name, chosen in (("bit taken away", owned), ("bit added", ~owned)):
+        for name, chosen in ((TAKEN, owned), (ADDED, ~owned)):
             effects += _mean_effect(
-                "write_flip",
+                Intervention.WRITE_FLIP,
                 f"covering rate, {name}",
                 exact[chosen],
                 (net / np.maximum(decided + rest, 1))[chosen],
                 int((decided + rest)[chosen].sum()),
             )
     pairs = zip((-worth).tolist(), outside_mean.tolist(), strict=True)
-    return effects, [("write_flip", *pair) for pair in pairs] if total else []
+    return effects, [Edit(Intervention.WRITE_FLIP, *pair) for pair in pairs] if total else []
 
 
 def _covering_change(bits: Bits, k: int, token: int, bit: int) -> float:
@@ -329,9 +424,7 @@ def _covering_change(bits: Bits, k: int, token: int, bit: int) -> float:
     return (rates[1] - rates[0]) / math.comb(len(bits.owners) - 1, k)
 
 
-def read_flips(
-    task: _Task, rng: np.random.Generator
-) -> tuple[list[Effect], list[tuple[str, float, float]]]:
+def read_flips(task: _Task, rng: np.random.Generator) -> tuple[list[Effect], list[Edit]]:
     """One token's read entry of one unit is moved to the unit's other mode, by its row of W_E.
 
     Inputs without the token cannot change. Predicted: of those with it, the ones change whose other
@@ -379,24 +472,30 @@ def read_flips(
             by_masks = np.sum(turned == 0) - np.sum(missing == 0)
             covered[edit], covered_found[edit] = by_masks / len(x), difference / len(x)
     effects = []
-    for name, chosen in (("bit taken away", owned), ("bit added", ~owned)):
+    for name, chosen in ((TAKEN, owned), (ADDED, ~owned)):
         effects += _mean_effect(
-            "read_flip",
-            f"owners' logits on deciding inputs, {name}",
+            Intervention.READ_FLIP,
+            f"{ON_DECIDING}, {name}",
             predicted[chosen],
             found[chosen],
             inputs,
         )
     nothing = np.zeros(len(token))
     rest = len(tokens) - inputs
-    effects += _mean_effect("read_flip", "owners' logits on other inputs", nothing, elsewhere, rest)
     effects += _mean_effect(
-        "read_flip", "scatter of all other logits on deciding inputs", nothing, scatter, inputs
+        Intervention.READ_FLIP, "owners' logits on other inputs", nothing, elsewhere, rest
+    )
+    effects += _mean_effect(
+        Intervention.READ_FLIP,
+        "scatter of all other logits on deciding inputs",
+        nothing,
+        scatter,
+        inputs,
     )
     if task.k > 1:
-        for name, chosen in (("bit taken away", owned), ("bit added", ~owned)):
+        for name, chosen in ((TAKEN, owned), (ADDED, ~owned)):
             effects += _mean_effect(
-                "read_flip",
+                Intervention.READ_FLIP,
                 f"covered tokens, {name}",
                 covered[chosen],
                 covered_found[chosen],
@@ -404,10 +503,10 @@ def read_flips(
             )
     known = ~np.isnan(found)
     pairs = zip(predicted[known].tolist(), found[known].tolist(), strict=True)
-    return effects, [("read_flip", *pair) for pair in pairs]
+    return effects, [Edit(Intervention.READ_FLIP, *pair) for pair in pairs]
 
 
-def ablations(task: _Task, rng: np.random.Generator) -> tuple[list[Effect], list[dict[str, Any]]]:
+def ablations(task: _Task, rng: np.random.Generator) -> tuple[list[Effect], list[Ablated]]:
     """A unit no longer gates: it is held on the side on which its owners put it.
 
     A complement unit's output is 0; a clamp unit passes on what it reads whatever its sign. Its bit
@@ -439,15 +538,15 @@ def ablations(task: _Task, rng: np.random.Generator) -> tuple[list[Effect], list
     for place, j in enumerate(chosen):
         owners = bits.queried[:, j]
         out = ~union[:, place]
-        masks = measured.mean(by_masks[place])
+        masks = Mean.of(by_masks[place]).at()
         rows.append(
-            {
-                "unit": int(unit[place]),
-                "owners": int(bits.owners[:, j].sum()),
-                "predicted": masks["value"],
-                "predicted_interval": masks["interval"],
-                "measured": measured.mean(change[place]),
-            }
+            Ablated(
+                unit=int(unit[place]),
+                owners=int(bits.owners[:, j].sum()),
+                predicted=masks.value,
+                predicted_interval=masks.interval,
+                measured=Mean.of(change[place]).at(),
+            )
         )
         if owners.all() or not owners.any() or not out.any() or out.all():
             continue
@@ -467,21 +566,13 @@ def ablations(task: _Task, rng: np.random.Generator) -> tuple[list[Effect], list
         ("inside", in_predicted, in_found, inside),
     ):
         quantity = f"owners' logits {name} the union"
-        effects += _mean_effect("ablation", quantity, predicted, found, count)
+        effects += _mean_effect(Intervention.ABLATION, quantity, predicted, found, count)
     predicted, found = np.array(zero).reshape(-1, 2).T
     quantity = "owners' logits inside the union"
-    effects += _mean_effect("output_zero", quantity, predicted, found, inside)
-    mean = measured.mean(by_masks.mean(axis=0))
-    effects.append(
-        Effect(
-            "ablation",
-            "failure rate",
-            mean["value"],
-            measured.mean(change.mean(axis=0)),
-            len(unit),
-            mean["interval"],
-        )
-    )
+    effects += _mean_effect(Intervention.OUTPUT_ZERO, quantity, predicted, found, inside)
+    mean = Mean.of(by_masks.mean(axis=0)).at()
+    seen = Mean.of(change.mean(axis=0)).at()
+    effects.append(Effect.of(Intervention.ABLATION, FAILURE_RATE, mean, seen, len(unit)))
     return effects, rows
 
 
@@ -518,7 +609,10 @@ def swaps(task: _Task, rng: np.random.Generator) -> list[Effect]:
     named[:, 0] = np.repeat(j, SWAP_INPUTS)
     differs = bits.owners[i] != bits.owners[j]
     change = np.where(differs, bits.read[i], 0.0) @ task.handles.read
-    moves = {"swap_rows": network.W_E[j] - network.W_E[i], "swap_bits": change}
+    moves = {
+        Intervention.SWAP_ROWS: network.W_E[j] - network.W_E[i],
+        Intervention.SWAP_BITS: change,
+    }
     inputs = len(tokens)
     effects = []
     covered, weight = np.zeros(inputs, dtype=bool), np.zeros(inputs)
@@ -554,7 +648,7 @@ def swaps(task: _Task, rng: np.random.Generator) -> list[Effect]:
 
 
 def replacement(
-    task: _Task, masks: Masks, rng: np.random.Generator, failure: Measured
+    task: _Task, masks: Masks, rng: np.random.Generator, failure: Estimate
 ) -> list[Effect]:
     """W_E W_in by the binarised mask, in each unit's own two levels, and W_out by -W_in^-1.
 
@@ -590,25 +684,17 @@ def replacement(
     weights = (bits.weights * bits.queried).T
     modelled = (task.union(tokens[at]) @ weights for at in _blocks(len(tokens)))
     distance, _ = _judged(modelled, tokens, task.k)
-    predicted = measured.mean(distance)
+    predicted = Mean.of(distance).at()
     effects = []
     for name, variant in variants.items():
         logits = (variant.logits(tokens[at], alpha[at]) for at in _blocks(len(tokens)))
         distance, failed = _judged(logits, tokens, task.k)
         for quantity, expected, found in (
-            ("failure rate", failure, measured.share(failed)),
-            ("total variation", predicted, measured.mean(distance)),
+            (FAILURE_RATE, failure, Count.of(failed).at()),
+            (TOTAL_VARIATION, predicted, Mean.of(distance).at()),
         ):
-            effects.append(
-                Effect(
-                    "replacement",
-                    f"{quantity}, {name}",
-                    expected["value"],
-                    found,
-                    1,
-                    expected["interval"],
-                )
-            )
+            what = f"{quantity}, {name}"
+            effects.append(Effect.of(Intervention.REPLACEMENT, what, expected, found))
     return effects
 
 
@@ -625,38 +711,37 @@ def _judged(
 
 def walk(
     task: _Task, masks: Masks, rng: np.random.Generator
-) -> tuple[list[Effect], list[dict[str, Any]]]:
+) -> tuple[list[Effect], list[PathStep]]:
     """The network on its way into the construction: total variation and failures after every step.
 
-    All on the same inputs. change: of each against the network as it is, paired. Predicted for the
-    end: failure rate and total variation of the exact filter of the masks with the end's beta.
+    All on the same inputs. Predicted for the end: failure rate and total variation of the exact
+    filter of the masks with the end's beta.
     """
-    found, beta = construction_path.path(task.network, masks, task.k, task.c, PARTS)
     tokens, alpha = task.inputs(rng, task.effort // 2)
-    rows: list[dict[str, Any]] = []
+    rows: list[PathStep] = []
     first = None
-    for place, tables in found:
+    tables = None
+    for place, tables in construction_path.path(task.network, masks, task.k, task.c, PARTS):
         logits = (tables.logits(tokens[at], alpha[at]) for at in _blocks(len(tokens)))
         distance, failed = _judged(logits, tokens, task.k)
         first = (distance, failed) if first is None else first
         rows.append(
-            {
-                "steps": place,
-                "step": construction_path.STEPS[math.ceil(place) - 1] if place else "as it is",
-                "total_variation": measured.mean(distance),
-                "failure_rate": measured.share(failed),
-                "change": {
-                    "total_variation": measured.mean(distance - first[0]),
-                    "failure_rate": measured.mean(failed.astype(np.int8) - first[1]),
-                },
-            }
+            PathStep(
+                steps=place,
+                step=construction_path.STEPS[math.ceil(place) - 1] if place else AS_IT_IS,
+                total_variation=Mean.of(distance).at(),
+                failure_rate=Count.of(failed).at(),
+                change=Change(
+                    Mean.of(distance - first[0]).at(),
+                    Mean.of(failed.astype(np.int8) - first[1]).at(),
+                ),
+            )
         )
-    return _at_the_end(task, rng, rows[-1], beta), rows
+    assert tables is not None  # the path has a beginning
+    return _at_the_end(task, rng, rows[-1], construction_path.beta_of(tables)), rows
 
 
-def _at_the_end(
-    task: _Task, rng: np.random.Generator, last: dict[str, Any], beta: float
-) -> list[Effect]:
+def _at_the_end(task: _Task, rng: np.random.Generator, last: PathStep, beta: float) -> list[Effect]:
     """The exact filter of the masks against its theory, at the end's beta.
 
     A small beta lets near misses leak so much that inputs fail which cover no non-member.
@@ -665,12 +750,13 @@ def _at_the_end(
     missing = PackedHashes.of(task.bits.owners).missing_bits_histogram(tokens)
     leakage = missing @ np.exp(-beta * np.arange(missing.shape[1])) - task.k
     variation = np.asarray(softmax_output.total_variation_of_leakage(leakage, task.k))
-    effects = []
-    for quantity, key, expected in (
-        ("failure rate", "failure_rate", measured.share(fails(1.0 - variation, task.k))),
-        ("total variation", "total_variation", measured.mean(variation)),
-    ):
-        effects.append(
-            Effect("construction", quantity, expected["value"], last[key], 1, expected["interval"])
-        )
-    return effects
+    failed = Count.of(fails(1.0 - variation, task.k)).at()
+    return [
+        Effect.of(Intervention.CONSTRUCTION, FAILURE_RATE, failed, last.failure_rate),
+        Effect.of(
+            Intervention.CONSTRUCTION,
+            TOTAL_VARIATION,
+            Mean.of(variation).at(),
+            last.total_variation,
+        ),
+    ]

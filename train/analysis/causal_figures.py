@@ -3,40 +3,76 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from simulate.jobs.panel import Point, select, series_of
-from train.analysis.causal import Causal
-from train.analysis.figure import AnalysisFigure
+from simulate.jobs.figure import Figure
+from simulate.jobs.table import Kind, Point, select, series_of, xs, ys
+from train.analysis.causal import (
+    FAILURE_RATE,
+    TOTAL_VARIATION,
+    CausalRecord,
+    Intervention,
+    PathStep,
+)
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Drawn
 
-EDITS, ABLATIONS = "edits", "ablations"
-READ, WRITE = "read entry flipped", "write entry flipped"
-VARIATION, FAILURE = "total variation", "failure rate"
-_NAMES = {"read_flip": READ, "write_flip": WRITE}
+_LABELS = {
+    Intervention.READ_FLIP: "read entry flipped",
+    Intervention.WRITE_FLIP: "write entry flipped",
+}
 
 
-def figures(found: Causal) -> list[AnalysisFigure]:
+class Axis(StrEnum):
+    """What is drawn."""
+
+    EDITS = "edits"
+    ABLATIONS = "ablations"
+    TOTAL_VARIATION = "total_variation"
+    FAILURE_RATE = "failure_rate"
+
+
+class Series(StrEnum):
+    """Of the way to the construction."""
+
+    NETWORK = "network"
+    CONSTRUCTION = "construction"
+
+
+@dataclass(frozen=True)
+class Ablation(Point):
+    """One unit; the ends of the predicted interval."""
+
+    predicted_low: float = 0.0
+    predicted_high: float = 0.0
+
+
+@dataclass(frozen=True)
+class Step(Point):
+    """One place of the way; step: the last one taken, in words."""
+
+    step: str = ""
+
+
+def figures(found: CausalRecord) -> list[Figure]:
     """Both figures; none of a network without clamp or complement units."""
-    if not found.record["path"]:
+    if not found.path:
         return []
     return [
-        AnalysisFigure(
+        Figure(
             "causal_edits",
-            (),
-            "Left: one token's bit of one unit is flipped in the weights; the change of the logits "
-            "that it should move, one point an edit, against what the masks and the bit's worth "
-            "predict. Right: one unit no longer gates, so that its bit is always in the union; "
-            "the rise of the failure rate, one point a unit, against that of the masks without the "
-            "bit; 95 % intervals of both.",
+            "What happens when weights are changed, against what the masks predict. Left: one "
+            "token's bit of one unit is flipped; one point an edit, the change of the logits that "
+            "it should move. Right: one unit no longer gates, so that its bit is always in the "
+            "union; one point a unit, the rise of the failure rate, 95 % intervals of both.",
             edits_table(found),
             draw_edits,
         ),
-        AnalysisFigure(
+        Figure(
             "causal_steps",
-            (),
             "The network moved into the construction of its own masks, one step after the other, "
             "each half-way and whole; 95 % intervals over inputs that all steps share. Dotted: "
             "the exact filter of these masks.",
@@ -46,49 +82,60 @@ def figures(found: Causal) -> list[AnalysisFigure]:
     ]
 
 
-def edits_table(found: Causal) -> list[Point]:
-    """x predicted, y measured; an ablation's predicted interval as a point of kind low and high."""
+def edits_table(found: CausalRecord) -> list[Point]:
+    """x predicted, y measured."""
     table = [
-        Point(EDITS, _NAMES[name], "edit", predicted, value)
-        for name, predicted, value in found.edits
-    ]
-    for row in found.record["ablations"]:
-        value, (low, high) = row["measured"]["value"], row["measured"]["interval"]
-        table.append(
-            Point(ABLATIONS, str(row["unit"]), "measured", row["predicted"], value, low, high)
+        Point(
+            Axis.EDITS,
+            each.intervention,
+            Kind.MEASURED,
+            each.predicted,
+            each.measured,
+            label=_LABELS[each.intervention],
         )
-        table += [
-            Point(ABLATIONS, str(row["unit"]), kind, end, value)
-            for kind, end in zip(("low", "high"), row["predicted_interval"], strict=True)
-        ]
+        for each in found.edits
+    ]
+    for row in found.ablations:
+        low, high = row.predicted_interval
+        table.append(
+            Ablation(
+                Axis.ABLATIONS,
+                str(row.unit),
+                Kind.MEASURED,
+                row.predicted,
+                row.measured.value,
+                *row.measured.interval,
+                predicted_low=low,
+                predicted_high=high,
+            )
+        )
     return table
 
 
-def draw_edits(points: Sequence[Point]) -> Figure:
+def draw_edits(points: Sequence[Point]) -> Drawn:
     """Two scatter plots with their diagonals."""
     from simulate.jobs import style
 
     fig, (left, right) = style.row_of_axes(2, style.DOUBLE_COLUMN * 0.85, 2.7)
-    for place, (series, own) in enumerate(series_of(points, axis=EDITS).items()):
+    for place, own in enumerate(series_of(points, axis=Axis.EDITS).values()):
         left.plot(
-            [p.x for p in own],
-            [p.y for p in own],
+            xs(own),
+            ys(own),
             "os"[place % 2],
             color=style.COLOURS[place],
             markerfacecolor="none",
             markeredgewidth=0.8,
-            label=series,
+            label=own[0].shown,
         )
-    for own in series_of(points, axis=ABLATIONS).values():
-        by_kind = {p.kind: p for p in own}
-        centre = by_kind["measured"]
-        right.plot(
-            [by_kind["low"].x, by_kind["high"].x],
-            [centre.y, centre.y],
-            color=style.COLOURS[0],
-            linewidth=0.9,
-        )
-        style.error_bars(right, [centre], style.COLOURS[0], "o")
+    for p in points:
+        if isinstance(p, Ablation):
+            right.plot(
+                [p.predicted_low, p.predicted_high],
+                [p.y, p.y],
+                color=style.COLOURS[0],
+                linewidth=0.9,
+            )
+            style.error_bars(right, [p], style.COLOURS[0], "o")
     for axes in (left, right):
         axes.axline((0.0, 0.0), slope=1.0, color=style.GREY, linewidth=0.8, zorder=1)
     if left.lines[:-1]:
@@ -100,41 +147,44 @@ def draw_edits(points: Sequence[Point]) -> Figure:
     return fig
 
 
-def steps_table(found: Causal) -> list[Point]:
-    """x steps taken, y the number after them, kind the step; and the construction's, predicted."""
-    rows = found.record["path"]
+def steps_table(found: CausalRecord) -> list[Step]:
+    """x steps taken, y the number after them; and the construction's, predicted."""
     table = []
-    for axis, key in ((VARIATION, "total_variation"), (FAILURE, "failure_rate")):
-        for row in rows:
-            value = row[key]
-            table.append(
-                Point(
-                    axis, "network", row["step"], row["steps"], value["value"], *value["interval"]
-                )
-            )
-        (end,) = (
-            each
-            for each in found.record["effects"]
-            if (each["intervention"], each["quantity"]) == ("construction", axis)
+    last = found.path[-1]
+
+    def step(axis: Axis, row: PathStep) -> Step:
+        value = row.total_variation if axis is Axis.TOTAL_VARIATION else row.failure_rate
+        ends = value.interval
+        return Step(
+            axis, Series.NETWORK, Kind.MEASURED, row.steps, value.value, *ends, step=row.step
         )
-        table.append(Point(axis, "construction", "predicted", rows[-1]["steps"], end["predicted"]))
+
+    for axis, quantity in (
+        (Axis.TOTAL_VARIATION, TOTAL_VARIATION),
+        (Axis.FAILURE_RATE, FAILURE_RATE),
+    ):
+        table += [step(axis, row) for row in found.path]
+        end = found.effect(Intervention.CONSTRUCTION, quantity)
+        if end is not None:
+            table.append(Step(axis, Series.CONSTRUCTION, Kind.PREDICTED, last.steps, end.predicted))
     return table
 
 
-def draw_steps(points: Sequence[Point]) -> Figure:
+def draw_steps(points: Sequence[Step]) -> Drawn:
     """Total variation and failure rate over the steps."""
     from simulate.jobs import style
 
     fig, both = style.row_of_axes(2, style.DOUBLE_COLUMN * 0.85, 2.9)
-    for axes, axis, colour in zip(both, (VARIATION, FAILURE), style.COLOURS, strict=False):
-        own = list(select(points, axis=axis, series="network"))
-        (end,) = select(points, axis=axis, series="construction")
-        axes.plot([p.x for p in own], [p.y for p in own], color=colour, linewidth=0.9)
+    labels = {Axis.TOTAL_VARIATION: TOTAL_VARIATION, Axis.FAILURE_RATE: FAILURE_RATE}
+    for axes, (axis, label), colour in zip(both, labels.items(), style.COLOURS, strict=False):
+        own = list(select(points, axis=axis, series=Series.NETWORK))
+        axes.plot(xs(own), ys(own), color=colour, linewidth=0.9)
         style.error_bars(axes, own, colour, "o")
-        axes.axhline(end.y, color=style.GREY, linestyle=":", linewidth=0.9)
+        for end in select(points, axis=axis, series=Series.CONSTRUCTION):
+            axes.axhline(end.y, color=style.GREY, linestyle=":", linewidth=0.9)
         whole = [p for p in own if float(p.x).is_integer()]
-        axes.set_xticks([p.x for p in whole], [p.kind for p in whole], rotation=40, ha="right")
+        axes.set_xticks(xs(whole), [p.step for p in whole], rotation=40, ha="right")
         axes.tick_params(axis="x", length=2.0)
-        axes.set_ylabel(axis)
+        axes.set_ylabel(label)
         axes.set_ylim(0.0, 1.15 * max(p.high or p.y for p in own) or 1.0)
     return fig

@@ -126,18 +126,16 @@ def beta_of(end: Tables) -> float:
 
 def path(
     network: ReluNetwork, masks: Masks, k: int, c: float, parts: int
-) -> tuple[list[tuple[float, Tables]], float]:
-    """Tables at 0, 1/parts, 2/parts, ... steps of the way, and beta at its end.
+) -> Iterator[tuple[float, Tables]]:
+    """Tables at 0, 1/parts, 2/parts, ... steps of the way; beta of its end is `beta_of` the last.
 
     network: float64, with at least one clamp or complement unit. A step is walked along the
     straight line between the tables before and after it.
     """
     before, form = tables_of(network, masks, k, c)
-    found = [(0.0, before)]
+    yield 0.0, before
     for step, after in enumerate(targets(masks, k, c, before, form)):
-        found += [
-            (step + part / parts, before.towards(after, part / parts))
-            for part in range(1, parts + 1)
-        ]
+        for part in range(1, parts):
+            yield step + part / parts, before.towards(after, part / parts)
+        yield step + 1.0, after
         before = after
-    return found, beta_of(before)

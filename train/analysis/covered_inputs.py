@@ -36,7 +36,7 @@ def failing_on_the_way(
 
     masks: with at least one clamp or complement unit.
     """
-    found, _ = construction_path.path(network.astype(np.float64), masks, k, c, parts=1)
+    found = list(construction_path.path(network.astype(np.float64), masks, k, c, parts=1))
     failed = np.zeros((len(found), len(tokens)), dtype=bool)
     for start in range(0, len(tokens), _BLOCK):
         at = slice(start, start + _BLOCK)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from enum import StrEnum
 
 import numpy as np
 
+from simulate.jobs.intervals import Count, Estimate, Mean
 from simulate.network import ReluNetwork
 from simulate.sampling import random_coefficients, random_sets
+from theory.domain import DomainError
 from theory.random_code import RandomCode
-from train.analysis import measured
 from train.analysis.outcomes import (
     Alpha,
     Forward,
@@ -18,6 +19,7 @@ from train.analysis.outcomes import (
     Outcomes,
     Tokens,
     fails,
+    is_code,
     observe,
 )
 
@@ -31,63 +33,118 @@ def unrestricted(network: ReluNetwork) -> ReluNetwork:
     return replace(network, alpha_min=0.0)
 
 
-def summary(seen: Outcomes, k: int) -> dict[str, Any]:
-    """Distance, mass and failures of a sample of inputs of k tokens, each measured."""
-    return {
-        "total_variation": measured.mean(seen.total_variation),
-        "mass": measured.mean(seen.mass),
-        "lowest_member": measured.mean(seen.lowest_member),
-        "failure_rate": measured.share(fails(seen.mass, k)),
-        "mechanistic_failure_rate": measured.share(seen.false_positives > 0),
-    }
+@dataclass(frozen=True)
+class Summary:
+    """Distance, mass and failures of a sample of inputs; by the masks where there are any."""
+
+    total_variation: Estimate
+    mass: Estimate
+    lowest_member: Estimate
+    failure_rate: Estimate
+    mechanistic_failure_rate: Estimate | None
 
 
-def more_tokens(
-    network: ReluNetwork, hashes: Hashes, k: int, c: float, rng: np.random.Generator, inputs: int
-) -> list[dict[str, Any]]:
-    """Inputs of k, k + 1, …, 3k tokens (at most n - 1), judged as if k were that number.
+@dataclass(frozen=True)
+class MoreTokens(Summary):
+    """Inputs of so many tokens, judged as if k were that number.
 
     random_code: P_fail of random masks of the network's weights. A failure is a mass below halfway
     between t/(t + 1) and 1, t the tokens of the input.
     """
+
+    tokens: int
+    random_code: float | None
+
+
+class Coefficients(StrEnum):
+    """Whose coefficient is set: every token's, or one's, the others' uniform on [1, c]."""
+
+    ALL = "all"
+    ONE = "one"
+
+
+@dataclass(frozen=True)
+class OtherCoefficients(Summary):
+    """Inputs whose coefficients are set to alpha.
+
+    With ONE, lowest_member is mostly that token's probability, 1/k if it is treated as its equals
+    are.
+    """
+
+    which: Coefficients
+    alpha: float
+
+
+@dataclass(frozen=True)
+class Precision:
+    """float32 against bfloat16 on the same inputs.
+
+    total_variation_difference, kl_difference: bfloat16 less float32, paired. changed_failures:
+    inputs that fail in one of them only.
+    """
+
+    float32: Summary
+    bfloat16: Summary
+    total_variation_difference: Estimate
+    kl_difference: Estimate
+    changed_failures: int
+    largest_mass_change: float
+
+
+def summary(seen: Outcomes, k: int, hashes: Hashes) -> Summary:
+    """Of a sample of inputs of k tokens."""
+    return Summary(
+        total_variation=Mean.of(seen.total_variation).at(),
+        mass=Mean.of(seen.mass).at(),
+        lowest_member=Mean.of(seen.lowest_member).at(),
+        failure_rate=Count.of(fails(seen.mass, k)).at(),
+        mechanistic_failure_rate=(
+            Count.of(seen.false_positives > 0).at() if is_code(hashes) else None
+        ),
+    )
+
+
+def more_tokens(
+    network: ReluNetwork, hashes: Hashes, k: int, c: float, rng: np.random.Generator, inputs: int
+) -> list[MoreTokens]:
+    """Inputs of k, k + 1, …, 3k tokens (at most n - 1): up to 9 of these numbers, k and 3k too."""
     rows = []
     code = RandomCode.of(hashes)
-    for count in range(k, min(3 * k, network.n - 1) + 1):
+    last = min(3 * k, network.n - 1)
+    for count in sorted({*np.linspace(k, last, min(last - k + 1, 9)).astype(int).tolist()}):
         tokens = random_sets(rng, inputs, network.n, count)
         alpha = random_coefficients(rng, inputs, count, c)
         seen, _ = observe(network, hashes, tokens, alpha)
-        random_code = code.failure_probability(network.n, count)
-        rows.append({"tokens": count, **summary(seen, count), "random_code": random_code})
+        exact = code.failure_probability(network.n, count) if is_code(hashes) else None
+        found = vars(summary(seen, count, hashes))
+        rows.append(MoreTokens(**found, tokens=count, random_code=exact))
     return rows
 
 
 def other_coefficients(
     network: ReluNetwork, hashes: Hashes, k: int, c: float, rng: np.random.Generator, inputs: int
-) -> list[dict[str, Any]]:
-    """Coefficients outside [1, c], inside it, and at its ends.
-
-    which: "all" gives every token the coefficient alpha; "one" only one of them, the others'
-    being uniform on [1, c]. lowest_member is then mostly that token's probability, 1/k if it is
-    treated as its equals are.
-    """
+) -> list[OtherCoefficients]:
+    """Coefficients outside [1, c], inside it, and at its ends."""
     network = unrestricted(network)
     inside = np.unique([1.0, 0.5 * (1.0 + c), c]).tolist()
     rows = []
-    for which in ("all", "one"):
+    for which in Coefficients:
         for value in [*BELOW, *inside, *(c * factor for factor in ABOVE)]:
             tokens = random_sets(rng, inputs, network.n, k)
             alpha = random_coefficients(rng, inputs, k, c)
-            alpha[:, : k if which == "all" else 1] = value
+            alpha[:, : k if which is Coefficients.ALL else 1] = value
             seen, _ = observe(network, hashes, tokens, alpha)
-            rows.append({"which": which, "alpha": value, **summary(seen, k)})
+            found = vars(summary(seen, k, hashes))
+            rows.append(OtherCoefficients(**found, which=which, alpha=value))
     return rows
 
 
 def to_bfloat16(values: np.ndarray) -> np.ndarray:
-    """Each value rounded to the nearest bfloat16, ties to even; float32."""
-    import torch
-
-    return torch.from_numpy(np.ascontiguousarray(values, np.float32)).bfloat16().float().numpy()
+    """Each value rounded to the nearest bfloat16, ties to even; float32. Finite values only."""
+    bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
+    # half a unit of the last place that stays, less one where that place is even
+    rounded = bits + (np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1)))
+    return (rounded & np.uint32(0xFFFF0000)).view(np.float32)
 
 
 def bfloat16_forward(network: ReluNetwork) -> Forward:
@@ -113,23 +170,21 @@ def bfloat16_forward(network: ReluNetwork) -> Forward:
 
 def precision(
     network: ReluNetwork, hashes: Hashes, k: int, tokens: Tokens, alpha: Alpha
-) -> dict[str, Any]:
-    """float32 against bfloat16 on the same inputs.
-
-    float32, bfloat16: their summaries. total_variation_difference, kl_difference: bfloat16 less
-    float32, paired. changed_failures: inputs that fail in one of them only. largest_mass_change.
-    """
-    network = network.astype(np.float32)
+) -> Precision | None:
+    """float32 against bfloat16 on the same inputs; None where float32 does not hold the weights."""
+    with np.errstate(over="ignore"):
+        try:
+            network = network.astype(np.float32)
+        except DomainError:
+            return None
     exact, _ = observe(network, hashes, tokens, alpha)
     rounded, _ = observe(network, hashes, tokens, alpha, bfloat16_forward(network))
     changed = fails(exact.mass, k) != fails(rounded.mass, k)
-    return {
-        "float32": summary(exact, k),
-        "bfloat16": summary(rounded, k),
-        "total_variation_difference": measured.mean(
-            rounded.total_variation - exact.total_variation
-        ),
-        "kl_difference": measured.mean(rounded.kl - exact.kl),
-        "changed_failures": int(np.count_nonzero(changed)),
-        "largest_mass_change": float(np.abs(rounded.mass - exact.mass).max()),
-    }
+    return Precision(
+        float32=summary(exact, k, hashes),
+        bfloat16=summary(rounded, k, hashes),
+        total_variation_difference=Mean.of(rounded.total_variation - exact.total_variation).at(),
+        kl_difference=Mean.of(rounded.kl - exact.kl).at(),
+        changed_failures=int(np.count_nonzero(changed)),
+        largest_mass_change=float(np.abs(rounded.mass - exact.mass).max()),
+    )

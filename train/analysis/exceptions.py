@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -19,28 +19,104 @@ NAMED, LISTED = 20, 500
 _NAMES = {CLAMP: "clamp", COMPLEMENT: "complement", NEITHER: "neither"}
 
 
+@dataclass(frozen=True)
+class OddUnit:
+    """A unit that deviates, and the reasons."""
+
+    unit: int
+    why: list[str]
+
+
+@dataclass(frozen=True)
+class OddToken:
+    """A token that deviates, and the reasons."""
+
+    token: int
+    why: list[str]
+
+
+@dataclass(frozen=True)
+class Exceptions:
+    """Units and tokens that deviate, in ascending order, and what is odd about the whole network.
+
+    At most 500 of each are listed; the counts are of all.
+    """
+
+    unit_count: int
+    token_count: int
+    units: list[OddUnit]
+    tokens: list[OddToken]
+    network: list[str]
+
+
 def exceptions(
-    network: ReluNetwork, masks: Masks, bit_weights: Float[np.ndarray, "n units"]
-) -> dict[str, Any]:
-    """Units and tokens that deviate: {"unit" or "token", "why": [reasons]}, in ascending order.
+    network: ReluNetwork,
+    masks: Masks,
+    bit_weights: Float[np.ndarray, "n units"],
+    k: int,
+    c: float,
+    of_behaviour: Mapping[int, list[str]] | None = None,
+    of_network: Sequence[str] = (),
+) -> Exceptions:
+    """Everything odd that the weights show, and what is known of the behaviour.
 
     Units: dead, always on, of neither orientation or of the rarer one, with two masks that differ,
-    or with an outlying number of owners or (W_out W_in)_jj. Tokens: with masks that differ, no
-    bit, or an outlying number of bits or sum of bit weights. bit_weights: of the units that are
-    clamp or complement. At most 500 of each are listed; the counts are of all.
+    that fire for one set of tokens only, or with an outlying number of owners or (W_out W_in)_jj.
+    Tokens: with masks that differ, no bit, or an outlying number of bits or sum of bit weights.
+    bit_weights: of the units that are clamp or complement. of_behaviour: reasons by token.
     """
-    of_units = {unit: why for unit in range(network.h) if (why := [*_of_unit(masks, unit)])}
-    of_tokens: dict[int, list[str]] = {}
+    memorised = memorised_sets(network, masks, k, c)
+    of_units: dict[int, list[str]] = {}
+    for unit in range(network.h):
+        if unit in memorised:
+            of_units[unit] = [memorised[unit]]
+        elif why := [*_of_unit(masks, unit)]:
+            of_units[unit] = why
+    of_tokens = {token: list(why) for token, why in (of_behaviour or {}).items()}
     for unit, reason in _outlying_units(network, masks):
         of_units.setdefault(unit, []).append(reason)
     for token, reason in [*_differing_tokens(masks), *_outlying_tokens(masks, bit_weights)]:
         of_tokens.setdefault(token, []).append(reason)
-    return {
-        "unit_count": len(of_units),
-        "token_count": len(of_tokens),
-        "units": [{"unit": at, "why": of_units[at]} for at in sorted(of_units)][:LISTED],
-        "tokens": [{"token": at, "why": of_tokens[at]} for at in sorted(of_tokens)][:LISTED],
-    }
+    return Exceptions(
+        unit_count=len(of_units),
+        token_count=len(of_tokens),
+        units=[OddUnit(at, of_units[at]) for at in sorted(of_units)][:LISTED],
+        tokens=[OddToken(at, of_tokens[at]) for at in sorted(of_tokens)][:LISTED],
+        network=list(of_network),
+    )
+
+
+def memorised_sets(network: ReluNetwork, masks: Masks, k: int, c: float) -> dict[int, str]:
+    """Units that fire only where two or more of a few tokens are active together, in words.
+
+    So few that at most 2 k tokens can take part: the inputs that such a unit answers are learned
+    by heart. Of the units that are neither clamp nor complement, and write something. Whether it
+    fires is decided at the largest coefficients, the other tokens at the column's median.
+    """
+    found: dict[int, str] = {}
+    chosen = np.flatnonzero((masks.orientation == NEITHER) & ~masks.write_modes.constant)
+    chosen = chosen[~masks.read_modes.constant[chosen]]
+    if k < 2 or not chosen.size or k >= network.n:
+        return found
+    W_E, b_in = network.W_E.astype(np.float64), network.b_in.astype(np.float64)
+    at_once = max(1, 2**22 // network.n)
+    for start in range(0, len(chosen), at_once):
+        units = chosen[start : start + at_once]
+        A = W_E @ network.W_in[:, units].astype(np.float64)
+        largest = -np.sort(-A, axis=0)[:k]
+        usual = np.median(A, axis=0)
+        # the unit's input with 1, 2, ..., k of the tokens that it reads most
+        rest = np.outer(k - 1 - np.arange(k), (1.0 + c) / 2.0 * usual)
+        reached = b_in[units] + np.maximum(c * largest, largest).cumsum(axis=0) + rest
+        few = (0.5 * (largest[0] + usual) < A).sum(axis=0) <= 2 * k
+        for place in np.flatnonzero((reached[0] <= 0.0) & (reached > 0.0).any(axis=0) & few):
+            needed = 1 + int(np.argmax(reached[:, place] > 0.0))
+            tokens = np.flatnonzero(0.5 * (largest[0, place] + usual[place]) < A[:, place])
+            found[int(units[place])] = (
+                f"a memorised set: it fires only where {needed} or more of token"
+                f"{_listed(tokens)} are active together"
+            )
+    return found
 
 
 def _of_unit(masks: Masks, unit: int) -> Iterator[str]:

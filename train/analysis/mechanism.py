@@ -9,17 +9,25 @@ mechanisms do the same: the layer replaces a state z by min(z, 0).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from enum import StrEnum
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from simulate.jobs.intervals import DRAWN_CONFIDENCE, Estimate, Interval, Mean
 from simulate.network import ReluNetwork
 from simulate.sampling import random_coefficients, random_sets
 from theory.domain import check_integer
-from train.analysis import measured
-from train.analysis.exceptions import exceptions
-from train.reading.masks import CLAMP, COMPLEMENT, Masks, extract, write_weights
+from train.analysis.numbers import Extremes, Moments
+from train.reading.masks import (
+    CLAMP,
+    COMPLEMENT,
+    Masks,
+    Modes,
+    code_of,
+    extract,
+    write_weights,
+)
 
 INPUTS = 4096
 BATCHES = 32
@@ -47,14 +55,262 @@ class HiddenStates:
     after: Float[np.ndarray, "inputs units"]
 
 
+class Verdict(StrEnum):
+    """How a network's units work: by one construction, by both, or by neither."""
+
+    CLAMP = "clamp"
+    COMPLEMENT = "complement"
+    MIXED = "mixed"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the masks alone say, and the numbers that it rests on, in words."""
+
+    verdict: Verdict
+    reason: str
+
+
+@dataclass(frozen=True)
+class UnitCounts:
+    """How many units are of which orientation; neither includes the dead, who are counted again."""
+
+    clamp: int
+    complement: int
+    neither: int
+    dead: int
+    always_on: int
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Share of (token, live unit) entries on which the two masks agree; None without live units.
+
+    shuffled: its mean over random permutations of each write mask's tokens, exact. disagreements:
+    the entries themselves, counted.
+    """
+
+    value: float | None
+    shuffled: float | None
+    disagreements: int
+
+
+@dataclass(frozen=True)
+class Score:
+    """How much of the network follows one construction, in [0, 1].
+
+    units: the share of live units of the commoner orientation. value: the share of (token, live
+    unit) entries that lie in such a unit and on which the masks agree; 1 for a construction.
+    """
+
+    value: float
+    units: float
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What the masks of another network of the same sizes say."""
+
+    verdict: Verdict
+    score: float
+    mask_agreement: float | None
+
+
+@dataclass(frozen=True)
+class Baselines:
+    """The network with shuffled outputs, and an untrained one.
+
+    shuffled: the columns of W_U permuted among the tokens. untrained: normal weights of the same
+    sizes, W_in, W_out and W_U of variance 1 / rows, no biases.
+    """
+
+    shuffled: Baseline
+    untrained: Baseline
+
+
+@dataclass(frozen=True)
+class SideModes:
+    """The two modes of what live units read, or write: medians and extremes over those units.
+
+    two: the share with two modes. gap: between the modes, as a share of the distance of their
+    means; below 0 never, 1 for exact modes. explained: share of a unit's variance between its
+    modes.
+    """
+
+    two: float
+    gap: Extremes | None
+    explained: Extremes | None
+
+
+@dataclass(frozen=True)
+class BothModes:
+    """The modes of what units read and of what they write."""
+
+    read: SideModes
+    write: SideModes
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """The best number of bits a token, or density, of a constant-weight code of d bits.
+
+    rate: for the fewest false positives. failure: for the fewest failures.
+    """
+
+    rate: float
+    failure: float
+
+
+@dataclass(frozen=True)
+class Code:
+    """The masks of the clamp and complement units as a code of d bits, coincident units one bit.
+
+    units: those units. variance_over_independent_bits: of the bits per token, against bits that
+    were set independently with this density; 0 for a constant number of bits. variance_over_random:
+    of the tokens per unit, against the binomial law of random codes of either kind. nested: tokens
+    whose bits another token's cover, false positives of every input with that token. optimal: of a
+    constant-weight code of d bits.
+    """
+
+    d: int
+    units: int
+    density: float
+    bits_per_token: float
+    bits_per_token_sd: float
+    bits_per_token_range: tuple[int, int]
+    bits_variance_over_independent_bits: float | None
+    tokens_per_unit: float
+    tokens_per_unit_sd: float
+    tokens_per_unit_range: tuple[int, int]
+    tokens_variance_over_random: float | None
+    nested: int
+    optimal_density: Optimum
+    optimal_bits_per_token: Optimum
+
+
+@dataclass(frozen=True)
+class Eigenvalues:
+    """Of W_in W_out on the clamp units; -1 for x - ReLU(x - 1), None without such units.
+
+    real: their real parts. share_within_a_tenth: of those at most 0.1 from -1.
+    """
+
+    real: Extremes | None
+    largest_distance_from_minus_1: float | None
+    share_within_a_tenth: float | None
+
+
+@dataclass(frozen=True)
+class Layer:
+    """W_in W_out against -I on the clamp units, and what the residual path adds beside the layer.
+
+    returned: of what a clamp unit reads, the share that its own firing takes back,
+    -(W_out W_in)_jj; returned_by_others: what another's does, root mean square over pairs, in units
+    of the modes' distance. complement_moduli: of the eigenvalues on the complement units, which
+    may be anything. residual_path: size of the residual path's own logits, over that of the
+    layer's.
+    """
+
+    eigenvalues: Eigenvalues
+    returned: Extremes | None
+    returned_by_others: float | None
+    complement_moduli: Extremes | None
+    residual_path: float | None
+
+
+@dataclass(frozen=True)
+class StateCluster:
+    """The states of units that `hits` of an input's tokens own, before and after the layer."""
+
+    hits: int
+    states: int
+    before: Moments
+    after: Moments
+
+
+@dataclass(frozen=True)
+class Band:
+    """States inside and outside the union.
+
+    union_sd, outside_sd: their standard deviation, a mean over 32 batches of inputs. gap: least
+    state of the union less the largest outside it, over all sampled inputs: above 0 they are
+    disjoint.
+    """
+
+    union_sd: Estimate
+    outside_sd: Estimate
+    gap: float
+
+
+@dataclass(frozen=True)
+class Bands:
+    """The union's states before and after the layer; narrowed: its width after, over before."""
+
+    before: Band
+    after: Band
+    narrowed: float | None
+
+
+@dataclass(frozen=True)
+class HashDot:
+    """The sum of each token's bit weights over the bits it owns: its logit's full height, nats.
+
+    per_bit: the logit gap that one missing bit should make, over the owned entries. not_owned_sd:
+    of the other entries, whose mean is 0. variance_over_independent_bits: of the sums, over that of
+    as many independent terms; below 1 where strong bits make up for weak or missing ones.
+    """
+
+    sum: Moments
+    relative_sd: float | None
+    per_bit: Moments
+    not_owned_sd: float | None
+    variance_over_independent_bits: float | None
+
+
+@dataclass(frozen=True)
+class Readout:
+    """Logits against the sums of the bit weights that the masks and the union predict.
+
+    Over all tokens of up to 256 sampled inputs, both less their mean over the tokens of the input.
+    slope: of the logit on the predicted sum, by least squares. r_squared: the share of the logits'
+    variance that the sums explain at slope 1. Both 1 for a construction. over_inputs: the same
+    share of what changes from input to input, constants of the tokens taken off both.
+    """
+
+    slope: float
+    r_squared: float
+    over_inputs: float | None
+
+
+@dataclass(frozen=True)
+class MechanismRecord:
+    """The section of an analysis. What has no meaning without clamp or complement units is None."""
+
+    verdict: Verdict
+    reason: str
+    units: UnitCounts
+    modes: BothModes
+    agreement: Agreement
+    score: Score
+    baselines: Baselines
+    density: float | None
+    code: Code | None
+    layer: Layer
+    hidden_states: list[StateCluster]
+    bands: Bands | None
+    hash_dot: HashDot | None
+    readout: Readout | None
+
+
 @dataclass(frozen=True)
 class Mechanism:
-    """What `analyse` found. record: plain data for JSON. The rest is for figures.
+    """What `analyse` found: the record, and what figures and the other sections need.
 
     bit_weights: see `bit_weights`. eigenvalues: of W_in W_out on the clamp units.
     """
 
-    record: dict[str, Any]
+    record: MechanismRecord
     network: ReluNetwork
     masks: Masks
     k: int
@@ -80,181 +336,162 @@ def analyse(
     states = hidden_states(network, masks, k, c, rng, inputs)
     weights = bit_weights(network, masks, states)
     eigenvalues = layer_eigenvalues(network, masks.orientation == CLAMP)
-    record = {
-        **judged(masks),
-        "units": units(masks),
-        "modes": modes(masks),
-        "agreement": agreement(masks),
-        "score": score(masks),
-        "baselines": baselines(network, k, c, rng),
-        "density": float(masks.read.mean()),
-        "code": code(masks, k),
-        "layer": layer(network, masks, eigenvalues, states),
-        "hidden_states": state_clusters(states),
-        "bands": bands(states),
-        "hash_dot": hash_dot(masks, weights),
-        "readout": readout(network, masks, states, weights),
-        "exceptions": exceptions(network, masks, weights),
-    }
+    hashes = code_of(masks)
+    judgement = judged(masks)
+    record = MechanismRecord(
+        verdict=judgement.verdict,
+        reason=judgement.reason,
+        units=units(masks),
+        modes=modes(masks),
+        agreement=agreement(masks),
+        score=score(masks),
+        baselines=baselines(network, k, c, rng),
+        density=float(hashes.mean()) if hashes.size else None,
+        code=code(masks, k),
+        layer=layer(network, masks, eigenvalues, states),
+        hidden_states=state_clusters(states),
+        bands=bands(states),
+        hash_dot=hash_dot(masks, weights),
+        readout=readout(network, masks, states, weights),
+    )
     return Mechanism(record, network, masks, k, c, states, weights, eigenvalues)
 
 
-def units(masks: Masks) -> dict[str, int]:
-    """How many units are of which orientation; neither includes the dead, who are counted again."""
+def units(masks: Masks) -> UnitCounts:
+    """The counts of the network's units."""
     clamp = int((masks.orientation == CLAMP).sum())
     complement = int((masks.orientation == COMPLEMENT).sum())
-    return {
-        "clamp": clamp,
-        "complement": complement,
-        "neither": len(masks.live) - clamp - complement,
-        "dead": int((~masks.live).sum()),
-        "always_on": int(masks.always_on.sum()),
-    }
+    return UnitCounts(
+        clamp=clamp,
+        complement=complement,
+        neither=len(masks.live) - clamp - complement,
+        dead=int((~masks.live).sum()),
+        always_on=int(masks.always_on.sum()),
+    )
 
 
-def agreement(masks: Masks) -> dict[str, Any]:
-    """Share of (token, live unit) entries on which the two masks agree; None without live units.
-
-    shuffled: its mean over random permutations of each write mask's tokens, exact. disagreements:
-    the entries themselves, counted.
-    """
+def agreement(masks: Masks) -> Agreement:
+    """How far the two masks of the live units agree."""
     if not masks.live.any():
-        return {"value": None, "shuffled": None, "disagreements": 0}
+        return Agreement(None, None, 0)
     read, write = masks.read[:, masks.live], masks.write[:, masks.live]
     p, q = read.mean(axis=0), write.mean(axis=0)
-    return {
-        "value": float((read == write).mean()),
-        "shuffled": float((p * q + (1.0 - p) * (1.0 - q)).mean()),
-        "disagreements": int((read != write).sum()),
-    }
+    return Agreement(
+        value=float((read == write).mean()),
+        shuffled=float((p * q + (1.0 - p) * (1.0 - q)).mean()),
+        disagreements=int((read != write).sum()),
+    )
 
 
-def judged(masks: Masks) -> dict[str, str]:
-    """The verdict (clamp, complement, mixed or none) and the numbers it rests on, in words.
+def judged(masks: Masks) -> Judgement:
+    """What the masks alone say of the network.
 
     clamp or complement: at least 90 % of the live units are, and the masks agree on at least 98 %
-    of the entries. mixed: both orientations hold at least 10 % of the live units. Otherwise none.
+    of the entries. mixed: both orientations hold at least 10 % of the live units, and together
+    90 %. Otherwise none, and where no bit is shared by two tokens: that is a lookup table.
     """
     live = int(masks.live.sum())
     if live == 0:
-        return {"verdict": "none", "reason": "no unit is live"}
-    count = units(masks)
-    agree = agreement(masks)["value"]
-    main = max(("clamp", "complement"), key=lambda side: count[side])
+        return Judgement(Verdict.NONE, "no unit is live")
+    count, agree = units(masks), agreement(masks).value or 0.0
     reason = (
-        f"of {live} live units {count['clamp']} are clamp and {count['complement']} complement; "
+        f"of {live} live units {count.clamp} are clamp and {count.complement} complement; "
         f"the masks agree on {100 * agree:.3f} % of the entries"
     )
-    if count[main] >= LEAST_SHARE * live and agree >= LEAST_AGREEMENT:
-        return {"verdict": main, "reason": reason}
-    both = min(count["clamp"], count["complement"]) >= LEAST_OF_BOTH * live
-    return {"verdict": "mixed" if both else "none", "reason": reason}
+    gates = count.clamp + count.complement
+    if gates and code_of(masks).sum(axis=0).max(initial=0) <= 1:
+        reason = f"each of {gates} units belongs to one token: a lookup table that hashes nothing"
+        return Judgement(Verdict.NONE, reason)
+    main = max((Verdict.CLAMP, Verdict.COMPLEMENT), key=lambda side: getattr(count, side))
+    if agree < LEAST_AGREEMENT or gates < LEAST_SHARE * live:
+        return Judgement(Verdict.NONE, reason)
+    if getattr(count, main) >= LEAST_SHARE * live:
+        return Judgement(main, reason)
+    return Judgement(Verdict.MIXED, reason)
 
 
-def score(masks: Masks) -> dict[str, float]:
-    """How much of the network follows one construction, in [0, 1].
-
-    units: the share of live units of the commoner orientation. value: the share of (token, live
-    unit) entries that lie in such a unit and on which the masks agree; 1 for a construction.
-    """
+def score(masks: Masks) -> Score:
+    """How far the masks follow the commoner orientation."""
     live = int(masks.live.sum())
     if live == 0:
-        return {"value": 0.0, "units": 0.0}
+        return Score(0.0, 0.0)
     sides = [masks.orientation == side for side in (CLAMP, COMPLEMENT)]
     main = max(sides, key=np.count_nonzero)
     follows = (masks.read == masks.write) & main
-    return {
-        "value": float(follows.sum() / (live * len(masks.read))),
-        "units": float(main.sum() / live),
-    }
+    return Score(float(follows.sum() / (live * len(masks.read))), float(main.sum() / live))
 
 
-def baselines(
-    network: ReluNetwork, k: int, c: float, rng: np.random.Generator
-) -> dict[str, dict[str, Any]]:
-    """Verdict, score and agreement of the network with shuffled outputs, and of an untrained one.
-
-    shuffled: the columns of W_U permuted among the tokens. untrained: normal weights of the same
-    sizes, W_in, W_out and W_U of variance 1 / rows, no biases.
-    """
+def baselines(network: ReluNetwork, k: int, c: float, rng: np.random.Generator) -> Baselines:
+    """What the masks say of the network with shuffled outputs, and of an untrained one."""
     order = rng.permutation(network.n)
-    shuffled = replace(network, W_U=network.W_U[:, order])
+    shuffled = replace(
+        network,
+        W_U=network.W_U[:, order],
+        b_U=None if network.b_U is None else network.b_U[order],
+    )
 
     def normal(*shape: int) -> np.ndarray:
-        return rng.standard_normal(shape)
+        return rng.standard_normal(shape, dtype=np.float32)
 
     n, d, h = network.n, network.d, network.h
     untrained = ReluNetwork(
         W_E=normal(n, d),
-        W_in=normal(d, h) / np.sqrt(d),
-        b_in=np.zeros(h),
-        W_out=normal(h, d) / np.sqrt(h),
-        W_U=normal(d, n) / np.sqrt(d),
+        W_in=normal(d, h) / np.float32(np.sqrt(d)),
+        b_in=np.zeros(h, dtype=np.float32),
+        W_out=normal(h, d) / np.float32(np.sqrt(h)),
+        W_U=normal(d, n) / np.float32(np.sqrt(d)),
     )
-    found = {}
-    for name, other in {"shuffled": shuffled, "untrained": untrained}.items():
+
+    def of(other: ReluNetwork) -> Baseline:
         masks = extract(other, k, c)
-        found[name] = {
-            "verdict": judged(masks)["verdict"],
-            "score": score(masks)["value"],
-            "mask_agreement": agreement(masks)["value"],
-        }
-    return found
+        return Baseline(judged(masks).verdict, score(masks).value, agreement(masks).value)
+
+    return Baselines(of(shuffled), of(untrained))
 
 
-def modes(masks: Masks) -> dict[str, Any]:
-    """The two modes of what live units read and write: medians and extremes over those units.
+def modes(masks: Masks) -> BothModes:
+    """The two modes of what live units read and write."""
 
-    two: the share with two modes. gap: between the modes, as a share of the distance of their
-    means; below 0 never, 1 for exact modes. explained: share of a unit's variance between its
-    modes.
-    """
-    found = {}
-    for name, side in (("read", masks.read_modes), ("write", masks.write_modes)):
+    def of(side: Modes) -> SideModes:
         live = masks.live & ~side.constant
         distance = np.where(live, side.high_mean - side.low_mean, 1.0)
-        found[name] = {
-            "two": float(side.two[live].mean()) if live.any() else 0.0,
-            "gap": _spread((side.gap / distance)[live]),
-            "explained": _spread(side.explained[live]),
-        }
-    return found
+        return SideModes(
+            two=float(side.two[live].mean()) if live.any() else 0.0,
+            gap=Extremes.of((side.gap / distance)[live]),
+            explained=Extremes.of(side.explained[live]),
+        )
+
+    return BothModes(of(masks.read_modes), of(masks.write_modes))
 
 
-def code(masks: Masks, k: int) -> dict[str, Any]:
-    """The masks of the clamp and complement units as a code of d = that many bits.
-
-    variance_over_independent_bits: of the bits per token, against bits that were set
-    independently with this density; 0 for a constant number of bits. variance_over_random: of the
-    tokens per unit, against the binomial law of random codes of either kind. nested: tokens whose
-    bits another token's cover, false positives of every input with that token. optimal_density:
-    of a constant-weight code of d bits, for FPR and for P_fail.
-    """
+def code(masks: Masks, k: int) -> Code | None:
+    """The masks of the clamp and complement units as a code; None without any such unit."""
     from theory.width import optimal_hashes, optimal_hashes_for_failure
 
-    bits = masks.read[:, masks.orientation != 0]
+    bits = code_of(masks)
     n, d = bits.shape
     if d == 0:
-        return {"d": 0, "bits_per_token": 0.0}
+        return None
     density = float(bits.mean())
     of_tokens, of_units = bits.sum(axis=1), bits.sum(axis=0)
     independent = density * (1.0 - density)
     best = optimal_hashes(k, d), optimal_hashes_for_failure(n, k, d)
-    return {
-        "d": d,
-        "density": density,
-        "bits_per_token": float(of_tokens.mean()),
-        "bits_per_token_sd": float(of_tokens.std()),
-        "bits_per_token_range": [int(of_tokens.min()), int(of_tokens.max())],
-        "bits_variance_over_independent_bits": _ratio(of_tokens.var(), d * independent),
-        "tokens_per_unit": float(of_units.mean()),
-        "tokens_per_unit_sd": float(of_units.std()),
-        "tokens_per_unit_range": [int(of_units.min()), int(of_units.max())],
-        "tokens_variance_over_random": _ratio(of_units.var(), n * independent),
-        "nested": int(_nested(bits).sum()),
-        "optimal_density": {"rate": best[0] / d, "failure": best[1] / d},
-        "optimal_bits_per_token": {"rate": best[0], "failure": best[1]},
-    }
+    return Code(
+        d=d,
+        units=int((masks.orientation != 0).sum()),
+        density=density,
+        bits_per_token=float(of_tokens.mean()),
+        bits_per_token_sd=float(of_tokens.std()),
+        bits_per_token_range=(int(of_tokens.min()), int(of_tokens.max())),
+        bits_variance_over_independent_bits=_ratio(of_tokens.var(), d * independent),
+        tokens_per_unit=float(of_units.mean()),
+        tokens_per_unit_sd=float(of_units.std()),
+        tokens_per_unit_range=(int(of_units.min()), int(of_units.max())),
+        tokens_variance_over_random=_ratio(of_units.var(), n * independent),
+        nested=int(_nested(bits).sum()),
+        optimal_density=Optimum(best[0] / d, best[1] / d),
+        optimal_bits_per_token=Optimum(*best),
+    )
 
 
 def _ratio(observed: float, random: float, scale: float = 1.0) -> float | None:
@@ -291,30 +528,23 @@ def layer_eigenvalues(network: ReluNetwork, units: Bool[np.ndarray, " h"]) -> np
 
 def layer(
     network: ReluNetwork, masks: Masks, eigenvalues: np.ndarray, states: HiddenStates
-) -> dict[str, Any]:
-    """W_in W_out against -I on the clamp units, and what the residual path adds beside the layer.
-
-    eigenvalues: of W_in W_out on the clamp units: real parts, the largest distance from -1, the
-    share within 0.1 of it. returned: of what a clamp unit reads, the share that its own firing
-    takes back, -(W_out W_in)_jj; returned_by_others: what another's does, root mean square over
-    pairs, in units of the modes' distance. complement_moduli: of the eigenvalues on the complement
-    units, which may be anything. residual_path: size of the residual path's own logits, over that
-    of the layer's.
-    """
+) -> Layer:
+    """The layer's products against those of a construction."""
     clamp, complement = (masks.orientation == side for side in (CLAMP, COMPLEMENT))
     diagonal = -np.einsum("hd,dh->h", network.W_out, network.W_in, dtype=np.float64)
     distance = np.abs(eigenvalues + 1.0)
-    return {
-        "eigenvalues": {
-            "real": _spread(eigenvalues.real),
-            "largest_distance_from_minus_1": float(distance.max()) if distance.size else None,
-            "share_within_0.1": float((distance <= 0.1).mean()) if distance.size else None,
-        },
-        "returned": _spread(diagonal[clamp]),
-        "returned_by_others": _returned_by_others(network, masks),
-        "complement_moduli": _spread(np.abs(layer_eigenvalues(network, complement))),
-        "residual_path": residual_path(network, states),
-    }
+    some = distance.size > 0
+    return Layer(
+        eigenvalues=Eigenvalues(
+            real=Extremes.of(eigenvalues.real),
+            largest_distance_from_minus_1=float(distance.max()) if some else None,
+            share_within_a_tenth=float((distance <= 0.1).mean()) if some else None,
+        ),
+        returned=Extremes.of(diagonal[clamp]),
+        returned_by_others=_returned_by_others(network, masks),
+        complement_moduli=Extremes.of(np.abs(layer_eigenvalues(network, complement))),
+        residual_path=residual_path(network, states),
+    )
 
 
 def residual_path(network: ReluNetwork, states: HiddenStates) -> float | None:
@@ -322,7 +552,8 @@ def residual_path(network: ReluNetwork, states: HiddenStates) -> float | None:
 
     Both less their mean over the tokens. 0 for a complement, which does not read what it was given.
     """
-    tokens, alpha = states.tokens[:READ_OUT], states.alpha[:READ_OUT]
+    inputs = _read_out_inputs(network.n)
+    tokens, alpha = states.tokens[:inputs], states.alpha[:inputs]
     x = network.residual(tokens, alpha).astype(np.float64)
     W_U = network.W_U.astype(np.float64)
     W_U = W_U - W_U.mean(axis=1, keepdims=True)
@@ -384,48 +615,43 @@ def states_on(
     )
 
 
-def state_clusters(states: HiddenStates) -> list[dict[str, Any]]:
-    """Mean, sd and range of the states before and after the layer, by number of hits."""
+def state_clusters(states: HiddenStates) -> list[StateCluster]:
+    """The states by number of hits."""
     found = []
     for hits in range(int(states.hits.max(initial=0)) + 1):
         here = states.hits == hits
         if here.any():
-            before, after = (_moments(values[here]) for values in (states.before, states.after))
-            found.append(
-                {"hits": hits, "states": int(here.sum()), "before": before, "after": after}
-            )
+            before, after = (Moments.of(values[here]) for values in (states.before, states.after))
+            found.append(StateCluster(hits, int(here.sum()), before, after))
     return found
 
 
-def bands(states: HiddenStates) -> dict[str, Any]:
-    """Width of the union's states before and after the layer, and whether they meet the others'.
-
-    union_sd, outside_sd: standard deviation of the states, a mean over 32 batches of inputs with
-    its interval. narrowed: the union's after, over before. gap: least state of the union less the
-    largest outside it, after the layer, over all sampled inputs: above 0 they are disjoint.
-    """
+def bands(states: HiddenStates) -> Bands | None:
+    """Width of the union's states before and after the layer, and whether they meet the others'."""
     union = states.hits > 0
     if not union.any() or union.all():
-        return {}
-    found: dict[str, Any] = {}
-    for name, values in (("before", states.before), ("after", states.after)):
-        found[name] = {
-            "union_sd": _batched(values, union),
-            "outside_sd": _batched(values, ~union),
-            "gap": float(values[union].min() - values[~union].max()),
-        }
-    before, after = (found[name]["union_sd"]["value"] for name in ("before", "after"))
-    found["narrowed"] = after / before if before > 0.0 else None
-    return found
+        return None
+
+    def of(values: np.ndarray) -> Band:
+        gap = float(values[union].min() - values[~union].max())
+        return Band(_batched(values, union), _batched(values, ~union), gap)
+
+    before, after = of(states.before), of(states.after)
+    width = before.union_sd.value
+    return Bands(before, after, after.union_sd.value / width if width > 1e-9 else None)
 
 
-def _batched(values: np.ndarray, chosen: np.ndarray) -> dict[str, Any]:
-    """The standard deviation of the chosen states: mean over batches of inputs, 95 % interval."""
+def _batched(values: np.ndarray, chosen: np.ndarray) -> Estimate:
+    """The standard deviation of the chosen states: mean over batches of inputs, 95 % interval.
+
+    Where all chosen states lie in one batch there is no interval but the value.
+    """
     batches = zip(np.array_split(values, BATCHES), np.array_split(chosen, BATCHES), strict=True)
     spread = np.array([batch[of].std() for batch, of in batches if of.any()])
     if len(spread) < 2:
-        return {"value": float(values[chosen].std()), "interval": None, "inputs": len(values)}
-    return {**measured.mean(spread), "inputs": len(values)}
+        value = float(values[chosen].std())
+        return Estimate(value, (value, value), DRAWN_CONFIDENCE, len(values), Interval.STUDENT_T)
+    return replace(Mean.of(spread).at(), samples=len(values))
 
 
 def bit_weights(
@@ -453,69 +679,50 @@ def readout(
     masks: Masks,
     states: HiddenStates,
     weights: Float[np.ndarray, "n units"],
-) -> dict[str, float]:
-    """Logits against the sums of the bit weights that the masks and the union predict.
-
-    Over all tokens of 256 sampled inputs, both less their mean over the tokens of the input. slope:
-    of the logit on the predicted sum, by least squares. r_squared: the share of the logits'
-    variance that the sums explain at slope 1. Both 1 for a construction.
-    """
+) -> Readout | None:
+    """Logits against sums of bit weights; None where no owned bit has a known weight."""
     known = ~np.isnan(weights).any(axis=0)
     owned = masks.write[:, states.units]
     if not (owned & known).any():
-        return {}
-    union = (states.hits[:READ_OUT, known] > 0).astype(np.float64)
+        return None
+    inputs = _read_out_inputs(network.n)
+    union = (states.hits[:inputs, known] > 0).astype(np.float64)
     predicted = union @ (weights * owned)[:, known].T
-    logits = network.logits(states.tokens[:READ_OUT], states.alpha[:READ_OUT]).astype(np.float64)
+    logits = network.logits(states.tokens[:inputs], states.alpha[:inputs]).astype(np.float64)
     predicted -= predicted.mean(axis=1, keepdims=True)
     logits -= logits.mean(axis=1, keepdims=True)
     size = float((predicted**2).sum())
     if size == 0.0 or not logits.any():
-        return {}
-    return {
-        "slope": float((predicted * logits).sum()) / size,
-        "r_squared": 1.0 - float(((logits - predicted) ** 2).sum() / (logits**2).sum()),
-    }
+        return None
+    slope = float((predicted * logits).sum()) / size
+    r_squared = 1.0 - float(((logits - predicted) ** 2).sum() / (logits**2).sum())
+    off = logits - predicted
+    off -= off.mean(axis=0)
+    logits -= logits.mean(axis=0)
+    varies = float((logits**2).sum())
+    return Readout(slope, r_squared, 1.0 - float((off**2).sum()) / varies if varies else None)
 
 
-def hash_dot(masks: Masks, weights: Float[np.ndarray, "n units"]) -> dict[str, Any]:
-    """The sum of each token's bit weights over the bits it owns: its logit's full height, nats.
+def _read_out_inputs(n: int) -> int:
+    """How many inputs' logits are looked at: up to 256, and 32 MB of them."""
+    return max(16, min(READ_OUT, 2**22 // n))
 
-    per_bit: the logit gap that one missing bit should make, over the owned entries. not_owned_sd:
-    of the other entries, whose mean is 0. variance_over_independent_bits: of the sums, over that of
-    as many independent terms; below 1 where strong bits make up for weak or missing ones.
-    """
+
+def hash_dot(masks: Masks, weights: Float[np.ndarray, "n units"]) -> HashDot | None:
+    """What a token's bits are worth together; None where no owned bit has a known weight."""
     owned = masks.write[:, masks.orientation != 0]
     known = ~np.isnan(weights).any(axis=0)
     owned, weights = owned[:, known], weights[:, known]
     if not owned.any():
-        return {}
+        return None
     sums = (weights * owned).sum(axis=1)
     bits = owned.sum(axis=1)
     independent = bits.mean() * weights[owned].var() + bits.var() * weights[owned].mean() ** 2
-    return {
-        "sum": _moments(sums),
-        "relative_sd": float(sums.std() / sums.mean()),
-        "per_bit": _moments(weights[owned]),
-        "not_owned_sd": float(weights[~owned].std()) if not owned.all() else None,
-        "variance_over_independent_bits": _ratio(sums.var(), independent, sums.mean()),
-    }
-
-
-def _moments(values: np.ndarray) -> dict[str, Any]:
-    return {
-        "mean": float(values.mean()),
-        "sd": float(values.std()),
-        "range": [float(values.min()), float(values.max())],
-    }
-
-
-def _spread(values: np.ndarray) -> dict[str, float] | None:
-    """Median and extremes; None of nothing."""
-    if not values.size:
-        return None
-    return {
-        "median": float(np.median(values)),
-        "lowest": float(values.min()),
-        "highest": float(values.max()),
-    }
+    mean = float(sums.mean())
+    return HashDot(
+        sum=Moments.of(sums),
+        relative_sd=float(sums.std() / mean) if mean else None,
+        per_bit=Moments.of(weights[owned]),
+        not_owned_sd=float(weights[~owned].std()) if not owned.all() else None,
+        variance_over_independent_bits=_ratio(sums.var(), independent, mean),
+    )

@@ -2,105 +2,185 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulate.jobs.panel import Point, select, series_of
-from train.analysis.figure import AnalysisFigure
+from simulate.jobs.figure import Figure
+from simulate.jobs.table import Kind, Point, select, series_of, xs, ys
 from train.analysis.mechanism import Mechanism, layer_eigenvalues
-from train.reading.masks import CLAMP, COMPLEMENT, Masks, Modes, read_weights, write_weights
+from train.reading.masks import (
+    CLAMP,
+    COMPLEMENT,
+    Masks,
+    Modes,
+    code_of,
+    read_weights,
+    write_weights,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Drawn
 
 # of a heat map
 TOKENS, UNITS, SHOWN_INPUTS = 64, 96, 32
 BINS = 80
 MOST_HITS = 4
-MAP, COUNTS, BEFORE, AFTER = "map", "counts", "before the layer", "after the layer"
-OWNED_CLAMP, OWNED_COMPLEMENT, NOT_OWNED = "owned, clamp", "owned, complement", "not owned"
-BOTH, READ_ONLY, WRITE_ONLY, NO_MASK = "both", "read only", "write only", "neither"
-FULL, ONE_SHORT = "all bits", "one bit short"
 
 
-def figures(found: Mechanism) -> list[AnalysisFigure]:
+class Axis(StrEnum):
+    """What is drawn."""
+
+    MAP = "map"
+    COUNTS = "counts"
+    AGREEMENT = "agreement"
+    BEFORE = "before"
+    AFTER = "after"
+    EIGENVALUES = "eigenvalues"
+    SUMS = "sums"
+    TOKENS = "tokens"
+    BITS_PER_TOKEN = "bits_per_token"
+    TOKENS_PER_UNIT = "tokens_per_unit"
+    FAILURE = "failure"
+
+
+class Series(StrEnum):
+    """The curves and sets of markers."""
+
+    NOT_OWNED = "not_owned"
+    OWNED_CLAMP = "owned_clamp"
+    OWNED_COMPLEMENT = "owned_complement"
+    MINORITY_OF_NEITHER = "minority_of_neither"
+    OWN_MASKS = "own_masks"
+    SHUFFLED = "shuffled"
+    CLAMP = "clamp"
+    COMPLEMENT = "complement"
+    ALL_BITS = "all_bits"
+    ONE_SHORT = "one_short"
+    TOKEN = "token"
+    SAME_SUM = "same_sum"
+    NETWORK = "network"
+    INDEPENDENT = "independent_bits"
+    RANDOM_CODE = "random_code"
+    BEST = "best"
+
+
+class Held(StrEnum):
+    """Which of the two masks hold an entry."""
+
+    NEITHER = "neither"
+    BOTH = "both"
+    READ_ONLY = "read_only"
+    WRITE_ONLY = "write_only"
+
+
+LABELS = {
+    Axis.BEFORE: "before the layer",
+    Axis.AFTER: "after the layer",
+    Axis.BITS_PER_TOKEN: "bits per token",
+    Axis.TOKENS_PER_UNIT: "tokens per unit",
+    Series.NOT_OWNED: "not owned",
+    Series.OWNED_CLAMP: "owned, clamp",
+    Series.OWNED_COMPLEMENT: "owned, complement",
+    Series.MINORITY_OF_NEITHER: "minority of neither",
+    Series.OWN_MASKS: "own masks",
+    Series.SHUFFLED: "shuffled tokens",
+    Series.ALL_BITS: "all bits",
+    Series.ONE_SHORT: "one bit short",
+    Series.INDEPENDENT: "independent bits",
+    Held.BOTH: "both",
+    Held.READ_ONLY: "read only",
+    Held.WRITE_ONLY: "write only",
+}
+
+
+@dataclass(frozen=True)
+class Entry(Point):
+    """One entry of a map: which masks hold it, or how many tokens hit the unit."""
+
+    held: Held | None = None
+    hits: int | None = None
+
+
+def figures(found: Mechanism) -> list[Figure]:
     """Every figure that the network's units allow; none of a network without live units."""
     masks = found.masks
     if not masks.live.any():
         return []
     scale = "Unit by unit: 0 is the unit's own threshold, 1 the distance between its two modes. "
     made = [
-        AnalysisFigure(
+        Figure(
             "read_weights",
-            (1,),
-            "W_E W_in. Left: the first tokens, live units. Right: all entries of live units. "
-            + scale,
+            "What tokens add to units (W_E W_in) has two levels, if the network is a filter. Left: "
+            "the first tokens, live units. Right: all entries of live units. " + scale,
             weights_table(read_weights(found.network), masks.read_modes, masks),
             draw_read_weights,
+            claims=(1,),
         ),
-        AnalysisFigure(
+        Figure(
             "write_weights",
-            (2,),
-            "W_out W_U, transposed. Left: the first tokens, live units. Right: all entries of live "
-            "units. " + scale,
+            "What units add to logits (W_out W_U, transposed) has two levels, if the network is a "
+            "filter. Left: the first tokens, live units. Right: all entries of live units. "
+            + scale,
             weights_table(write_weights(found.network), masks.write_modes, masks),
             draw_write_weights,
+            claims=(2,),
         ),
-        AnalysisFigure(
+        Figure(
             "mask_agreement",
-            (2,),
             "Left: the minority masks of W_E W_in (read) and of W_out W_U, transposed (write), "
             "the first tokens, live units. Right: the share of tokens on which a unit's two masks "
             "agree, and its mean over shuffled tokens.",
             agreement_table(masks),
             draw_agreement,
+            claims=(2,),
         ),
     ]
     if not (masks.orientation != 0).any():
         return made
     return [
         *made,
-        AnalysisFigure(
+        Figure(
             "hidden_basis",
-            (9,),
             "States of the hidden units before and after the layer on a few random inputs. 0 is a "
             "unit's threshold, 1 the distance between its modes; the layer should make z into "
             "min(z, 0).",
             states_table(found),
             draw_states,
+            claims=(9,),
         ),
-        AnalysisFigure(
+        Figure(
             "hidden_states",
-            (9,),
             "The same states over many inputs, by the number of active tokens that own the unit: "
             "0 is outside the union.",
             clusters_table(found),
             draw_clusters,
+            claims=(9,),
         ),
-        AnalysisFigure(
+        Figure(
             "layer_eigenvalues",
-            (9,),
             "Eigenvalues of W_in W_out on the clamp units and on the complement units. x - ReLU(x "
             "- 1) has all at -1 (cross).",
             eigenvalue_table(found),
             draw_eigenvalues,
+            claims=(9,),
         ),
-        AnalysisFigure(
+        Figure(
             "hash_dot",
-            (10,),
             "What bits add to a token's logit when the union takes them in. Left: the sum over "
             "a token's bits, one value a token, and the same sum short of one bit, one value a "
             "bit. Right: the mean bit of a token against its number of bits; the line has the same "
             "sum everywhere.",
             hash_dot_table(found),
             draw_hash_dot,
+            claims=(10,),
         ),
-        AnalysisFigure(
+        Figure(
             "code",
-            (),
             "The masks as a code. Left and middle: bits per token and tokens per unit, with the "
             "binomial law of bits set independently with the same density; a random code of "
             "constant weight has the second law and one number of bits. Right: failure probability "
@@ -111,12 +191,12 @@ def figures(found: Mechanism) -> list[AnalysisFigure]:
     ]
 
 
-def _entry_kinds(masks: Masks) -> Iterator[tuple[str, np.ndarray]]:
+def _entry_kinds(masks: Masks) -> Iterator[tuple[Series, np.ndarray]]:
     """The kinds of (token, live unit) entries, bool [n, h]."""
-    yield NOT_OWNED, ~masks.read & masks.live
-    yield OWNED_CLAMP, masks.read & (masks.orientation == CLAMP)
-    yield OWNED_COMPLEMENT, masks.read & (masks.orientation == COMPLEMENT)
-    yield "minority of neither", masks.read & (masks.orientation == 0)
+    yield Series.NOT_OWNED, ~masks.read & masks.live
+    yield Series.OWNED_CLAMP, masks.read & (masks.orientation == CLAMP)
+    yield Series.OWNED_COMPLEMENT, masks.read & (masks.orientation == COMPLEMENT)
+    yield Series.MINORITY_OF_NEITHER, masks.read & (masks.orientation == 0)
 
 
 def weights_table(weights: np.ndarray, modes: Modes, masks: Masks) -> list[Point]:
@@ -125,7 +205,7 @@ def weights_table(weights: np.ndarray, modes: Modes, masks: Masks) -> list[Point
     scaled = (weights - modes.threshold) / step
     units = np.flatnonzero(masks.live).tolist()
     table = [
-        Point(MAP, str(token), "entry", unit, float(scaled[token, unit]))
+        Point(Axis.MAP, f"token_{token}", Kind.EXACT, unit, float(scaled[token, unit]))
         for token in range(min(TOKENS, len(scaled)))
         for unit in units[:UNITS]
     ]
@@ -135,41 +215,45 @@ def weights_table(weights: np.ndarray, modes: Modes, masks: Masks) -> list[Point
     for kind, chosen in _entry_kinds(masks):
         counts = np.histogram(scaled[chosen], edges)[0]
         if counts.any():
-            table += _histogram(COUNTS, kind, edges, counts / live.size)
+            table += _histogram(Axis.COUNTS, kind, edges, counts / live.size)
     return table
 
 
-def _histogram(axis: str, series: str, edges: np.ndarray, shares: np.ndarray) -> list[Point]:
+def _histogram(
+    axis: Axis, series: str, edges: np.ndarray, shares: np.ndarray, label: str = ""
+) -> list[Point]:
     middles = (edges[:-1] + edges[1:]) / 2.0
     return [
-        Point(axis, series, "share", float(x), float(y))
+        Point(
+            axis, series, Kind.MEASURED, float(x), float(y), label=label or LABELS.get(series, "")
+        )
         for x, y in zip(middles, shares, strict=True)
     ]
 
 
-def draw_read_weights(points: Sequence[Point]) -> Figure:
+def draw_read_weights(points: Sequence[Point]) -> Drawn:
     """Heat map and histogram of W_E W_in."""
     return _draw_weights(points, r"$(W_E W_\mathrm{in})_{ij}$")
 
 
-def draw_write_weights(points: Sequence[Point]) -> Figure:
+def draw_write_weights(points: Sequence[Point]) -> Drawn:
     """Heat map and histogram of W_out W_U."""
     return _draw_weights(points, r"$(W_\mathrm{out} W_U)_{ji}$")
 
 
-def _draw_weights(points: Sequence[Point], name: str) -> Figure:
+def _draw_weights(points: Sequence[Point], name: str) -> Drawn:
     from simulate.jobs import style
 
     fig, (left, right) = style.row_of_axes(2, style.DOUBLE_COLUMN, 2.7, ratios=(1.15, 1.0))
-    image = _draw_map(left, points, MAP)
+    image = _draw_map(left, points, Axis.MAP)
     left.set_xlabel("live unit")
     left.set_ylabel("token")
     _whole_numbers(left)
     bar = fig.colorbar(image, ax=left, shrink=0.9, pad=0.02)
     bar.set_label(name)
     bar.outline.set_linewidth(0.5)
-    _draw_histograms(right, points, COUNTS, _entry_colours())
-    _log_shares(right, list(select(points, axis=COUNTS)))
+    _draw_histograms(right, points, Axis.COUNTS, _entry_colours())
+    _log_shares(right, list(select(points, axis=Axis.COUNTS)))
     right.set_xlabel(name)
     right.set_ylabel("share of entries")
     _legend_above(right)
@@ -198,18 +282,18 @@ def _legend_above(axes: Axes, columns: int = 2) -> None:
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns)
 
 
-def _entry_colours() -> dict[str, str]:
+def _entry_colours() -> Mapping[str, str]:
     from simulate.jobs import style
 
     return {
-        NOT_OWNED: style.GREY,
-        OWNED_CLAMP: style.COLOURS[0],
-        OWNED_COMPLEMENT: style.COLOURS[1],
-        "minority of neither": style.COLOURS[2],
+        Series.NOT_OWNED: style.GREY,
+        Series.OWNED_CLAMP: style.COLOURS[0],
+        Series.OWNED_COMPLEMENT: style.COLOURS[1],
+        Series.MINORITY_OF_NEITHER: style.COLOURS[2],
     }
 
 
-def _draw_map(axes: Axes, points: Sequence[Point], axis: str, reach: float = 1.0):
+def _draw_map(axes: Axes, points: Sequence[Point], axis: Axis, reach: float = 1.0):
     """The rows (series) and columns of a heat map, blue below 0 and orange above."""
     from matplotlib.colors import LinearSegmentedColormap
 
@@ -227,41 +311,52 @@ def _draw_map(axes: Axes, points: Sequence[Point], axis: str, reach: float = 1.0
 
 
 def _draw_histograms(
-    axes: Axes, points: Sequence[Point], axis: str, colours: dict[str, str]
+    axes: Axes, points: Sequence[Point], axis: Axis, colours: Mapping[str, str]
 ) -> None:
     for series, own in series_of(points, axis=axis).items():
-        x, y = np.array([p.x for p in own]), np.array([p.y for p in own])
+        x, y = np.array(xs(own)), np.array(ys(own))
         half = 0.5 * (x[1] - x[0])
         edges = np.append(x - half, x[-1] + half)
         # from a small positive number, which a logarithmic axis has too
         axes.stairs(
-            y, edges, baseline=1e-12, fill=True, color=colours[series], alpha=0.75, label=series
+            y,
+            edges,
+            baseline=1e-12,
+            fill=True,
+            color=colours[series],
+            alpha=0.75,
+            label=own[0].shown,
         )
 
 
 def agreement_table(masks: Masks) -> list[Point]:
-    """Map: series the token, x the unit, kind which masks hold it. Agreement: x the unit."""
+    """Map: series the token, x the unit, which masks hold it. Agreement: x the unit."""
     units = np.flatnonzero(masks.live).tolist()
-    table = [
-        Point(MAP, str(token), _which(masks, token, unit), unit, 1.0)
+    table: list[Point] = [
+        Entry(Axis.MAP, f"token_{token}", Kind.EXACT, unit, 1.0, held=_which(masks, token, unit))
         for token in range(min(TOKENS, len(masks.read)))
         for unit in units[:UNITS]
     ]
     agree = (masks.read == masks.write).mean(axis=0)
     p, q = masks.read.mean(axis=0), masks.write.mean(axis=0)
     by_chance = p * q + (1.0 - p) * (1.0 - q)
-    for series, values in (("own masks", agree), ("shuffled tokens", by_chance)):
-        table += [Point("agreement", series, "share", unit, float(values[unit])) for unit in units]
+    for series, values in ((Series.OWN_MASKS, agree), (Series.SHUFFLED, by_chance)):
+        table += [
+            Point(
+                Axis.AGREEMENT, series, Kind.EXACT, unit, float(values[unit]), label=LABELS[series]
+            )
+            for unit in units
+        ]
     return table
 
 
-def _which(masks: Masks, token: int, unit: int) -> str:
+def _which(masks: Masks, token: int, unit: int) -> Held:
     if masks.read[token, unit]:
-        return BOTH if masks.write[token, unit] else READ_ONLY
-    return WRITE_ONLY if masks.write[token, unit] else NO_MASK
+        return Held.BOTH if masks.write[token, unit] else Held.READ_ONLY
+    return Held.WRITE_ONLY if masks.write[token, unit] else Held.NEITHER
 
 
-def draw_agreement(points: Sequence[Point]) -> Figure:
+def draw_agreement(points: Sequence[Point]) -> Drawn:
     """Which entries the two masks hold, and how far they agree in each unit."""
     from matplotlib.colors import ListedColormap
     from matplotlib.patches import Patch
@@ -270,14 +365,15 @@ def draw_agreement(points: Sequence[Point]) -> Figure:
 
     fig, (left, right) = style.row_of_axes(2, style.DOUBLE_COLUMN, 2.7, ratios=(1.15, 1.0))
     colours = {
-        NO_MASK: "#f2f2f2",
-        BOTH: style.COLOURS[0],
-        READ_ONLY: style.COLOURS[1],
-        WRITE_ONLY: style.COLOURS[2],
+        Held.NEITHER: "#f2f2f2",
+        Held.BOTH: style.COLOURS[0],
+        Held.READ_ONLY: style.COLOURS[1],
+        Held.WRITE_ONLY: style.COLOURS[2],
     }
     order = list(colours)
     values = [
-        [order.index(point.kind) for point in row] for row in series_of(points, axis=MAP).values()
+        [order.index(point.held) for point in row if isinstance(point, Entry) and point.held]
+        for row in series_of(points, axis=Axis.MAP).values()
     ]
     left.grid(False)
     left.imshow(
@@ -291,14 +387,14 @@ def draw_agreement(points: Sequence[Point]) -> Figure:
     left.set_xlabel("live unit")
     left.set_ylabel("token")
     left.legend(
-        handles=[Patch(color=colours[kind], label=kind) for kind in order[1:]],
+        handles=[Patch(color=colours[held], label=LABELS[held]) for held in order[1:]],
         loc="lower center",
         bbox_to_anchor=(0.5, 1.0),
         ncols=3,
     )
-    for series, colour in zip(("own masks", "shuffled tokens"), style.COLOURS, strict=False):
-        own = np.sort([point.y for point in select(points, axis="agreement", series=series)])
-        right.plot(np.arange(1, len(own) + 1), own, color=colour, label=series)
+    for series, colour in zip((Series.OWN_MASKS, Series.SHUFFLED), style.COLOURS, strict=False):
+        own = np.sort(ys(list(select(points, axis=Axis.AGREEMENT, series=series))))
+        right.plot(np.arange(1, len(own) + 1), own, color=colour, label=LABELS[series])
     right.set_ylim(0.0, 1.04)
     right.set_xlabel("live units, ascending")
     _whole_numbers(left, right)
@@ -307,25 +403,32 @@ def draw_agreement(points: Sequence[Point]) -> Figure:
     return fig
 
 
-def states_table(found: Mechanism) -> list[Point]:
-    """Series the input, x the unit, y its state, kind the number of hits."""
+def states_table(found: Mechanism) -> list[Entry]:
+    """Series the input, x the unit, y its state, and the number of hits."""
     states = found.states
     return [
-        Point(axis, str(row), f"{states.hits[row, at]} hits", int(unit), float(values[row, at]))
-        for axis, values in ((BEFORE, states.before), (AFTER, states.after))
+        Entry(
+            axis,
+            f"input_{row}",
+            Kind.MEASURED,
+            int(unit),
+            float(values[row, at]),
+            hits=int(states.hits[row, at]),
+        )
+        for axis, values in ((Axis.BEFORE, states.before), (Axis.AFTER, states.after))
         for row in range(min(SHOWN_INPUTS, len(values)))
         for at, unit in enumerate(states.units[:UNITS])
     ]
 
 
-def draw_states(points: Sequence[Point]) -> Figure:
+def draw_states(points: Sequence[Point]) -> Drawn:
     """Two heat maps of one scale: inputs down, units across."""
     from simulate.jobs import style
 
     fig, both = style.row_of_axes(2, style.DOUBLE_COLUMN, 2.6)
-    for axes, axis in zip(both, (BEFORE, AFTER), strict=True):
+    for axes, axis in zip(both, (Axis.BEFORE, Axis.AFTER), strict=True):
         image = _draw_map(axes, points, axis, reach=2.0)
-        axes.set_title(axis)
+        axes.set_title(LABELS[axis])
         axes.set_xlabel("unit")
     both[0].set_ylabel("input")
     _whole_numbers(*both)
@@ -342,12 +445,14 @@ def clusters_table(found: Mechanism) -> list[Point]:
     high = float(np.quantile(states.before, 0.9999))
     edges = np.linspace(low - 0.05, high + 0.05, 2 * BINS + 1)
     table = []
-    for axis, values in ((BEFORE, states.before), (AFTER, states.after)):
+    for axis, values in ((Axis.BEFORE, states.before), (Axis.AFTER, states.after)):
         for hits in range(MOST_HITS + 1):
             here = states.hits == hits if hits < MOST_HITS else states.hits >= hits
             if here.any():
                 counts = np.histogram(values[here], edges)[0]
-                table += _histogram(axis, _hits_label(hits), edges, counts / values.size)
+                table += _histogram(
+                    axis, f"hits_{hits}", edges, counts / values.size, _hits_label(hits)
+                )
     return table
 
 
@@ -355,17 +460,17 @@ def _hits_label(hits: int) -> str:
     return f"{hits} or more" if hits == MOST_HITS else str(hits)
 
 
-def draw_clusters(points: Sequence[Point]) -> Figure:
+def draw_clusters(points: Sequence[Point]) -> Drawn:
     """Histograms before and after, on one pair of scales."""
     from simulate.jobs import style
 
     fig, both = style.row_of_axes(2, style.DOUBLE_COLUMN, 2.5)
     shades = (style.GREY, *style.COLOURS)
-    colours = {_hits_label(hits): shades[hits] for hits in range(MOST_HITS + 1)}
-    for axes, axis in zip(both, (BEFORE, AFTER), strict=True):
+    colours = {f"hits_{hits}": shades[hits] for hits in range(MOST_HITS + 1)}
+    for axes, axis in zip(both, (Axis.BEFORE, Axis.AFTER), strict=True):
         _draw_histograms(axes, points, axis, colours)
         _log_shares(axes, points)
-        axes.set_title(axis)
+        axes.set_title(LABELS[axis])
         axes.set_xlabel("state $z$")
     both[0].set_ylabel("share of states")
     both[1].legend(title="hits", title_fontsize=7.0, loc="upper right")
@@ -376,24 +481,24 @@ def eigenvalue_table(found: Mechanism) -> list[Point]:
     """x the real part, y the imaginary part, series the orientation."""
     complement = layer_eigenvalues(found.network, found.masks.orientation == COMPLEMENT)
     return [
-        Point("eigenvalues", series, "exact", float(value.real), float(value.imag))
-        for series, values in (("clamp", found.eigenvalues), ("complement", complement))
+        Point(Axis.EIGENVALUES, series, Kind.EXACT, float(value.real), float(value.imag))
+        for series, values in ((Series.CLAMP, found.eigenvalues), (Series.COMPLEMENT, complement))
         for value in values
     ]
 
 
-def draw_eigenvalues(points: Sequence[Point]) -> Figure:
+def draw_eigenvalues(points: Sequence[Point]) -> Drawn:
     """The complex plane, -1 marked."""
     from simulate.jobs import style
 
     fig, axes = style.figure(style.SINGLE_COLUMN, 2.6)
     axes.plot([-1.0], [0.0], "x", color=style.INK, markersize=7, label="$-1$", zorder=4)
-    for series, colour in (("clamp", style.COLOURS[0]), ("complement", style.COLOURS[1])):
+    for series, colour in ((Series.CLAMP, style.COLOURS[0]), (Series.COMPLEMENT, style.COLOURS[1])):
         own = list(select(points, series=series))
         if own:
             axes.plot(
-                [p.x for p in own],
-                [p.y for p in own],
+                xs(own),
+                ys(own),
                 "o",
                 color=colour,
                 markerfacecolor="none",
@@ -420,42 +525,43 @@ def hash_dot_table(found: Mechanism) -> list[Point]:
     margin = 0.02 * (high - low) + 1e-9
     edges = np.linspace(low - margin, high + margin, BINS + 1)
     table = []
-    for series, values in ((FULL, sums), (ONE_SHORT, short)):
+    for series, values in ((Series.ALL_BITS, sums), (Series.ONE_SHORT, short)):
         shares = np.histogram(values, edges)[0] / values.size
-        table += _histogram("sums", series, edges, shares)
+        table += _histogram(Axis.SUMS, series, edges, shares)
     some = bits > 0
     table += [
-        Point("tokens", "token", "mean bit", float(count), float(total / count))
+        Point(Axis.TOKENS, Series.TOKEN, Kind.MEASURED, float(count), float(total / count))
         for count, total in zip(bits[some], sums[some], strict=True)
     ]
     mean = float(sums.mean())
     line = np.linspace(max(0.5, float(bits[some].min()) - 0.5), float(bits.max()) + 0.5, 50)
     return table + [
-        Point("tokens", "the same sum", "hyperbola", float(x), mean / float(x)) for x in line
+        Point(Axis.TOKENS, Series.SAME_SUM, Kind.EXACT, float(x), mean / float(x)) for x in line
     ]
 
 
-def draw_hash_dot(points: Sequence[Point]) -> Figure:
+def draw_hash_dot(points: Sequence[Point]) -> Drawn:
     """Sums of bit weights, full and one short; mean bit against the number of bits."""
     from simulate.jobs import style
 
     fig, (left, right) = style.row_of_axes(2, style.DOUBLE_COLUMN, 2.5)
-    _draw_histograms(left, points, "sums", {FULL: style.COLOURS[0], ONE_SHORT: style.COLOURS[1]})
+    colours = {Series.ALL_BITS: style.COLOURS[0], Series.ONE_SHORT: style.COLOURS[1]}
+    _draw_histograms(left, points, Axis.SUMS, colours)
     left.set_xlabel("sum of bit weights, nats")
     left.set_ylabel("share")
     _legend_above(left)
-    own = list(select(points, axis="tokens", series="token"))
+    own = list(select(points, axis=Axis.TOKENS, series=Series.TOKEN))
     right.plot(
-        [p.x for p in own],
-        [p.y for p in own],
+        xs(own),
+        ys(own),
         "o",
         color=style.COLOURS[0],
         alpha=0.3,
         markeredgewidth=0,
         label="a token",
     )
-    line = list(select(points, axis="tokens", kind="hyperbola"))
-    right.plot([p.x for p in line], [p.y for p in line], ":", color=style.INK, label="the same sum")
+    line = list(select(points, axis=Axis.TOKENS, series=Series.SAME_SUM))
+    right.plot(xs(line), ys(line), ":", color=style.INK, label="the same sum")
     right.set_ylim(0.0, None)
     right.set_xlabel("bits of the token")
     _whole_numbers(right)
@@ -469,64 +575,66 @@ def code_table(found: Mechanism) -> list[Point]:
     from scipy.stats import binom
 
     from theory.false_positives import failure_probability
+    from theory.width import optimal_hashes_for_failure
 
-    bits = found.masks.read[:, found.states.units]
+    bits = code_of(found.masks)
     n, d = bits.shape
     density = float(bits.mean())
     table = []
     for axis, counts, trials in (
-        ("bits per token", bits.sum(axis=1), d),
-        ("tokens per unit", bits.sum(axis=0), n),
+        (Axis.BITS_PER_TOKEN, bits.sum(axis=1), d),
+        (Axis.TOKENS_PER_UNIT, bits.sum(axis=0), n),
     ):
         mean, reach = trials * density, 4.0 * np.sqrt(trials * density * (1.0 - density)) + 1.0
         first = max(0, int(min(mean - reach, counts.min())))
         last = min(trials, int(np.ceil(max(mean + reach, counts.max()))))
         x = np.arange(first, last + 1)
         own = np.bincount(counts, minlength=last + 1)[first:] / len(counts)
-        for series, values in (
-            ("network", own),
-            ("independent bits", binom.pmf(x, trials, density)),
+        for series, kind, values in (
+            (Series.NETWORK, Kind.MEASURED, own),
+            (Series.INDEPENDENT, Kind.EXACT, binom.pmf(x, trials, density)),
         ):
             table += [
-                Point(axis, series, "share", float(at), float(y))
+                Point(axis, series, kind, float(at), float(y))
                 for at, y in zip(x, values, strict=True)
             ]
     weight = float(bits.sum(axis=1).mean())
-    best = found.record["code"]["optimal_bits_per_token"]["failure"]
+    best = optimal_hashes_for_failure(n, found.k, d)
     last = min(d, int(max(2.0 * best, 1.5 * weight)) + 2)
     for m in sorted({*np.linspace(1, last, min(last, 40)).astype(int).tolist()}):
         value = failure_probability(n, found.k, d, m)
-        table.append(Point("failure", "random code", "exact", m, value, n=n, k=found.k, d=d, m=m))
-    table.append(Point("failure", "bits of this network", "mean", weight, 1.0))
-    table.append(Point("failure", "best", "exact", best, failure_probability(n, found.k, d, best)))
+        table.append(
+            Point(Axis.FAILURE, Series.RANDOM_CODE, Kind.EXACT, m, value, n=n, k=found.k, d=d, m=m)
+        )
+    table.append(Point(Axis.FAILURE, Series.NETWORK, Kind.MEAN, weight, 1.0))
+    least = failure_probability(n, found.k, d, best)
+    table.append(Point(Axis.FAILURE, Series.BEST, Kind.EXACT, best, least))
     return table
 
 
-def draw_code(points: Sequence[Point]) -> Figure:
+def draw_code(points: Sequence[Point]) -> Drawn:
     """Two distributions beside their laws, and where the density stands against the optimum."""
     from simulate.jobs import style
 
     fig, (bits, owners, failure) = style.row_of_axes(3, style.DOUBLE_COLUMN, 2.6)
-    for axes, axis in ((bits, "bits per token"), (owners, "tokens per unit")):
+    for axes, axis in ((bits, Axis.BITS_PER_TOKEN), (owners, Axis.TOKENS_PER_UNIT)):
         own = series_of(points, axis=axis)
-        network, law = own["network"], own["independent bits"]
-        x = np.array([p.x for p in network])
-        y = np.array([p.y for p in network])
-        if axis == "tokens per unit":
+        network, law = own[Series.NETWORK], own[Series.INDEPENDENT]
+        x = np.array(xs(network))
+        y = np.array(ys(network))
+        if axis is Axis.TOKENS_PER_UNIT:
             # too few units for a histogram
-            _draw_cumulative(axes, x, y, np.array([p.y for p in law]))
+            _draw_cumulative(axes, x, y, np.array(ys(law)))
         else:
             axes.bar(x, y, 0.9, color=style.COLOURS[0], linewidth=0, label="network")
-            axes.plot(
-                x, [p.y for p in law], color=style.INK, linewidth=0.9, label="independent bits"
-            )
+            axes.plot(x, ys(law), color=style.INK, linewidth=0.9, label="independent bits")
             axes.set_ylabel("share of tokens")
-        axes.set_xlabel(axis)
+        axes.set_xlabel(LABELS[axis])
         _legend_above(axes, columns=1)
-    curve = list(select(points, axis="failure", series="random code"))
-    failure.plot([p.x for p in curve], [p.y for p in curve], color=style.INK, label="random code")
-    (weight,) = select(points, axis="failure", series="bits of this network")
-    (best,) = select(points, axis="failure", series="best")
+    curve = list(select(points, axis=Axis.FAILURE, series=Series.RANDOM_CODE))
+    failure.plot(xs(curve), ys(curve), color=style.INK, label="random code")
+    (weight,) = select(points, axis=Axis.FAILURE, series=Series.NETWORK)
+    (best,) = select(points, axis=Axis.FAILURE, series=Series.BEST)
     failure.axvline(weight.x, color=style.COLOURS[0], linestyle="--", label="this network")
     failure.plot([best.x], [best.y], "o", color=style.COLOURS[1], label="best $m$")
     failure.set_yscale("log")

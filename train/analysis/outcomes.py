@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int
 from simulate.kernels import PackedHashes
 from simulate.network import ReluNetwork, divergence, membership
 from theory.domain import check_integer
-from train.reading.masks import Masks
+from train.reading.masks import Masks, code_of
 
 Hashes = Bool[np.ndarray, "n bits"]
 Tokens = Int[np.ndarray, "inputs k"]
@@ -31,12 +31,18 @@ _BLOCK_ENTRIES = 2**19
 
 
 def hashes_of(masks: Masks) -> Hashes:
-    """The code that the masks describe: one bit for each live unit of either orientation.
+    """The code that the masks describe (`masks.code_of`).
 
-    Where there is no such unit, one bit that nobody owns: a filter that covers every token.
+    Without clamp or complement units, one bit that nobody owns: nothing read off it has a meaning,
+    which `is_code` tells.
     """
-    units = masks.live & (masks.orientation != 0)
-    return masks.read[:, units] if units.any() else np.zeros((len(masks.read), 1), dtype=bool)
+    code = code_of(masks)
+    return code if code.size else np.zeros((len(masks.read), 1), dtype=bool)
+
+
+def is_code(hashes: Hashes) -> bool:
+    """Whether some token owns a bit; if none does, the masks say nothing about any input."""
+    return bool(hashes.any())
 
 
 def failure_threshold(k: int) -> float:
@@ -65,7 +71,8 @@ class Outcomes:
     """One number an input, arrays [inputs].
 
     total_variation, kl (nats), squared_error (summed over the vocabulary): distance from the
-    target. mass: probability on the k tokens. lowest_member: the smallest probability of a member.
+    target. mass: probability on the k tokens; log_mass: its logarithm. lowest_member: the smallest
+    probability of a member. intruding: non-members whose logit is at least the lowest member's.
     member_variance: mean square of the k members' logits about their mean. margin: the lowest
     member's logit less the highest uncovered non-member's, inf where every non-member is covered.
     union_size: bits of the union. false_positives, near_misses: non-members that miss no bit, one
@@ -77,6 +84,8 @@ class Outcomes:
     kl: Float[np.ndarray, " inputs"]
     squared_error: Float[np.ndarray, " inputs"]
     mass: Float[np.ndarray, " inputs"]
+    log_mass: Float[np.ndarray, " inputs"]
+    intruding: Int[np.ndarray, " inputs"]
     lowest_member: Float[np.ndarray, " inputs"]
     member_variance: Float[np.ndarray, " inputs"]
     margin: Float[np.ndarray, " inputs"]
@@ -203,7 +212,7 @@ def observe(
     network accepts. forward: logits(tokens, alpha) in place of the network's own, e.g. of lower
     precision. Memory about 100 MB, whatever the number of inputs. Raises DomainError for k >= n.
     """
-    from scipy.special import log_softmax
+    from scipy.special import log_softmax, logsumexp
 
     inputs, k = tokens.shape
     check_integer("k", k, 1, network.n - 1, "n - 1")
@@ -235,6 +244,8 @@ def observe(
             kl=distance.kl,
             squared_error=distance.squared_error,
             mass=on_members.sum(axis=1),
+            log_mass=logsumexp(np.take_along_axis(log_output, members, axis=1), axis=1),
+            intruding=np.count_nonzero(others & (logits >= own.min(axis=1, keepdims=True)), axis=1),
             lowest_member=on_members.min(axis=1),
             member_variance=own.var(axis=1),
             margin=own.min(axis=1) - np.where(uncovered & others, logits, -np.inf).max(axis=1),

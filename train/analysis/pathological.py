@@ -5,19 +5,63 @@ A large union covers strangers. Within one input, overlap is good.
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
+from simulate.jobs.intervals import Count, Estimate
 from simulate.network import ReluNetwork
 from simulate.sampling import random_coefficients, random_sets
 from theory.random_code import RandomCode
-from train.analysis import measured
 from train.analysis.outcomes import Hashes, Outcomes, Tokens, fails, observe
 
 RESTARTS = 256
 MOST_EXTREMES = 64
 _MOST_SWEEPS = 100
+# of one sweep over all tokens of all restarts
+MOST_PRODUCTS = 2**34
+
+
+@dataclass(frozen=True)
+class Extreme:
+    """Inputs with the largest, or the smallest, union found, and what the network makes of them.
+
+    tokens: of one input. inputs: how many of that size were found and run (at most 64, coefficients
+    uniform on [1, c]); over those, which are no sample of anything, the shares that fail and the
+    means of the rest.
+    """
+
+    tokens: list[int]
+    union_size: int
+    inputs: int
+    failure_rate: float
+    mechanistic_failure_rate: float
+    false_positives: float
+    near_misses: float
+    mass: float
+    total_variation: float
+
+
+@dataclass(frozen=True)
+class ExtremeUnions:
+    """Both ends."""
+
+    largest: Extreme
+    smallest: Extreme
+
+
+@dataclass(frozen=True)
+class UnionSizeFailures:
+    """Among inputs whose union has that size: how many fail, by behaviour and by masks.
+
+    random_code: the same from the exact law of random masks of the network's weights.
+    """
+
+    union_size: int
+    inputs: int
+    failure_rate: Estimate
+    mechanistic_failure_rate: Estimate
+    random_code: float
 
 
 def extreme_unions(
@@ -59,48 +103,49 @@ def extreme_unions(
 
 def extremes(
     network: ReluNetwork, hashes: Hashes, k: int, c: float, rng: np.random.Generator
-) -> dict[str, dict[str, Any]]:
-    """Inputs with the largest and the smallest union found, and what the network makes of them.
+) -> ExtremeUnions:
+    """The largest and the smallest union found, on as many restarts as a second allows."""
+    n, d = hashes.shape
+    restarts = int(np.clip(MOST_PRODUCTS // (n * d * k), 4, RESTARTS))
 
-    Keys largest and smallest; of each the tokens of one input, the union_size, how many inputs of
-    that size were found and run (at most 64, coefficients uniform on [1, c]), and over those, which
-    are no sample of anything, the shares that fail and the means of the rest.
-    """
-    found = {}
-    for name in ("largest", "smallest"):
-        tokens = extreme_unions(rng, hashes, k, largest=name == "largest")[:MOST_EXTREMES]
+    def of(largest: bool) -> Extreme:
+        tokens = extreme_unions(rng, hashes, k, largest, restarts)[:MOST_EXTREMES]
         alpha = random_coefficients(rng, len(tokens), k, c)
         seen, _ = observe(network, hashes, tokens, alpha)
         best = seen.union_size == seen.union_size[0]
-        found[name] = {
-            "tokens": tokens[0].tolist(),
-            "union_size": int(seen.union_size[0]),
-            "inputs": int(np.count_nonzero(best)),
-            "failure_rate": float(np.mean(fails(seen.mass[best], k))),
-            "mechanistic_failure_rate": float(np.mean(seen.false_positives[best] > 0)),
-            **{
-                quantity: float(getattr(seen, quantity)[best].mean())
-                for quantity in ("false_positives", "near_misses", "mass", "total_variation")
-            },
-        }
-    return found
+
+        def mean(values: np.ndarray) -> float:
+            return float(values[best].mean())
+
+        return Extreme(
+            tokens=tokens[0].tolist(),
+            union_size=int(seen.union_size[0]),
+            inputs=int(np.count_nonzero(best)),
+            failure_rate=mean(fails(seen.mass, k)),
+            mechanistic_failure_rate=mean(seen.false_positives > 0),
+            false_positives=mean(seen.false_positives),
+            near_misses=mean(seen.near_misses),
+            mass=mean(seen.mass),
+            total_variation=mean(seen.total_variation),
+        )
+
+    return ExtremeUnions(of(True), of(False))
 
 
-def failure_by_union_size(seen: Outcomes, n: int, k: int, code: RandomCode) -> list[dict[str, Any]]:
-    """For each size of the union among random inputs: how many fail, by behaviour and by masks.
-
-    random_code: the same from the exact law of random masks of the network's weights.
-    """
+def failure_by_union_size(
+    seen: Outcomes, n: int, k: int, code: RandomCode
+) -> list[UnionSizeFailures]:
+    """A row for each size of the union among random inputs."""
     law = code.failure_given_union(n, k)
     failed = fails(seen.mass, k)
     return [
-        {
-            "union_size": int(size),
-            "inputs": int(np.count_nonzero(here)),
-            "failure_rate": measured.share(failed[here]),
-            "mechanistic_failure_rate": measured.share(seen.false_positives[here] > 0),
-            "random_code": float(law[size]),
-        }
+        UnionSizeFailures(
+            int(size),
+            int(np.count_nonzero(here)),
+            Count.of(failed[here]).at(),
+            Count.of(seen.false_positives[here] > 0).at(),
+            float(law[size]),
+        )
         for size in np.unique(seen.union_size)
         for here in [seen.union_size == size]
     ]

@@ -14,23 +14,25 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from enum import StrEnum
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 
 from simulate.enumeration import MOST_INPUTS, enumerate_inputs
 from simulate.estimators import counts_in_family
+from simulate.jobs.intervals import Count, Estimate, Interval, Mean, enclosure
 from simulate.kernels import PackedHashes
 from simulate.network import ReluNetwork
 from simulate.sampling import random_sets
 from theory import quenched
+from theory.domain import DomainError
 from theory.random_code import RandomCode
 from theory.softmax_output import expected_divergence
-from train.analysis import measured
 from train.analysis.behaviour import INPUTS, Sample, draw_sample
-from train.analysis.measured import Measured
-from train.analysis.outcomes import Hashes, Levels, Tokens, fails, hashes_of
+from train.analysis.numbers import finite
+from train.analysis.outcomes import Hashes, Levels, Tokens, fails, hashes_of, is_code
 from train.reading.masks import Masks, extract
 
 Kind = Literal["test", "model"]
@@ -41,6 +43,8 @@ SAMPLED_INPUTS = 2**23
 MOST_BITS = 18
 RANDOM_CODES = 64
 INPUTS_OF_A_CODE = 20_000
+# tokens times bits times codes; pairs of an input and a non-member
+MOST_CODE_WORK, MOST_PAIRS = 2**28, 10**7
 # levels that leak a millionth of the leakiest count for no less than that in the fit
 _LEAST_WEIGHT = 1e-6
 _MOST_SPREAD = 16
@@ -130,67 +134,149 @@ def modelled_outputs(
     )
 
 
-def rates_of_masks(rng: np.random.Generator, hashes: Hashes, k: int) -> dict[str, Any]:
-    """P_fail and E#FP of the masks themselves (quenched), exact where affordable.
+@dataclass(frozen=True)
+class MaskRates:
+    """P_fail and E#FP of the masks themselves (quenched); kind PROVED where they are exact."""
 
-    Each {"value", "interval", "inputs"}; interval None where exact. P_fail by looking at all
-    C(n, k) inputs up to 2^25, E#FP by theory.quenched up to 18 bits a token; else over 2^23 random
-    inputs.
+    failure_probability: Estimate
+    expected_false_positives: Estimate
+
+
+def rates_of_masks(
+    rng: np.random.Generator, hashes: Hashes, k: int, sampled: int = SAMPLED_INPUTS
+) -> MaskRates:
+    """The rates of the masks, exact where affordable.
+
+    P_fail by looking at all C(n, k) inputs up to 2^25, E#FP by theory.quenched up to 18 bits a
+    token; else over `sampled` random inputs, fewer where n d is over 2^18.
     """
-    n = len(hashes)
+    n, d = hashes.shape
     failures = positives = None
     if math.comb(n, k) <= MOST_INPUTS:
         found = enumerate_inputs(hashes, k)
-        failures = _exact(float(found.failure_probability), found.inputs)
-        positives = _exact(float(found.expected_false_positives), found.inputs)
-    elif hashes.sum(axis=1).max() <= MOST_BITS:
-        expected = float(quenched.expected_false_positives(hashes, k))
-        positives = _exact(expected, None)
+        failures = exactly(float(found.failure_probability), found.inputs)
+        positives = exactly(float(found.expected_false_positives), found.inputs)
+    elif (most := int(hashes.sum(axis=1).max())) <= MOST_BITS and n << most <= 2**27:
+        positives = exactly(float(quenched.expected_false_positives(hashes, k)))
     if failures is None or positives is None:
-        counts = counts_in_family(rng, PackedHashes.of(hashes), k, SAMPLED_INPUTS)
-        failures = failures or measured.share(counts > 0)
-        positives = positives or measured.mean(counts)
-    return {"failure_probability": failures, "expected_false_positives": positives}
+        affordable = int(np.clip(2**18 * sampled // (n * d), 2**14, sampled))
+        counts = counts_in_family(rng, PackedHashes.of(hashes), k, affordable)
+        failures = failures or Count.of(counts > 0).at()
+        positives = positives or Mean.of(counts).at()
+    return MaskRates(failures, positives)
 
 
-def _exact(value: float, inputs: int | None) -> Measured:
-    return {"value": value, "interval": None, "inputs": inputs}
+def exactly(value: float, samples: int = 0) -> Estimate:
+    """An exact number as an estimate without error."""
+    return enclosure(value, value, samples)
+
+
+class Quantity(StrEnum):
+    """What is predicted and measured."""
+
+    FAILURE_RATE = "failure_rate"
+    MECHANISTIC_FAILURE_RATE = "mechanistic_failure_rate"
+    FALSE_POSITIVES = "false_positives"
+    TOTAL_VARIATION = "total_variation"
+    KL = "kl"
+
+
+class Source(StrEnum):
+    """What predicts: the masks (quenched), a random code of their weights (annealed), the logit
+    levels, the line through them (`LevelFit`), or the theory of constant weight at the line's beta.
+    """
+
+    MASKS = "masks"
+    RANDOM_CODE = "random_code"
+    LEVELS = "levels"
+    LINE = "line"
+    THEORY = "theory"
 
 
 @dataclass(frozen=True)
 class Comparison:
     """One prediction beside its measurement.
 
-    quantity: failure_rate, mechanistic_failure_rate, false_positives, total_variation or kl.
-    source: masks (quenched), random_code (annealed), levels or line (of `LevelFit`), or theory
-    (constant weight, the line's beta). predicted_interval: None where the prediction has no
-    sampling error. inside: the prediction, or part of its interval, lies in the measured interval.
+    predicted_interval: None where the prediction has no sampling error. inside: the prediction, or
+    part of its interval, lies in the measured interval.
     """
 
-    quantity: str
-    source: str
+    quantity: Quantity
+    source: Source
     kind: Kind
-    measured: Measured
+    measured: Estimate
     predicted: float
-    predicted_interval: list[float] | None = None
+    predicted_interval: tuple[float, float] | None
+    inside: bool
 
-    @property
-    def inside(self) -> bool:
-        """Whether measurement and prediction are compatible at the interval's level."""
-        low, high = self.predicted_interval or (self.predicted, self.predicted)
-        return self.measured["interval"][0] <= high and low <= self.measured["interval"][1]
+    @classmethod
+    def of(
+        cls,
+        quantity: Quantity,
+        source: Source,
+        measured: Estimate,
+        predicted: float,
+        interval: tuple[float, float] | None = None,
+    ) -> Comparison:
+        """A prediction of the masks is a test, any other a model."""
+        low, high = interval or (predicted, predicted)
+        inside = measured.interval[0] <= high and low <= measured.interval[1]
+        kind: Kind = "test" if source is Source.MASKS else "model"
+        return cls(quantity, source, kind, measured, predicted, interval, bool(inside))
 
-    def record(self) -> dict[str, Any]:
-        """The comparison as plain data."""
-        return {**vars(self), "inside": self.inside}
+
+@dataclass(frozen=True)
+class RandomCodeRates:
+    """The exact rates of random masks of the network's weights."""
+
+    failure_probability: float
+    expected_false_positives: float
+
+
+@dataclass(frozen=True)
+class BesideRandomCodes:
+    """Where the network's code stands among random ones of its weights.
+
+    sd: between codes, the sampling error of each taken off. better: random codes that fail on no
+    larger share of their inputs than the network's code on its.
+    """
+
+    codes: int
+    mean: float
+    sd: float
+    own: float
+    standard_scores: float | None
+    better: int
+
+
+@dataclass(frozen=True)
+class FittedLevels:
+    """`LevelFit` in numbers; member_sd: of the members' logits. inputs: behind the fit."""
+
+    beta: float | None
+    offset: float | None
+    leakage: list[float]
+    spread: list[float]
+    member_sd: float
+    inputs: int
+
+
+@dataclass(frozen=True)
+class PredictionRecord:
+    """The section of an analysis."""
+
+    comparisons: list[Comparison]
+    masks: MaskRates
+    random_code: RandomCodeRates
+    random_codes: BesideRandomCodes
+    level_fit: FittedLevels
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What `analyse` found: record, plain data for JSON, and its comparisons."""
+    """What `analyse` found: the record, and the fit and the sample behind it."""
 
-    record: dict[str, Any]
-    comparisons: list[Comparison]
+    record: PredictionRecord
     fit: LevelFit
     sample: Sample
 
@@ -203,110 +289,115 @@ def analyse(
     rng: np.random.Generator,
     inputs: int = INPUTS,
     sample: Sample | None = None,
+    effort: float = 1.0,
 ) -> Prediction:
     """Every prediction beside its measurement, over `inputs` fresh inputs or a sample at hand.
 
-    The levels are fitted on a quarter as many inputs of their own, and judged on the sample. The
-    record's keys: comparisons, masks, random_code, random_codes, level_fit. Raises DomainError
-    outside 1 <= k < n, c >= 1.
+    masks: with at least one clamp or complement unit, or nothing is predicted that has a meaning.
+    The levels are fitted on a quarter as many inputs of their own, and judged on the sample.
+    effort: of what is sampled from the masks alone. Raises DomainError outside 1 <= k < n, c >= 1,
+    and without such a unit.
     """
     hashes = hashes_of(masks)
+    if not is_code(hashes):
+        raise DomainError("masks must have a clamp or complement unit, or they predict nothing")
     n, code = network.n, RandomCode.of(hashes)
     sample = sample or draw_sample(network, hashes, k, c, rng, inputs)
     seen = sample.outcomes
     training = draw_sample(network, hashes, k, c, rng, max(2, len(seen.mass) // 4))
     fit = fit_levels(training.levels, training.outcomes.member_variance)
-    own = rates_of_masks(rng, hashes, k)
-    annealed = {
-        "failure_probability": code.failure_probability(n, k),
-        "expected_false_positives": code.expected_false_positives(n, k),
-    }
+    own = rates_of_masks(rng, hashes, k, int(SAMPLED_INPUTS * effort))
+    annealed = RandomCodeRates(code.failure_probability(n, k), code.expected_false_positives(n, k))
     found = {
-        "failure_rate": measured.share(fails(seen.mass, k)),
-        "mechanistic_failure_rate": measured.share(seen.false_positives > 0),
-        "false_positives": measured.mean(seen.false_positives),
-        "total_variation": measured.mean(seen.total_variation),
-        "kl": measured.mean(seen.kl),
+        Quantity.FAILURE_RATE: Count.of(fails(seen.mass, k)).at(),
+        Quantity.MECHANISTIC_FAILURE_RATE: Count.of(seen.false_positives > 0).at(),
+        Quantity.FALSE_POSITIVES: Mean.of(seen.false_positives).at(),
+        Quantity.TOTAL_VARIATION: Mean.of(seen.total_variation).at(),
+        Quantity.KL: Mean.of(seen.kl).at(),
     }
-    of_masks = (
-        ("failure_rate", own["failure_probability"], annealed["failure_probability"]),
-        ("mechanistic_failure_rate", own["failure_probability"], None),
-        ("false_positives", own["expected_false_positives"], annealed["expected_false_positives"]),
-    )
     rows = []
-    for quantity, exact, random_code in of_masks:
-        rows.append(
-            Comparison(
-                quantity, "masks", "test", found[quantity], exact["value"], exact["interval"]
-            )
-        )
+    for quantity, exact, random_code in (
+        (Quantity.FAILURE_RATE, own.failure_probability, annealed.failure_probability),
+        (Quantity.MECHANISTIC_FAILURE_RATE, own.failure_probability, None),
+        (
+            Quantity.FALSE_POSITIVES,
+            own.expected_false_positives,
+            annealed.expected_false_positives,
+        ),
+    ):
+        ends = exact.interval if exact.kind is not Interval.PROVED else None
+        rows.append(Comparison.of(quantity, Source.MASKS, found[quantity], exact.value, ends))
         if random_code is not None:
-            rows.append(Comparison(quantity, "random_code", "model", found[quantity], random_code))
+            rows.append(Comparison.of(quantity, Source.RANDOM_CODE, found[quantity], random_code))
     for source, values in _modelled(rng, hashes, sample.tokens, fit).items():
         rows += [
-            Comparison(quantity, source, "model", found[quantity], value)
+            Comparison.of(quantity, source, found[quantity], value)
             for quantity, value in values.items()
         ]
-    rates = failure_rates_of_random_codes(rng, code, k, RANDOM_CODES, INPUTS_OF_A_CODE)
-    record = {
-        "comparisons": [row.record() for row in rows],
-        "masks": own,
-        "random_code": annealed,
-        "random_codes": _beside_random_codes(rates, own["failure_probability"]["value"]),
-        "level_fit": {
-            "beta": _finite(fit.beta),
-            "offset": _finite(fit.offset),
-            "leakage": fit.leakage.tolist(),
-            "spread": fit.spread.tolist(),
-            "member_sd": float(np.sqrt(fit.member_variance.mean())),
-            "inputs": len(training.tokens),
-        },
-    }
-    return Prediction(record, rows, fit, sample)
+    codes = int(np.clip(effort * MOST_CODE_WORK // hashes.size, 8, RANDOM_CODES))
+    of_each = int(np.clip(effort * MOST_CODE_WORK // hashes.size, 2000, INPUTS_OF_A_CODE))
+    rates = failure_rates_of_random_codes(rng, code, k, codes, of_each)
+    record = PredictionRecord(
+        comparisons=rows,
+        masks=own,
+        random_code=annealed,
+        random_codes=_beside_random_codes(rates, own.failure_probability.value, of_each),
+        level_fit=FittedLevels(
+            beta=finite(fit.beta),
+            offset=finite(fit.offset),
+            leakage=fit.leakage.tolist(),
+            spread=fit.spread.tolist(),
+            member_sd=float(np.sqrt(fit.member_variance.mean())),
+            inputs=len(training.tokens),
+        ),
+    )
+    return Prediction(record, fit, sample)
 
 
 def _modelled(
     rng: np.random.Generator, hashes: Hashes, tokens: Tokens, fit: LevelFit
-) -> dict[str, dict[str, float]]:
-    """By source, means over these inputs by the levels and the line; by theory, without them."""
+) -> dict[Source, dict[Quantity, float]]:
+    """By source, means over these inputs by the levels and the line; by theory, without them.
+
+    Over so many of the inputs as ten million pairs of an input and a non-member allow.
+    """
+    n, bits = hashes.shape
+    some = tokens[: max(1000, MOST_PAIRS // n)]
     found = {}
-    for source, known in {"levels": fit, "line": fit.line()}.items():
-        if source == "line" and not fit.beta > 0.0:
+    for source, known in {Source.LEVELS: fit, Source.LINE: fit.line()}.items():
+        if source is Source.LINE and not fit.beta > 0.0:
             continue
-        outputs = modelled_outputs(rng, hashes, tokens, known)
+        outputs = modelled_outputs(rng, hashes, some, known)
         found[source] = {
-            "failure_rate": float(fails(outputs.mass, tokens.shape[1]).mean()),
-            "total_variation": float(outputs.total_variation.mean()),
-            "kl": float(outputs.kl.mean()),
+            Quantity.FAILURE_RATE: float(fails(outputs.mass, some.shape[1]).mean()),
+            Quantity.TOTAL_VARIATION: float(outputs.total_variation.mean()),
+            Quantity.KL: float(outputs.kl.mean()),
         }
-    (n, bits), m = hashes.shape, round(float(hashes.sum(axis=1).mean()))
+    m = round(float(hashes.sum(axis=1).mean()))
     if m >= 1 and fit.beta > 0.0:
         exact = expected_divergence(n, tokens.shape[1], bits, m, fit.beta)
-        found["theory"] = {"total_variation": exact.total_variation, "kl": exact.kl}
+        found[Source.THEORY] = {
+            Quantity.TOTAL_VARIATION: exact.total_variation,
+            Quantity.KL: exact.kl,
+        }
     return found
 
 
-def _beside_random_codes(rates: Float[np.ndarray, " codes"], own: float) -> dict[str, Any]:
-    """Where the network's code stands among random ones of its weights.
-
-    sd: between codes, the sampling error of each taken off. better: random codes that fail on no
-    larger share of their inputs than the network's code on its.
-    """
+def _beside_random_codes(
+    rates: Float[np.ndarray, " codes"], own: float, inputs: int
+) -> BesideRandomCodes:
+    """inputs: behind the rate of each random code."""
     mean = float(rates.mean())
-    noise = mean * (1.0 - mean) / INPUTS_OF_A_CODE
+    noise = mean * (1.0 - mean) / inputs
     sd = math.sqrt(max(0.0, float(rates.var(ddof=1)) - noise))
-    return {
-        "codes": len(rates),
-        "mean": mean,
-        "sd": sd,
-        "own": own,
-        "standard_scores": (own - mean) / sd if sd > 0.0 else None,
-        "better": int(np.count_nonzero(rates <= own)),
-    }
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+    return BesideRandomCodes(
+        codes=len(rates),
+        mean=mean,
+        sd=sd,
+        own=own,
+        standard_scores=(own - mean) / sd if sd > 0.0 else None,
+        better=int(np.count_nonzero(rates <= own)),
+    )
 
 
 @dataclass(frozen=True)
@@ -321,47 +412,52 @@ class NamedNetwork:
 
 
 @dataclass(frozen=True)
-class NetworkComparisons:
-    """Predictions against measurements over many networks.
+class NetworkComparison:
+    """One comparison of one of many networks, with what tells the network from the others."""
 
-    rows: plain data, one for each network and comparison. inside: for each quantity and source the
-    networks compared, and the share of them whose measured interval holds the prediction.
-    """
+    name: str
+    group: str
+    n: int
+    k: int
+    d: int
+    h: int
+    comparison: Comparison
 
-    rows: list[dict[str, Any]]
-    inside: list[dict[str, Any]]
+
+@dataclass(frozen=True)
+class ShareInside:
+    """Of one quantity and source: how many networks, and the share whose interval holds it."""
+
+    quantity: Quantity
+    source: Source
+    kind: Kind
+    networks: int
+    inside: float
 
 
 def compare_networks(
     networks: Sequence[NamedNetwork], rng: np.random.Generator, inputs: int = INPUTS
-) -> NetworkComparisons:
+) -> list[NetworkComparison]:
     """Every network's own masks, predictions and measurements, from a random stream of its own."""
     rows = []
     for each, stream in zip(networks, rng.spawn(len(networks)), strict=True):
         masks = extract(each.network, each.k, each.c)
         found = analyse(each.network, masks, each.k, each.c, stream, inputs)
-        sizes = {"n": each.network.n, "k": each.k, "d": each.network.d, "h": each.network.h}
-        name = {"name": each.name, "group": each.group, **sizes}
-        rows += [name | comparison for comparison in found.record["comparisons"]]
-    return NetworkComparisons(rows, share_inside(rows))
+        n, d, h = each.network.n, each.network.d, each.network.h
+        rows += [
+            NetworkComparison(each.name, each.group, n, each.k, d, h, comparison)
+            for comparison in found.record.comparisons
+        ]
+    return rows
 
 
-def share_inside(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def share_inside(rows: Sequence[NetworkComparison]) -> list[ShareInside]:
     """Of each quantity, source and kind: how many networks, and the share that lie inside."""
-    grouped: dict[tuple[str, str, str], list[bool]] = {}
+    grouped: dict[tuple[Quantity, Source, Kind], list[bool]] = {}
     for row in rows:
-        key = (row["quantity"], row["source"], row["kind"])
-        grouped.setdefault(key, []).append(row["inside"])
-    return [
-        {
-            "quantity": quantity,
-            "source": source,
-            "kind": kind,
-            "networks": len(held),
-            "inside": sum(held) / len(held),
-        }
-        for (quantity, source, kind), held in grouped.items()
-    ]
+        each = row.comparison
+        grouped.setdefault((each.quantity, each.source, each.kind), []).append(each.inside)
+    return [ShareInside(*key, len(held), sum(held) / len(held)) for key, held in grouped.items()]
 
 
 def failure_rates_of_random_codes(

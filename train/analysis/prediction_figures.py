@@ -3,91 +3,131 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from simulate.jobs.panel import Point, series_of
-from train.analysis.figure import AnalysisFigure
-from train.analysis.prediction import Comparison, NetworkComparisons, Prediction
+from simulate.jobs.figure import Figure
+from simulate.jobs.table import Kind, Point, series_of
+from train.analysis.prediction import (
+    Comparison,
+    NetworkComparison,
+    PredictionRecord,
+    Quantity,
+    Source,
+)
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Drawn
 
 QUANTITIES = {
-    "failure_rate": "failure rate",
-    "mechanistic_failure_rate": "covered, share of inputs",
-    "false_positives": "covered, per input",
-    "total_variation": "total variation",
-    "kl": "KL",
+    Quantity.FAILURE_RATE: "failure rate",
+    Quantity.MECHANISTIC_FAILURE_RATE: "covered, share of inputs",
+    Quantity.FALSE_POSITIVES: "covered, per input",
+    Quantity.TOTAL_VARIATION: "total variation",
+    Quantity.KL: "KL",
 }
 SOURCES = {
-    "masks": "its masks, exact",
-    "random_code": "random code",
-    "levels": "logit levels",
-    "line": "β and offset",
-    "theory": "constant weight, β",
+    Source.MASKS: "its masks, exact",
+    Source.RANDOM_CODE: "random code",
+    Source.LEVELS: "logit levels",
+    Source.LINE: "β and offset",
+    Source.THEORY: "constant weight, β",
 }
 # of the figure of many networks: what is predicted, by what
 PANELS = (
-    ("failure_rate", "masks"),
-    ("failure_rate", "random_code"),
-    ("total_variation", "levels"),
+    (Quantity.FAILURE_RATE, Source.MASKS),
+    (Quantity.FAILURE_RATE, Source.RANDOM_CODE),
+    (Quantity.TOTAL_VARIATION, Source.LEVELS),
 )
+NETWORKS = "networks"
 
 
-def figures(found: Prediction) -> list[AnalysisFigure]:
+@dataclass(frozen=True)
+class Compared(Point):
+    """x predicted, y measured. is_test: the prediction is exact for the filter of the masks.
+
+    inside: the measured interval holds it.
+    """
+
+    is_test: bool = False
+    inside: bool = False
+
+
+def figures(found: PredictionRecord) -> list[Figure]:
     """The figure of one network; none where nothing is positive on both sides."""
     table = [point for point in _table(found.comparisons) if point.x > 0.0 and point.y > 0.0]
     if not table:
         return []
     return [
-        AnalysisFigure(
+        Figure(
             "predicted_against_measured",
-            (),
-            "Measured over predicted, with the 95 % interval of the measurement. Filled: a test, "
-            "the prediction being exact if the network is the filter of its masks. Hollow: a "
-            "model that is known to be none.",
+            "How far measured numbers are from predicted ones; bars are the 95 % intervals of the "
+            "measurements. Filled: predictions that are exact if the network is the filter of its "
+            "masks. Hollow: models that are known to be approximate.",
             table,
             _draw,
         )
     ]
 
 
-def networks_figure(found: NetworkComparisons) -> AnalysisFigure:
+def networks_figure(rows: Sequence[NetworkComparison]) -> Figure:
     """The figure of many networks."""
-    return AnalysisFigure(
+    return Figure(
         "networks_predicted_against_measured",
-        (),
         "Measured against predicted over many networks, 95 % intervals. Left: failure rate, by "
         "enumeration of the inputs for the network's own masks. Middle: the same for random masks "
         "with as many bits for each token. Right: total variation from the logit levels. In each "
         "title, how many networks' intervals hold the prediction.",
-        networks_table(found.rows),
+        networks_table(rows),
         draw_networks,
     )
 
 
-def _table(comparisons: Sequence[Comparison]) -> list[Point]:
-    """x predicted, y measured, with its interval; kind test or model."""
+def _point(
+    axis: str,
+    series: str,
+    each: Comparison,
+    label: str,
+    n: int | None = None,
+    k: int | None = None,
+    d: int | None = None,
+) -> Compared:
+    return Compared(
+        axis,
+        series,
+        Kind.MEASURED,
+        each.predicted,
+        each.measured.value,
+        *each.measured.interval,
+        n=n,
+        k=k,
+        d=d,
+        label=label,
+        is_test=each.kind == "test",
+        inside=each.inside,
+    )
+
+
+def _table(comparisons: Sequence[Comparison]) -> list[Compared]:
+    """A row for each comparison, by quantity and source."""
     return [
-        Point(
+        _point(
             each.quantity,
             each.source,
-            each.kind,
-            each.predicted,
-            each.measured["value"],
-            *each.measured["interval"],
+            each,
+            f"{QUANTITIES[each.quantity]}: {SOURCES[each.source]}",
         )
         for each in comparisons
     ]
 
 
-def _draw(points: Sequence[Point]) -> Figure:
+def _draw(points: Sequence[Compared]) -> Drawn:
     from simulate.jobs import style
 
     fig, axes = style.figure(width=style.DOUBLE_COLUMN * 0.75, height=0.6 + 0.21 * len(points))
     places = list(range(len(points)))[::-1]
     for place, p in zip(places, points, strict=True):
-        colour = style.COLOURS[list(QUANTITIES).index(p.axis)]
+        colour = style.COLOURS[list(Quantity).index(Quantity(p.axis))]
         low, high = (p.low or 0.0) / p.x, (p.high or p.y) / p.x
         axes.errorbar(
             [p.y / p.x],
@@ -95,11 +135,11 @@ def _draw(points: Sequence[Point]) -> Figure:
             xerr=[[max(p.y / p.x - low, 0.0)], [max(high - p.y / p.x, 0.0)]],
             fmt="o",
             color=colour,
-            markerfacecolor=colour if p.kind == "test" else "white",
+            markerfacecolor=colour if p.is_test else "white",
             elinewidth=0.9,
             capsize=1.5,
         )
-    axes.set_yticks(places, [f"{QUANTITIES[p.axis]}: {SOURCES[p.series]}" for p in points])
+    axes.set_yticks(places, [p.shown for p in points])
     axes.axvline(1.0, color=style.GREY, linestyle=":", linewidth=0.9)
     axes.set_xscale("log")
     ratios = [p.y / p.x for p in points]
@@ -110,38 +150,33 @@ def _draw(points: Sequence[Point]) -> Figure:
     return fig
 
 
-def networks_table(rows: Sequence[dict[str, Any]]) -> list[Point]:
+def networks_table(rows: Sequence[NetworkComparison]) -> list[Compared]:
     """One point a network: axis quantity and source, series the group."""
     return [
-        Point(
-            f"{quantity} from {source}",
-            row["group"] or "networks",
-            "inside" if row["inside"] else "outside",
-            row["predicted"],
-            row["measured"]["value"],
-            low=row["measured"]["interval"][0],
-            high=row["measured"]["interval"][1],
-            n=row["n"],
-            k=row["k"],
-            d=row["d"],
-        )
-        for quantity, source in PANELS
+        _point(_axis(*panel), row.group or NETWORKS, row.comparison, "", row.n, row.k, row.d)
+        for panel in PANELS
         for row in rows
-        if (row["quantity"], row["source"]) == (quantity, source)
+        if (row.comparison.quantity, row.comparison.source) == panel
     ]
 
 
-def draw_networks(points: Sequence[Point]) -> Figure:
+def _axis(quantity: Quantity, source: Source) -> str:
+    """The id of the axes of one of PANELS."""
+    return f"{quantity}_from_{source}"
+
+
+def draw_networks(points: Sequence[Compared]) -> Drawn:
+    """Measured against predicted, one network a point."""
     from simulate.jobs import style
 
     fig, axes = style.row_of_axes(len(PANELS), style.DOUBLE_COLUMN, 2.7)
     groups = list(dict.fromkeys(p.series for p in points))
     for axis, (quantity, source) in zip(axes, PANELS, strict=True):
-        panel = [p for p in points if p.axis == f"{quantity} from {source}"]
+        panel = [p for p in points if p.axis == _axis(quantity, source)]
         own = [p for p in panel if p.x > 0.0 and p.y > 0.0]
         axis.set_xlabel(f"predicted: {SOURCES[source]}")
         axis.set_ylabel(f"measured {QUANTITIES[quantity]}")
-        inside = sum(p.kind == "inside" for p in panel)
+        inside = sum(p.inside for p in panel)
         axis.set_title(f"{inside} of {len(panel)} inside")
         axis.set_xscale("log")
         axis.set_yscale("log")

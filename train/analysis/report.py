@@ -2,39 +2,64 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from train.analysis import behaviour, causal, mechanism, prediction, uniformity
-from train.analysis.figure import AnalysisFigure
+from simulate.jobs.figure import Figure
+from simulate.jobs.intervals import Estimate
+from simulate.network import ReluNetwork
+from train.analysis import behaviour, causal, evidence, mechanism, prediction, uniformity
+from train.analysis.exceptions import Exceptions, exceptions
+from train.analysis.mechanism import MechanismRecord, Verdict
+from train.analysis.outcomes import hashes_of, is_code
+from train.analysis.record import Analysis
 from train.reading.masks import Masks, extract
 from train.reading.subject import Subject
 
-SCHEMA = 1
-# the keys of the sections that stand at the top of the record too
-_OF_MECHANISM = ("verdict", "reason", "units", "density", "exceptions")
-_OF_BEHAVIOUR = (
-    "total_variation",
-    "kl",
-    "failure_rate",
-    "mechanistic_failure_rate",
-    "missing_bit_levels",
-)
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Section(StrEnum):
+    """What an analysis can do without; mechanism and behaviour it cannot."""
+
+    DEPARTURES = "departures"
+    PREDICTION = "prediction"
+    CAUSAL = "causal"
+    UNIFORMITY = "uniformity"
+
+
+ALL = tuple(Section)
+# logits of the behavioural sample, if the number of inputs is not given; and the fewest inputs
+MOST_LOGITS, FEWEST_INPUTS = 2**26, 1000
+QUICK = 0.1
+
+
+class Watch(Protocol):
+    """Told of each step before it begins: its name, and about how many seconds it will take."""
+
+    def __call__(self, step: str, seconds: float) -> AbstractContextManager[None]: ...
+
+
+def _unwatched(step: str, seconds: float) -> AbstractContextManager[None]:
+    return nullcontext()
 
 
 @dataclass(frozen=True)
 class Report:
-    """record: plain data, what analysis.json holds. masks: those it is about."""
+    """record: what analysis.json holds. masks: those it is about. In a notebook it shows itself."""
 
-    record: dict[str, Any]
+    record: Analysis
     masks: Masks
-    sections: tuple[mechanism.Mechanism, behaviour.Behaviour, prediction.Prediction, causal.Causal]
+    how: mechanism.Mechanism
+    what: behaviour.Behaviour
 
-    def figures(self) -> list[AnalysisFigure]:
+    def figures(self) -> list[Figure]:
         """Every figure that the network allows, in the order of the claims, then others."""
         from train.analysis import (
             behaviour_figures,
@@ -43,208 +68,339 @@ class Report:
             prediction_figures,
         )
 
-        how, what, predicted, caused = self.sections
-        made = [
-            *mechanism_figures.figures(how),
-            *behaviour_figures.figures(what),
-            *prediction_figures.figures(predicted),
-            *causal_figures.figures(caused),
-            *uniformity.figures(self.record["uniformity"]),
-        ]
+        found = self.record
+        made = [*mechanism_figures.figures(self.how), *behaviour_figures.figures(self.what)]
+        if found.prediction is not None:
+            made += prediction_figures.figures(found.prediction)
+        if found.causal is not None:
+            made += causal_figures.figures(found.causal)
+        if found.uniformity is not None:
+            made += uniformity.figures(found.uniformity)
         return sorted(made, key=lambda figure: min(figure.claims, default=len(made)))
 
+    def summary(self) -> list[str]:
+        """The page of text that the command prints."""
+        return summary(self.record)
 
-def analyse(subject: Subject, inputs: int = behaviour.INPUTS, seed: int = 0) -> Report:
-    """Mechanism, behaviour on `inputs` fresh inputs, predictions and causal checks.
+    def to_pandas(self) -> pd.DataFrame:
+        """All measured numbers: a row each, its place in the record first. Needs pandas."""
+        from train.analysis.page import measured_table
 
-    Each from its own random stream.
+        return measured_table(self.record)
+
+    def _repr_html_(self) -> str:
+        from train.analysis.page import notebook
+
+        return notebook(self)
+
+
+def default_inputs(n: int) -> int:
+    """Inputs of the behavioural sample where none are asked for: 100,000, fewer for large n."""
+    return int(np.clip(MOST_LOGITS // n, FEWEST_INPUTS, behaviour.INPUTS))
+
+
+def analyse(
+    subject: Subject,
+    inputs: int | None = None,
+    seed: int = 0,
+    sections: Sequence[Section] = ALL,
+    effort: float = 1.0,
+    watch: Watch = _unwatched,
+) -> Report:
+    """The three parts of the verdict, and the sections that are asked for.
+
+    inputs: fresh ones of the behavioural sample, see `default_inputs`. effort: scales what else is
+    sampled; QUICK for a first look. Each section has its own random stream. Memory about twelve
+    times that of the weights in float64, and half a gigabyte. Raises DomainError outside
+    1 <= k < n, c >= 1, inputs >= 2.
     """
-    network, k, c = subject.network, subject.k, subject.c
-    streams = [np.random.default_rng(own) for own in np.random.SeedSequence(seed).spawn(5)]
-    masks = extract(network, k, c)
-    how = mechanism.analyse(network, masks, k, c, streams[0])
-    what = behaviour.analyse(network, masks, k, c, streams[1], inputs)
-    predicted = prediction.analyse(network, masks, k, c, streams[2], inputs, what.sample)
-    own = predicted.record["masks"]["failure_probability"]
-    caused = causal.analyse(network, masks, k, c, streams[3], own)
-    record = {
-        "schema": SCHEMA,
-        "checkpoint": subject.name,
-        "source": subject.source,
-        "n": network.n,
-        "k": k,
-        "d": network.d,
-        "h": network.h,
-        "c": c,
-        "c_assumed": subject.c_assumed,
-        "dtype": str(network.dtype),
-        "seed": seed,
-        **{name: how.record[name] for name in _OF_MECHANISM},
-        "mask_agreement": how.record["agreement"]["value"],
-        "bits_per_token": how.record["code"]["bits_per_token"],
-        **{name: what.record[name] for name in _OF_BEHAVIOUR},
-        "mechanism": _without(how.record, _OF_MECHANISM),
-        "behaviour": _without(what.record, _OF_BEHAVIOUR),
-        "prediction": predicted.record,
-        "causal": caused.record,
-        "uniformity": uniformity.analyse(network, masks, k, c, streams[4]),
-    }
-    return Report(plain(record), masks, (how, what, predicted, caused))
+    k, c = subject.k, subject.c
+    network = without_common_offset(subject.network)
+    n, d, h = network.n, network.d, network.h
+    inputs = default_inputs(n) if inputs is None else inputs
+    fewer = max(512, int(effort * min(behaviour.INPUTS, 2**26 // (d + h + k))) // 12)
+    streams = [np.random.default_rng(own) for own in np.random.SeedSequence(seed).spawn(6)]
+    product = 1e-10 * n * d * h
+    a_logit = 4e-8 + 1e-10 * d
+    with watch("masks and mechanism", 1.0 + 4.0 * product + 4e-7 * n * h):
+        masks = extract(network, k, c)
+        how = mechanism.analyse(network, masks, k, c, streams[0], min(mechanism.INPUTS, fewer))
+    departures = Section.DEPARTURES in sections
+    with watch("behaviour", inputs * n * a_logit * (2.0 if departures else 1.0)):
+        what = behaviour.analyse(network, masks, k, c, streams[1], inputs, departures)
+    with watch("tokens that are never output", min(2**25, 8 * n * n // k) * a_logit):
+        silent = evidence.silent_tokens(network, k, c, streams[5])
+    bits = evidence.structure(how)
+    layer = evidence.mechanism(how, bits.holds)
+    acts = evidence.behaviour(what, silent)
+
+    known = is_code(hashes_of(masks))
+    predicted = caused = uniform = None
+    if Section.PREDICTION in sections and known:
+        with watch("predictions", 2.0 + inputs * n * a_logit / 4):
+            predicted = prediction.analyse(
+                network, masks, k, c, streams[2], inputs, what.sample, effort
+            ).record
+    if Section.CAUSAL in sections and known:
+        own = None if predicted is None else predicted.masks.failure_probability
+        own = own or what.record.mechanistic_failure_rate
+        few = int(np.clip(effort * 2**24 // n, 256, causal.INPUTS))
+        with watch("causal checks", 2.0 + 40.0 * few * n * a_logit + 6.0 * product):
+            caused = causal.analyse(network, masks, k, c, streams[3], own, few)
+        layer = evidence.with_path(layer, caused)
+    if Section.UNIFORMITY in sections and known:
+        few = int(np.clip(effort * 2**23 // (k * (d + h)), 256, uniformity.INPUTS))
+        with watch("uniformity", 1.0 + 4.0 * product + 2e-9 * few * k * h * k):
+            uniform = uniformity.analyse(network, masks, k, c, streams[4], few)
+
+    parts = evidence.Evidence(bits, layer, acts)
+    odd = exceptions(
+        network,
+        masks,
+        how.bit_weights,
+        k,
+        c,
+        evidence.of_tokens(how, silent),
+        [*_offset_noted(subject.network, network), *evidence.of_network(how, what, acts)],
+    )
+    first, second = how.record, what.record
+    record = Analysis(
+        checkpoint=subject.name,
+        source=subject.source,
+        compared=subject.compared,
+        n=n,
+        k=k,
+        d=d,
+        h=h,
+        c=c,
+        c_assumed=subject.c_assumed,
+        dtype=str(network.dtype),
+        seed=seed,
+        sections=[str(section) for section in sections],
+        verdict=parts.verdict,
+        bloom_filter=parts.bloom_filter,
+        reason=parts.reason,
+        evidence=parts,
+        units=first.units,
+        density=first.density,
+        mask_agreement=first.agreement.value,
+        bits_per_token=None if first.code is None else first.code.bits_per_token,
+        total_variation=second.total_variation,
+        kl=second.kl,
+        failure_rate=second.failure_rate,
+        false_positive_rate_per_input=second.false_positive_rate_per_input,
+        mechanistic_failure_rate=second.mechanistic_failure_rate,
+        missing_bit_levels=second.missing_bit_levels,
+        exceptions=odd,
+        mechanism=first,
+        behaviour=second,
+        prediction=predicted,
+        causal=caused,
+        uniformity=uniform,
+    )
+    return Report(record, masks, how, what)
 
 
-def _without(record: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    return {name: value for name, value in record.items() if name not in names}
+def without_common_offset(network: ReluNetwork) -> ReluNetwork:
+    """The network itself, or where all logits share far more than tells them apart, without that.
+
+    No probability depends on it, and in the weights' own dtype it would cost digits.
+    """
+    common = network.W_U.mean(axis=1, keepdims=True, dtype=np.float64)
+    centred = network.W_U - common
+    changes = {}
+    if np.abs(common).max() > MOST_OFFSET * np.abs(centred).max():
+        changes["W_U"] = centred.astype(network.dtype)
+    if network.b_U is not None:
+        shared = network.b_U.mean(dtype=np.float64)
+        own = network.b_U - shared
+        size = max(float(np.abs(own).max()), float(np.abs(centred).max()))
+        if abs(shared) > MOST_OFFSET * size:
+            changes["b_U"] = own.astype(network.dtype)
+    return replace(network, **changes) if changes else network
 
 
-def plain(value: Any) -> Any:
-    """The same data as JSON can hold it: Python's own numbers, None for what is not finite."""
-    if isinstance(value, Mapping):
-        return {str(name): plain(item) for name, item in value.items()}
-    if isinstance(value, np.ndarray):
-        return plain(value.tolist())
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+# a common part of the readout this much larger than the rest is taken off
+MOST_OFFSET = 64.0
 
 
-def summary(record: Mapping[str, Any]) -> list[str]:
-    """A page of text: the verdict, what it rests on, and the main numbers beside their theory."""
-    how, predicted = record["mechanism"], record["prediction"]
-    answer = {
-        "clamp": "a Bloom filter that clamps its residual stream",
-        "complement": "a Bloom filter by complement (NOR)",
-        "mixed": "two mechanisms in one network",
-        "none": "not a Bloom filter",
-    }
-    sizes = ", ".join(f"{name} = {record[name]}" for name in "nkdh")
-    lines = [
-        f"{record['checkpoint']}: {sizes}, c = {record['c']:g}",
-        "",
-        f"verdict            {record['verdict']}: {answer[record['verdict']]}",
-        f"because            {record['reason']}",
-        "",
+def _offset_noted(given: ReluNetwork, analysed: ReluNetwork) -> list[str]:
+    if given is analysed:
+        return []
+    return [
+        "all logits share an offset far larger than their differences; it was taken off, and in "
+        f"{given.dtype} the network itself loses digits by it"
     ]
-    lines += [f"{name:<19}{text}" for name, text in _mechanism_lines(record, how)]
+
+
+_ANSWERS = {
+    Verdict.CLAMP: "a Bloom filter that clamps its residual stream",
+    Verdict.COMPLEMENT: "a Bloom filter by complement (NOR)",
+    Verdict.MIXED: "a Bloom filter of both mechanisms in one network",
+}
+
+
+def answer(record: Analysis) -> str:
+    """The verdict in a few words."""
+    if record.bloom_filter:
+        return _ANSWERS[record.verdict]
+    if record.verdict is Verdict.NONE:
+        return "not a Bloom filter"
+    return f"built like {_ANSWERS[record.verdict]}, but it does not behave like one"
+
+
+def parts_of(record: Analysis) -> list[tuple[str, bool, str]]:
+    """The three parts: name, whether it holds, and why."""
+    found = record.evidence
+    return [
+        (name, part.holds, part.reason)
+        for name, part in (
+            ("structure", found.structure),
+            ("mechanism", found.mechanism),
+            ("behaviour", found.behaviour),
+        )
+    ]
+
+
+def summary(record: Analysis) -> list[str]:
+    """A page of text: the verdict, what it rests on, and the main numbers beside their theory."""
+    sizes = ", ".join(f"{name} = {getattr(record, name)}" for name in "nkdh")
+    lines = [
+        f"{record.checkpoint}: {sizes}, c = {record.c:g}",
+        "",
+        f"verdict            {record.verdict}: {answer(record)}",
+    ]
+    lines += [
+        f"{name:<19}{'holds' if holds else 'fails'}: {why}" for name, holds, why in parts_of(record)
+    ]
+    if not record.compared:
+        lines += ["", "The arrays were not compared with the model they come from."]
     lines.append("")
-    lines += [f"{name:<19}{text}" for name, text in _behaviour_lines(record, predicted)]
-    lines += [f"{name:<19}{text}" for name, text in _causal_lines(record["causal"])]
-    lines.append(f"{'uniformity':<19}{uniformity.summary(record['uniformity'])}")
+    lines += [f"{name:<19}{text}" for name, text in _mechanism_lines(record)]
     lines.append("")
-    lines += _exception_lines(record["exceptions"])
+    lines += [f"{name:<19}{text}" for name, text in _behaviour_lines(record)]
+    if record.causal is not None:
+        lines += [f"{name:<19}{text}" for name, text in _causal_lines(record.causal)]
+    if record.uniformity is not None:
+        lines.append(f"{'uniformity':<19}{uniformity.summary(record.uniformity)}")
+    lines.append("")
+    lines += _exception_lines(record.exceptions)
     return lines
 
 
-def _mechanism_lines(
-    record: Mapping[str, Any], how: Mapping[str, Any]
-) -> Iterator[tuple[str, str]]:
-    count = record["units"]
+def _mechanism_lines(record: Analysis) -> Iterator[tuple[str, str]]:
+    how: MechanismRecord = record.mechanism
+    count = record.units
     yield (
         "units",
-        f"{count['clamp']} clamp, {count['complement']} complement, {count['neither']} neither "
-        f"(of these {count['dead']} dead, {count['always_on']} always on)",
+        f"{count.clamp} clamp, {count.complement} complement, {count.neither} neither "
+        f"(of these {count.dead} dead, {count.always_on} always on)",
     )
-    agreement, base = how["agreement"], how["baselines"]
-    if agreement["value"] is not None:
+    agreement, base = how.agreement, how.baselines
+    if agreement.value is not None:
         yield (
             "mask agreement",
-            f"{agreement['value']:.5f}; shuffled {agreement['shuffled']:.3f}; "
-            f"{agreement['disagreements']} entries differ",
+            f"{agreement.value:.5f}; shuffled {agreement.shuffled:.3f}; "
+            f"{agreement.disagreements} entries differ",
         )
     yield (
         "score",
-        f"{how['score']['value']:.4f}; shuffled {base['shuffled']['score']:.3f}, "
-        f"untrained {base['untrained']['score']:.3f}",
+        f"{how.score.value:.4f}; shuffled {base.shuffled.score:.3f}, "
+        f"untrained {base.untrained.score:.3f}",
     )
-    code = how["code"]
-    if code["d"] == 0:
+    code = how.code
+    if code is None:
         return
-    best = code["optimal_bits_per_token"]
+    best = code.optimal_bits_per_token
     yield (
         "bits per token",
-        f"{code['bits_per_token']:.2f} ± {code['bits_per_token_sd']:.2f} of {code['d']} "
-        f"(least failures at {best['failure']}, least false positives at {best['rate']})",
+        f"{code.bits_per_token:.2f} ± {code.bits_per_token_sd:.2f} of {code.d} "
+        f"(least failures at {best.failure:.0f}, least false positives at {best.rate:.0f})",
     )
-    random = code["tokens_variance_over_random"]
+    random = code.tokens_variance_over_random
     yield (
         "tokens per unit",
-        f"{code['tokens_per_unit']:.1f} ± {code['tokens_per_unit_sd']:.1f}"
+        f"{code.tokens_per_unit:.1f} ± {code.tokens_per_unit_sd:.1f}"
         + ("" if random is None else f", variance {random:.2f} times a random code's"),
     )
-    eigenvalues, share = how["layer"]["eigenvalues"]["real"], how["layer"]["eigenvalues"]
-    if eigenvalues is not None:
+    eigenvalues = how.layer.eigenvalues
+    if eigenvalues.real is not None and eigenvalues.share_within_a_tenth is not None:
         yield (
             "W_in W_out",
-            f"median eigenvalue {eigenvalues['median']:.4f}, "
-            f"{100 * share['share_within_0.1']:.1f} % within 0.1 of -1",
+            f"median eigenvalue {eigenvalues.real.median:.4f}, "
+            f"{100 * eigenvalues.share_within_a_tenth:.1f} % within 0.1 of -1",
         )
-    if how["bands"].get("narrowed") is not None:
-        yield "union's band", f"narrowed to {100 * how['bands']['narrowed']:.2f} % by the layer"
-    if how["hash_dot"]:
+    if how.bands is not None and how.bands.narrowed is not None:
+        yield "union's band", f"narrowed to {100 * how.bands.narrowed:.2f} % by the layer"
+    dot = how.hash_dot
+    if dot is not None and dot.relative_sd is not None:
         yield (
             "hash dot",
-            f"{how['hash_dot']['sum']['mean']:.2f} nats ± "
-            f"{100 * how['hash_dot']['relative_sd']:.1f} %, "
-            f"{how['hash_dot']['per_bit']['mean']:.2f} a bit",
+            f"{dot.sum.mean:.2f} nats ± {100 * dot.relative_sd:.1f} %, "
+            f"{dot.per_bit.mean:.2f} a bit",
         )
-    if how["readout"]:
-        explained = 100 * how["readout"]["r_squared"]
+    if how.readout is not None:
+        explained = 100 * how.readout.r_squared
         yield "readout", f"bit weights explain {explained:.1f} % of the logits' variance"
 
 
-def _behaviour_lines(
-    record: Mapping[str, Any], predicted: Mapping[str, Any]
-) -> Iterator[tuple[str, str]]:
-    for name, key in (
-        ("total variation", "total_variation"),
-        ("KL, nats", "kl"),
-        ("failure rate", "failure_rate"),
-        ("by the masks", "mechanistic_failure_rate"),
+def _behaviour_lines(record: Analysis) -> Iterator[tuple[str, str]]:
+    for name, found in (
+        ("total variation", record.total_variation),
+        ("KL, nats", record.kl),
+        ("failure rate", record.failure_rate),
+        ("false positives", record.false_positive_rate_per_input),
+        ("by the masks", record.mechanistic_failure_rate),
     ):
-        yield name, _measured(record[key])
-    exact = predicted["masks"]["failure_probability"]["value"]
-    if exact is not None:
-        yield "predicted", f"{exact:.5g} from the masks of this network"
-    annealed = predicted["random_code"]["failure_probability"]
-    if annealed is not None:
+        if found is not None:
+            yield name, _measured(found)
+    predicted = record.prediction
+    if predicted is not None:
+        yield (
+            "predicted",
+            f"{predicted.masks.failure_probability.value:.5g} from the masks of this network",
+        )
+        annealed = predicted.random_code.failure_probability
         yield "", f"{annealed:.5g} from a random code of its density"
 
 
-def _causal_lines(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    effects = {(each["intervention"], each["quantity"]): each for each in found["effects"]}
-    flip = effects.get(("read_flip", "owners' logits on deciding inputs, bit added"))
-    ablated = effects.get(("ablation", "failure rate"))
+def _causal_lines(found: causal.CausalRecord) -> Iterator[tuple[str, str]]:
+    flip = found.effect(causal.Intervention.READ_FLIP, causal.OWNERS_GAIN)
+    ablated = found.effect(causal.Intervention.ABLATION, causal.FAILURE_RATE)
     if flip is not None:
         yield (
             "one bit flipped",
-            f"its owners gain {flip['measured']['value']:.3g} nats, predicted "
-            f"{flip['predicted']:.3g}",
+            f"its owners gain {flip.measured.value:.3g} nats, predicted {flip.predicted:.3g}",
         )
     if ablated is not None:
         yield (
             "one unit ablated",
-            f"failure rate rises by {ablated['measured']['value']:.2g}, predicted "
-            f"{ablated['predicted']:.2g}",
+            f"failure rate rises by {ablated.measured.value:.2g}, predicted "
+            f"{ablated.predicted:.2g}",
         )
-    if found["path"]:
-        first, *_, last = found["path"]
-        text = [
-            f"{name} {first[key]['value']:.3g} to {last[key]['value']:.3g}"
-            for name, key in (("TV", "total_variation"), ("failure rate", "failure_rate"))
-        ]
-        yield "made exact", f"as the exact filter of its masks: {', '.join(text)}"
+    if found.path:
+        first, *_, last = found.path
+        yield (
+            "made exact",
+            "as the exact filter of its masks: "
+            f"TV {first.total_variation.value:.3g} to {last.total_variation.value:.3g}, "
+            f"failure rate {first.failure_rate.value:.3g} to {last.failure_rate.value:.3g}",
+        )
 
 
-def _measured(found: Mapping[str, Any]) -> str:
-    low, high = found["interval"]
-    return f"{found['value']:.5g}  [{low:.5g}, {high:.5g}] (95 %), {found['inputs']:,} inputs"
+def _measured(found: Estimate) -> str:
+    low, high = found.interval
+    return f"{found.value:.5g}  [{low:.5g}, {high:.5g}] (95 %), {found.samples:,} inputs"
 
 
-def _exception_lines(found: Mapping[str, Any], most: int = 5) -> Iterator[str]:
-    yield f"exceptions         {found['unit_count']} units, {found['token_count']} tokens"
-    for kind in ("unit", "token"):
-        for each in found[f"{kind}s"][:most]:
-            yield f"  {kind} {each[kind]}: {'; '.join(each['why'])}"
-        if found[f"{kind}_count"] > most:
-            yield f"  and {found[f'{kind}_count'] - most} more {kind}s in analysis.json"
+def _exception_lines(found: Exceptions, most: int = 5) -> Iterator[str]:
+    yield f"exceptions         {found.unit_count} units, {found.token_count} tokens"
+    yield from (f"  {each}" for each in found.network)
+    for name, count, listed in (
+        ("unit", found.unit_count, [(each.unit, each.why) for each in found.units]),
+        ("token", found.token_count, [(each.token, each.why) for each in found.tokens]),
+    ):
+        for at, why in listed[:most]:
+            yield f"  {name} {at}: {'; '.join(why)}"
+        if count > most:
+            yield f"  and {count - most} more {name}s in analysis.json"

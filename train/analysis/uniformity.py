@@ -21,23 +21,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
 
-from simulate.jobs.panel import Point
+from simulate.jobs.figure import Figure
+from simulate.jobs.intervals import Estimate, Mean, weighted_mean
+from simulate.jobs.table import Kind, Point, measured_point, ys
 from simulate.network import ReluNetwork
 from simulate.sampling import random_coefficients, random_sets
 from theory.domain import check_integer
-from train.analysis import measured
-from train.analysis.figure import AnalysisFigure
 from train.analysis.mechanism import HiddenStates, states_on
 from train.analysis.outcomes import Alpha, Tokens
 from train.reading.masks import Masks, write_weights
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Drawn
 
 INPUTS = 8192
 PARTS = {
@@ -48,6 +48,7 @@ PARTS = {
     "other_units": "units of others",
     "residual_path": "past the units",
 }
+NAME, AXIS = "uniformity", "share"
 Members = Float[np.ndarray, "inputs k"]
 
 
@@ -68,6 +69,32 @@ class Decomposition:
     noise: float
 
 
+@dataclass(frozen=True)
+class Part:
+    """share: of the variance of the members' logits, None where that is 0. variance: its own."""
+
+    share: Estimate | None
+    variance: float
+
+
+@dataclass(frozen=True)
+class UniformityRecord:
+    """The section of an analysis.
+
+    variance: of an input's k member logits about their mean, nats^2, mean over inputs; 0 where it
+    is rounding. sd: its root. parts: by the keys of PARTS. hash_dot_variance: if each token's logit
+    were the sum of its bit weights. unsaturated_variance: of what comes through units, were their
+    states not cut, which is what the layer is for.
+    """
+
+    inputs: int
+    variance: Estimate
+    sd: float
+    parts: dict[str, Part]
+    hash_dot_variance: float
+    unsaturated_variance: float
+
+
 def analyse(
     network: ReluNetwork,
     masks: Masks,
@@ -75,14 +102,10 @@ def analyse(
     c: float,
     rng: np.random.Generator,
     inputs: int = INPUTS,
-) -> dict[str, Any]:
-    """The record: plain data, over `inputs` fresh inputs and as many for means and constants.
+) -> UniformityRecord:
+    """Over `inputs` fresh inputs and as many for means and constants.
 
-    variance: of an input's k member logits about their mean, nats^2, mean over inputs; 0 where it
-    is rounding. sd: its root. parts: of each, share of that variance (None where it is 0) and
-    variance, its own. hash_dot_variance: if each token's logit were the sum of its bit weights.
-    unsaturated_variance: of what comes through units, were their states not cut, which is what the
-    layer is for. Raises DomainError outside 1 <= k <= n, c >= 1, inputs >= 2.
+    Raises DomainError outside 1 <= k <= n, c >= 1, inputs >= 2.
     """
     check_integer("inputs", inputs, 2)
 
@@ -93,27 +116,27 @@ def analyse(
     squares = (found.logit**2).mean(axis=1)
     squares[squares <= found.noise**2] = 0.0
     exact = not squares.any()
-    variance = measured.mean(squares)
-    return {
-        "inputs": inputs,
-        "variance": variance,
-        "sd": float(np.sqrt(variance["value"])),
-        "parts": {
-            name: {
-                "share": _share((part * found.logit).mean(axis=1), squares),
-                "variance": 0.0 if exact else float((part**2).mean()),
-            }
+    variance = Mean.of(squares).at()
+    return UniformityRecord(
+        inputs=inputs,
+        variance=variance,
+        sd=float(np.sqrt(variance.value)),
+        parts={
+            name: Part(
+                _share((part * found.logit).mean(axis=1), squares),
+                0.0 if exact else float((part**2).mean()),
+            )
             for name, part in found.parts.items()
         },
-        "hash_dot_variance": 0.0 if exact else float((found.hash_dot**2).mean()),
-        "unsaturated_variance": float((found.unsaturated**2).mean()),
-    }
+        hash_dot_variance=0.0 if exact else float((found.hash_dot**2).mean()),
+        unsaturated_variance=float((found.unsaturated**2).mean()),
+    )
 
 
-def _share(product: np.ndarray, squares: np.ndarray) -> measured.Measured | None:
+def _share(product: np.ndarray, squares: np.ndarray) -> Estimate | None:
     """Sum of the products over that of the squares, with an interval over inputs."""
     ratio = np.divide(product, squares, out=np.zeros(len(squares)), where=squares > 0.0)
-    return measured.weighted_mean(ratio, squares)
+    return weighted_mean(ratio, squares)
 
 
 def decompose(
@@ -255,38 +278,38 @@ def _centred(values: Members) -> Members:
     return values - values.mean(axis=1, keepdims=True)
 
 
-def figures(record: dict[str, Any]) -> list[AnalysisFigure]:
+def figures(record: UniformityRecord) -> list[Figure]:
     """The shares of one network; none where its outputs are exactly uniform."""
     table = [
-        Point("share", name, "measured", float(place), share["value"], *share["interval"])
-        for place, (name, part) in enumerate(record["parts"].items())
-        if (share := part["share"]) is not None
+        measured_point(AXIS, name, Kind.MEASURED, float(place), part.share, PARTS[name])
+        for place, (name, part) in enumerate(record.parts.items())
+        if part.share is not None
     ]
     if not table:
         return []
     return [
-        AnalysisFigure(
-            "uniformity",
-            (4, 10),
-            f"The variance of the members' logits about their mean over the members "
-            f"(sd {record['sd']:.3g} nats), by its parts, which sum to 1; 95 % intervals over "
-            f"{record['inputs']:,} fresh inputs. A part below 0 makes up for others.",
+        Figure(
+            NAME,
+            f"The members' logits vary about their mean by {record.sd:.3g} nats (standard "
+            f"deviation). Bars: the share of that variance from each part, which sum to 1; a part "
+            f"below 0 makes up for others. 95 % intervals over {record.inputs:,} fresh inputs.",
             table,
             _draw,
+            claims=(4, 10),
         )
     ]
 
 
-def _draw(points: Sequence[Point]) -> Figure:
+def _draw(points: Sequence[Point]) -> Drawn:
     from simulate.jobs import style
 
     fig, axes = style.figure(width=style.SINGLE_COLUMN, height=2.0)
     places = [-p.x for p in points]
     below = [p.y - (p.y if p.low is None else p.low) for p in points]
     above = [(p.y if p.high is None else p.high) - p.y for p in points]
-    axes.barh(places, [p.y for p in points], 0.6, color=style.COLOURS[0])
+    axes.barh(places, ys(points), 0.6, color=style.COLOURS[0])
     axes.errorbar(
-        [p.y for p in points],
+        ys(points),
         places,
         xerr=[below, above],
         fmt="none",
@@ -295,18 +318,17 @@ def _draw(points: Sequence[Point]) -> Figure:
         capsize=1.5,
     )
     axes.axvline(0.0, color=style.INK, linewidth=0.7)
-    axes.set_yticks(places, [PARTS[p.series] for p in points])
+    axes.set_yticks(places, [p.shown for p in points])
     axes.grid(False, axis="y")
     axes.set_xlabel("share of the members' variance")
     return fig
 
 
-def summary(record: dict[str, Any]) -> str:
+def summary(record: UniformityRecord) -> str:
     """One line: the members' standard deviation and its largest parts."""
-    shares = {name: part["share"] for name, part in record["parts"].items()}
-    known = {name: share["value"] for name, share in shares.items() if share is not None}
+    known = {name: part.share.value for name, part in record.parts.items() if part.share}
     if not known:
         return "members' logits are equal"
     most = sorted(known, key=lambda name: -known[name])[:3]
     parts = ", ".join(f"{PARTS[name]} {100 * known[name]:.0f} %" for name in most)
-    return f"members' logits vary by {record['sd']:.3g} nats (sd): {parts}"
+    return f"members' logits vary by {record.sd:.3g} nats (sd): {parts}"

@@ -15,8 +15,9 @@ are; permuting hidden units or rescaling one by a positive number permutes or re
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -31,6 +32,10 @@ LEVEL = 0.05
 # a unit whose two splits are correlated less than this reads one mask and writes another
 LEAST_LINK = 0.5
 _NULL_DRAWS = 1999
+# share of the variance between two modes that rounding of a constant cannot imitate
+_EXACT = 1.0 - 1e-9
+# entries of a table of tokens and units that are split at once
+_BLOCK_ENTRIES = 2**21
 # the null is simulated for at most this many tokens: its quantiles in nats hardly change beyond
 _MOST_NULL_TOKENS = 2048
 
@@ -106,6 +111,17 @@ class Masks:
     write_modes: Modes
 
 
+def code_of(masks: Masks) -> Bool[np.ndarray, "n bits"]:
+    """The code that the masks describe: the owners of each clamp or complement unit, in order.
+
+    Units that the same tokens own are one bit: together they close or open at the same inputs.
+    """
+    read = masks.read[:, masks.orientation != NEITHER]
+    keys = (column.tobytes() for column in np.packbits(read.T, axis=1))
+    first = {key: at for at, key in reversed(list(enumerate(keys)))}
+    return read[:, sorted(first.values())]
+
+
 def read_weights(network: ReluNetwork) -> Float[np.ndarray, "n h"]:
     """W_E W_in in float64: how token i at coefficient 1 moves hidden unit j."""
     return network.W_E.astype(np.float64) @ network.W_in.astype(np.float64)
@@ -130,10 +146,44 @@ def extract(network: ReluNetwork, k: int, c: float) -> Masks:
     n = check_integer("n", network.n, 2)
     n, k = check_task(n, k)
     check_real("c", c, 1.0, closed=True)
-    A, B = read_weights(network), write_weights(network)
+    W_U = network.W_U.astype(np.float64)
+    # before any product: what all tokens share would only cost digits
+    W_U -= W_U.mean(axis=1, keepdims=True)
+    room = max(1, _BLOCK_ENTRIES // n)
+    blocks = [slice(start, start + room) for start in range(0, max(network.h, 1), room)]
+    parts = [_extracted(_of_units(network, block), W_U, k, c) for block in blocks]
+    return parts[0] if len(parts) == 1 else _joined(Masks, parts)
+
+
+def _of_units(network: ReluNetwork, units: slice) -> ReluNetwork:
+    return replace(
+        network,
+        W_in=network.W_in[:, units],
+        b_in=network.b_in[units],
+        W_out=network.W_out[units],
+    )
+
+
+def _joined(of: type, parts: list[Any]) -> Any:
+    """The parts' arrays side by side: the last axis is that of the units."""
+    found = {}
+    for field in fields(of):
+        own = [getattr(part, field.name) for part in parts]
+        one = own[0]
+        found[field.name] = (
+            np.concatenate(own, axis=-1) if isinstance(one, np.ndarray) else _joined(type(one), own)
+        )
+    return of(**found)
+
+
+def _extracted(network: ReluNetwork, W_U: np.ndarray, k: int, c: float) -> Masks:
+    """The masks of so few units that a few tables [n, h] fit into memory; W_U: centred."""
+    A = read_weights(network)
+    B = (network.W_out.astype(np.float64) @ W_U).T
     b_in = network.b_in.astype(np.float64)
-    read_noise, write_noise = _rounding(network)
-    read, write = two_modes(A, read_noise), two_modes(B, write_noise)
+    read_noise, write_noise = _rounding_of_reads(network), _rounding_of_writes(network, W_U)
+    read = two_modes(A, read_noise)
+    write = two_modes(B, write_noise, _rounding_of_writes(network, network.W_U))
 
     least, most = _ordinary_range(A, k, c)
     room = (k * c) * read_noise + np.finfo(network.dtype).eps * np.abs(b_in)
@@ -168,7 +218,9 @@ def extract(network: ReluNetwork, k: int, c: float) -> Masks:
 
 
 def two_modes(
-    values: Float[np.ndarray, "n h"], noise: Float[np.ndarray, " h"] | float = 0.0
+    values: Float[np.ndarray, "n h"],
+    noise: Float[np.ndarray, " h"] | float = 0.0,
+    offset_noise: Float[np.ndarray, " h"] | float = 0.0,
 ) -> Modes:
     """The split of each column into two groups, and whether they are modes; n at least 2.
 
@@ -178,12 +230,17 @@ def two_modes(
     standard deviation for each the wider mode takes the other's edge. A column that gains no more
     than normal samples do has one mode; it is halved by 2-means.
 
-    noise: values that differ by no more are equal, but for rounding.
+    noise: values that differ by no more are equal, but for rounding. offset_noise: what rounding
+    beside a common offset can do; a column within it is constant unless its two modes are exact,
+    which no rounding makes.
     """
     n, h = values.shape
     columns = np.arange(h)
-    ordered = np.sort(values, axis=0)
+    ordered = np.ascontiguousarray(np.sort(values.T, axis=1).T)
     nats, explained = _gains(ordered, noise)
+    within = ordered[-1] - ordered[0] <= offset_noise
+    blurred = within & (explained.max(axis=0) < _EXACT)
+    nats[:, blurred] = -np.inf
     best = nats.argmax(axis=0)
     gained = nats[best, columns]
     constant = gained == -np.inf
@@ -269,16 +326,22 @@ def _ordinary_range(
     return least, most
 
 
-def _rounding(network: ReluNetwork) -> tuple[Float[np.ndarray, " h"], Float[np.ndarray, " h"]]:
-    """Bounds on what rounding of the weights does to the entries of each column of A and B."""
-    unit = 4.0 * np.finfo(network.dtype).eps
+def _rounding_of_reads(network: ReluNetwork) -> Float[np.ndarray, " h"]:
+    """Bounds on what rounding of the weights does to the entries of each column of A."""
+    return (
+        4.0 * np.finfo(network.dtype).eps * _norms(network.W_in, 0) * _norms(network.W_E, 1).max()
+    )
 
-    def norms(matrix: np.ndarray, axis: int) -> np.ndarray:
-        return np.linalg.norm(matrix.astype(np.float64), axis=axis)
 
-    read = norms(network.W_in, 0) * norms(network.W_E, 1).max()
-    write = norms(network.W_out, 1) * norms(network.W_U, 0).max()
-    return unit * read, unit * write
+def _rounding_of_writes(network: ReluNetwork, W_U: np.ndarray) -> Float[np.ndarray, " h"]:
+    """The same of B, for a readout whose own entries are rounded."""
+    return 4.0 * np.finfo(network.dtype).eps * _norms(network.W_out, 1) * _norms(W_U, 0).max()
+
+
+def _norms(matrix: np.ndarray, axis: int) -> np.ndarray:
+    if matrix.dtype == np.float64:
+        return np.linalg.norm(matrix, axis=axis)
+    return np.sqrt(np.einsum("ij,ij->" + "ji"[axis], matrix, matrix, dtype=np.float64))
 
 
 def _correlation(a: Bool[np.ndarray, "n h"], b: Bool[np.ndarray, "n h"]) -> Float[np.ndarray, " h"]:

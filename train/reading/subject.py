@@ -36,7 +36,8 @@ class Subject:
     """A network with its task: k active tokens of n, coefficients in [1, c].
 
     name: as it was given, without folders. source: what is known of it, plain data. c_assumed:
-    whether c was neither given nor found. hashes: of a construction.
+    whether c was neither given nor found. compared: whether the arrays were held against the model
+    they come from, and compute the same. hashes: of a construction.
     """
 
     network: ReluNetwork
@@ -45,6 +46,7 @@ class Subject:
     name: str = "network"
     source: dict[str, Any] = field(default_factory=dict)
     c_assumed: bool = False
+    compared: bool = False
     hashes: constructions.Hashes | None = None
 
 
