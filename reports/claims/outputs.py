@@ -6,7 +6,8 @@ from reports.claims.sources import complement, source
 from reports.jobs import SOURCE_ANALYSIS, STUDY
 from reports.ledger import Checks, Claim, Evidence, Finding
 from reports.traced import given, only
-from train.analysis.behaviour import MissingBits, MoreTokens
+from train.analysis.behaviour import MissingBits
+from train.analysis.departures import MoreTokens
 from train.analysis.record import Analysis
 from train.panels import learned_codes
 

@@ -29,6 +29,7 @@ from simulate.panels import language_models
 from train.analysis.construction_path import Step
 from train.analysis.prediction import Quantity, Source
 from train.analysis.record import Analysis
+from train.analysis.uniformity import NAME as UNIFORMITY_FIGURE
 from train.analysis.uniformity import Cause, Part
 from train.certificate.report import Certified, Margin, Searched
 from train.organism.noise_curve import FIGURE as NOISE_CURVE
@@ -40,7 +41,7 @@ from train.panels import (
     predicted_against_measured,
     uniformity,
 )
-from train.panels.covered_inputs import Drawn, WayPoint
+from train.panels.covered_inputs import AS_TRAINED, Drawn, WayPoint
 from train.panels.formation import CoursePoint, Mechanism
 from train.panels.learned_density import PowerPoint, Series, Swept
 
@@ -126,7 +127,7 @@ def proof(evidence: Evidence) -> Finding:
 
 def _power(field: Swept, optimum: bool = False) -> Callable[[PowerPoint], bool]:
     of = Series.LEAST_FAILURE if optimum else Series.LEARNED
-    return lambda row: row.axis == field and row.fitted and row.of == of
+    return lambda row: row.axis == field and row.series.startswith(Series.POWER) and row.of == of
 
 
 def _learned_over_best(evidence: Evidence, d: int) -> Number:
@@ -151,7 +152,7 @@ def density(evidence: Evidence) -> Finding:
     power, optimum = (
         {
             field: evidence.point(
-                f"power of the {whose} in {field.words}", DENSITIES, _power(field, of_best), ".2f"
+                f"power of the {whose} in {field}", DENSITIES, _power(field, of_best), ".2f"
             )
             for field in Swept
         }
@@ -183,18 +184,18 @@ def density(evidence: Evidence) -> Finding:
 
 def part(record: Analysis, cause: Cause) -> Part:
     """One part of the variance of the members' logits."""
-    return record.uniformity.parts[cause]
+    return given(record.uniformity).parts[cause]
 
 
 def uniform_outputs(evidence: Evidence) -> Finding:
     """Question C."""
     clamp, other = source(evidence), complement(evidence)
-    sd = clamp.number("sd of the members' logits, nats", lambda a: a.uniformity.sd, ".3f")
+    sd = clamp.number("sd of the members' logits, nats", lambda a: given(a.uniformity).sd, ".3f")
     unclamped = clamp.number(
         "variance through the units without thresholds, nats²",
-        lambda a: a.uniformity.unsaturated_variance,
+        lambda a: given(a.uniformity).unsaturated_variance,
     )
-    clamp.number("variance of bit weights alone, nats²", lambda a: a.uniformity.hash_dot_variance)
+    clamp.number("variance of bit weights alone, nats²", lambda a: given(a.uniformity).hash_dot_variance)
     share = {
         cause: clamp.number(
             f"share of the variance, {cause.label}",
@@ -227,7 +228,7 @@ def uniform_outputs(evidence: Evidence) -> Finding:
     )
 
 
-def _covered_failing(evidence: Evidence, k: int, drawn: Drawn, place: Step) -> Number:
+def _covered_failing(evidence: Evidence, k: int, drawn: Drawn, place: str) -> Number:
     def fits(row: WayPoint) -> bool:
         return (row.mechanism, row.n, row.k, row.drawn, row.place) == (
             Mechanism.CLAMP,
@@ -237,7 +238,7 @@ def _covered_failing(evidence: Evidence, k: int, drawn: Drawn, place: Step) -> N
             place,
         )
 
-    so_far = place if place == Step.AS_TRAINED else f"replaced up to the {place}"
+    so_far = place if place == AS_TRAINED else f"replaced up to the {place}"
     label = f"covered inputs that fail, clamp, n = 256, k = {k}, {drawn}, {so_far}"
     return evidence.point(label, COVERED, fits, ".1%")
 
@@ -316,7 +317,7 @@ def masks_predict(evidence: Evidence) -> Finding:
         "sizes",
     )
     covered = {
-        (k, drawn): _covered_failing(evidence, k, drawn, Step.AS_TRAINED)
+        (k, drawn): _covered_failing(evidence, k, drawn, AS_TRAINED)
         for k in (2, 3)
         for drawn in Drawn
     }
