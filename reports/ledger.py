@@ -111,7 +111,8 @@ class Finding:
 
     conditions: they confirm the claim, or settle the question, where all of these hold. text,
     limit: the finding and what limits it, in words. limited: whether the limit is to be stated.
-    scope: of what alone the verdict holds, a few words.
+    scope: of what alone the verdict holds, a few words. settled: False where the question stays
+    open even so, and the text says what is known of it.
     """
 
     conditions: Sequence[bool]
@@ -119,6 +120,7 @@ class Finding:
     limit: str = ""
     limited: bool = True
     scope: str = ""
+    settled: bool = True
 
 
 @dataclass(frozen=True)
@@ -377,7 +379,7 @@ def judge(claim: Claim, results: Results) -> Row:
     holds = complete and not evidence.unmeasured and all(found.conditions)
     if not complete:
         given = Verdict.MISSING
-    elif not holds:
+    elif not holds or not found.settled:
         given = Verdict.OPEN if claim.question else Verdict.REFUTED
     elif found.limit and found.limited:
         given = Verdict.PARTLY if claim.question else Verdict.LIMITED

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from reports.claims.sources import (
+    CAPACITIES,
     COVERED,
     DENSITIES,
     FINISHED,
@@ -23,9 +24,11 @@ from reports.jobs import (
     STUDY,
     SURVEY,
 )
-from reports.ledger import Claim, Evidence, Finding, Number
+from reports.ledger import Checks, Claim, Evidence, Finding, Number
 from reports.traced import given, only
+from simulate.jobs.table import Kind
 from simulate.panels import language_models
+from simulate.jobs.checks import Which
 from train.analysis.construction_path import Step
 from train.analysis.prediction import Quantity, Source
 from train.analysis.record import Analysis
@@ -39,11 +42,15 @@ from train.panels import (
     learned_codes,
     learned_density,
     predicted_against_measured,
+    trained_failure_against_width,
     uniformity,
 )
 from train.panels.covered_inputs import AS_TRAINED, Drawn, WayPoint
 from train.panels.formation import CoursePoint, Mechanism
 from train.panels.learned_density import PowerPoint, Series, Swept
+from train.panels.predicted_against_measured import series_of_comparison
+from train.panels.trained_failure_against_width import LEAST_INSIDE
+from train.panels.trained_failure_against_width import Quantity as WidthQuantity
 
 
 def margin(record: Certified, missing_bits: int) -> Margin:
@@ -125,9 +132,13 @@ def proof(evidence: Evidence) -> Finding:
     )
 
 
-def _power(field: Swept, optimum: bool = False) -> Callable[[PowerPoint], bool]:
-    of = Series.LEAST_FAILURE if optimum else Series.LEARNED
-    return lambda row: row.axis == field and row.series.startswith(Series.POWER) and row.of == of
+def _power(field: Swept, optimum: bool) -> Callable[[PowerPoint], bool]:
+    def fits(row: PowerPoint) -> bool:
+        if optimum:
+            return row.axis == field and row.of == Series.LEAST_FAILURE
+        return row.axis == field and row.kind == Kind.FITTED
+
+    return fits
 
 
 def _learned_over_best(evidence: Evidence, d: int) -> Number:
@@ -287,9 +298,36 @@ def formation_order(evidence: Evidence) -> Finding:
     )
 
 
+def language_models_use(evidence: Evidence) -> Finding:
+    """Question D."""
+    small = language_models.Model.GPT2_SMALL
+
+    def capacity(rival: language_models.Rival) -> Number:
+        return evidence.point(
+            f"largest k in {small.label}, ε = {language_models.EPSILON:.0e}, {rival.label}",
+            CAPACITIES,
+            lambda row: (row.axis, row.x, row.series) == (language_models.Axis.CAPACITY, 0, rival),
+            ".0f",
+        )
+
+    bloom = capacity(language_models.Rival.BLOOM)
+    inverse = capacity(language_models.Rival.PSEUDO_INVERSE)
+    _, d = language_models.SHAPES[small]
+    return Finding(
+        [bloom > 1, inverse > 1],
+        f"This is not settled here. The widths leave room for either: the {d} coordinates of "
+        f"{small.label} hold {bloom:.0f} tokens by a Bloom filter and {inverse:.0f} by a "
+        "pseudo-inverse. A Bloom filter would show as two modes of the readout after a change of "
+        "basis, as false positives that are covered by the members, and as levels by the number "
+        "of missing bits.",
+        settled=False,
+    )
+
+
 def masks_predict(evidence: Evidence) -> Finding:
     """Question E."""
     panel = trained_failure_against_width.NAME
+    by_masks = series_of_comparison(Quantity.FAILURE_RATE, Source.MASKS)
     inside = evidence.check(
         "networks whose 95 % interval holds the failure rate of their own masks",
         STUDY,
@@ -306,13 +344,13 @@ def masks_predict(evidence: Evidence) -> Finding:
     small_inside = evidence.point(
         "small networks of the survey whose interval holds the masks' failure rate",
         PREDICTIONS,
-        lambda row: _compares(row, predicted_against_measured.Axis.INSIDE, Quantity.FAILURE_RATE),
+        lambda row: (row.axis, row.series) == (predicted_against_measured.Axis.INSIDE, by_masks),
         ".0%",
     )
     small_ratio = evidence.points(
         "failure rate over that of the masks, clamp, means by size",
         PREDICTIONS,
-        lambda row: row.axis == predicted_against_measured.Axis.BY_SIZE,
+        lambda row: row.axis == predicted_against_measured.Axis.OVER_MASKS,
         ".2f",
         "sizes",
     )

@@ -46,7 +46,7 @@ TRAINED_WIDTHS = table(
     STUDY, trained_failure_against_width.NAME, trained_failure_against_width.StartPoint
 )
 DENSITIES = table(SURVEY, learned_density.NAME, learned_density.PowerPoint)
-LAYERS = table(SURVEY, harder_hidden_layer.NAME)
+LAYERS = table(SURVEY, harder_hidden_layer.NAME, harder_hidden_layer.SeedPoint)
 PREDICTIONS = table(SURVEY, predicted_against_measured.NAME)
 COVERED = table(SURVEY, covered_inputs.NAME, covered_inputs.WayPoint)
 FORMATION = table(SURVEY, formation.NAME, formation.CoursePoint)

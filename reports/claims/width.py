@@ -32,7 +32,9 @@ from simulate.panels import (
 from simulate.panels.language_models import SHAPES, Model, Rival
 from simulate.panels.width_of_rivals import Code
 from train.panels import harder_hidden_layer, trained_failure_against_width
-from train.panels.harder_hidden_layer import Measured, Trained
+from train.panels.harder_hidden_layer import Kinds
+from train.panels.harder_hidden_layer import Number as OfLayer
+from train.panels.harder_hidden_layer import SeedPoint
 from train.panels.trained_failure_against_width import Axis as WidthAxis
 from train.panels.trained_failure_against_width import Quantity as WidthQuantity
 
@@ -210,22 +212,22 @@ def harder_target(evidence: Evidence) -> Finding:
         "widths",
     )
 
-    def layer(number: Measured, task: Trained, label: str, style: str = ".3f") -> Number:
-        def fits(row: Point) -> bool:
-            return (row.axis, row.series, row.kind) == (number, task, Kind.MEAN)
+    def layer(number: OfLayer, task: Kinds, label: str, style: str) -> Number:
+        def fits(row: SeedPoint) -> bool:
+            return (row.axis, row.series, row.seed) == (number, task, None)
 
         return evidence.point(f"{label}, {task} task", LAYERS, fits, style)
 
     clamp, agreement, bits, eigenvalue = (
-        {task: layer(number, task, label, style) for task in Trained}
+        {task: layer(number, task, label, style) for task in Kinds}
         for number, label, style in (
-            (Measured.CLAMP, "share of clamp units", ".1%"),
-            (Measured.CLAMP_AGREEMENT, "agreement of clamp units' masks", ".2%"),
-            (Measured.BITS, "bits per token", ".1f"),
-            (Measured.EIGENVALUE, "mean eigenvalue of W_in W_out", ".3f"),
+            (OfLayer.CLAMP, "share of clamp units", ".1%"),
+            (OfLayer.CLAMP_AGREEMENT, "agreement of clamp units' masks", ".2%"),
+            (OfLayer.BITS, "bits per token", ".1f"),
+            (OfLayer.EIGENVALUE, "mean eigenvalue of W_in W_out", ".3f"),
         )
     )
-    harder, uniform = Trained.HARDER, Trained.UNIFORM
+    harder, uniform = Kinds.HARDER, Kinds.UNIFORM
     return Finding(
         [
             # what leaks to the vocabulary does not grow with it
