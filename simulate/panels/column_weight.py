@@ -23,7 +23,9 @@ from simulate.jobs.table import Kind, Named, Point, measured_point, of_kind, ser
 from simulate.jobs.tasks import Task
 from simulate.panels.measured import Sizes
 from simulate.sampling import random_hashes, random_sets
-from theory import column_weight, false_positives, width
+from theory import column_weight
+from theory.codes import Scheme
+from theory.fixed_weight import FIXED_WEIGHT
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,51 +67,29 @@ class Weight(Named):
 
 @dataclass(frozen=True)
 class Law:
-    """How masks are drawn, their best P_fail, and their smallest width.
+    """How masks are drawn, (rng, n, d, parameter), and their exact theory.
 
-    draw: (rng, n, d, parameter) -> masks. best: (d) -> (parameter m or rho, exact P_fail).
-    smallest: (n, k, epsilon) -> width. extra: (k) -> the limit of the extra width over constant
-    weight.
+    extra: (k) -> the limit of the extra width over constant weight.
     """
 
     draw: Callable[..., np.ndarray]
-    best: Callable[[int], tuple[float, float]]
-    smallest: Callable[[int, int, float], int]
+    scheme: Scheme[int] | Scheme[float]
     extra: Callable[[int], float] | None = None
 
-
-def _best_constant(d: int) -> tuple[float, float]:
-    m = width.optimal_hashes_for_failure(N, K, d)
-    return m, false_positives.failure_probability(N, K, d, m)
-
-
-def _best_with_replacement(d: int) -> tuple[float, float]:
-    m = column_weight.optimal_draws_for_failure(N, K, d)
-    return m, column_weight.with_replacement_failure_probability(N, K, d, m)
-
-
-def _best_bernoulli(d: int) -> tuple[float, float]:
-    rho = column_weight.optimal_density_for_failure(N, K, d)
-    return rho, column_weight.bernoulli_failure_probability(N, K, d, rho)
+    def smallest(self, k: int, epsilon: float) -> int:
+        """The smallest width with P_fail <= epsilon."""
+        return self.scheme.smallest_width(N, k, epsilon).width
 
 
 LAWS = {
-    Weight.CONSTANT: Law(
-        random_hashes,
-        _best_constant,
-        lambda n, k, epsilon: width.smallest_width(n, k, epsilon).width,
-    ),
+    Weight.CONSTANT: Law(random_hashes, FIXED_WEIGHT),
     Weight.REPLACED: Law(
         with_replacement_hashes,
-        _best_with_replacement,
-        lambda n, k, epsilon: column_weight.smallest_with_replacement_width(n, k, epsilon).width,
+        column_weight.WITH_REPLACEMENT,
         column_weight.with_replacement_extra_width,
     ),
     Weight.BERNOULLI: Law(
-        bernoulli_hashes,
-        _best_bernoulli,
-        lambda n, k, epsilon: column_weight.smallest_bernoulli_width(n, k, epsilon).width,
-        column_weight.bernoulli_extra_width,
+        bernoulli_hashes, column_weight.INDEPENDENT, column_weight.bernoulli_extra_width
     ),
 }
 MARKERS = dict(zip(Weight, "osDx", strict=True))
@@ -128,10 +108,8 @@ def measure(
     rng: np.random.Generator, weight: Weight, d: int, parameter: float, families: int, sets: int
 ) -> Measured:
     """Task: count inputs with a false positive. parameter: m, or the density."""
-    # m is whole, and the float rho no index
-    fixed = parameter if weight == Weight.BERNOULLI else int(parameter)
-    law = LAWS[weight].draw
-    counts = count_over_families(rng, lambda rng: law(rng, N, d, fixed), K, families, sets)
+    draw = LAWS[weight].draw
+    counts = count_over_families(rng, lambda rng: draw(rng, N, d, parameter), K, families, sets)
     return Measured(weight, d, ClusteredCount(counts.failures.tolist(), sets))
 
 
@@ -152,16 +130,21 @@ def tasks(effort: Effort) -> list[Task[Measured]]:
     made = []
     for weight, law in LAWS.items():
         for target in (target for target in TARGETS if target >= effort.smallest_direct):
-            d = law.smallest(N, K, target)
+            d = law.smallest(K, target)
             total = min(max(2e5, 400 / target), effort.sets)
-            arguments = {"weight": weight, "d": d, "parameter": law.best(d)[0]}
+            arguments = {
+                "weight": weight,
+                "d": d,
+                "parameter": law.scheme.at_best(N, K, d).parameter,
+            }
             arguments |= {"families": families, "sets": round(total / families)}
             cost = families * 8e-4 + total * 1e-7
             made.append(Task(f"{NAME}/{weight}/d={d}", measure, arguments, cost))
     for target in UNBIASED_TARGETS:
-        d = LAWS[Weight.BERNOULLI].smallest(N, K, target)
-        arguments = {"d": d, "rho": _best_bernoulli(d)[0], "families": families // 4, "sets": 50}
-        name = f"{NAME}/{Weight.UNBIASED}/d={d}"
+        code = column_weight.INDEPENDENT.smallest_width(N, K, target)
+        arguments = {"d": code.width, "rho": code.parameter}
+        arguments |= {"families": families // 4, "sets": 50}
+        name = f"{NAME}/{Weight.UNBIASED}/d={code.width}"
         made.append(Task(name, measure_unbiased, arguments, families * 1e-3))
     return made
 
@@ -170,7 +153,7 @@ def checks(results: Sequence[Measured]) -> list[Check]:
     """Every counted P_fail against its exact value; the limits of the extra width."""
     made = []
     for each in (each for each in results if each.weight in LAWS):
-        exact = LAWS[each.weight].best(each.d)[1]
+        exact = LAWS[each.weight].scheme.at_best(N, K, each.d).failure_probability
         which = Which(NAME, Quantity.FAILURE, {"d": each.d, "weight": each.weight})
         text = f"P_fail, {each.weight.label}, {Sizes(N, K, each.d).label()}"
         made.append(agrees(which, text, exact, each.failures.at(CONFIDENCE)))
@@ -189,9 +172,7 @@ def checks(results: Sequence[Measured]) -> list[Check]:
 @cache
 def _extra_width(weight: Weight, k: int) -> float:
     """Exact: a law's smallest width over that of constant weight, less 1."""
-    wider, narrowest = (
-        LAWS[each].smallest(N, k, EXTRA_EPSILON) for each in (weight, Weight.CONSTANT)
-    )
+    wider, narrowest = (LAWS[each].smallest(k, EXTRA_EPSILON) for each in (weight, Weight.CONSTANT))
     return wider / narrowest - 1.0
 
 
@@ -199,17 +180,16 @@ def table(results: Sequence[Measured]) -> list[Point]:
     """P_fail against width, exact and measured; the extra width against k, exact and its limit."""
     made = []
     for weight, law in LAWS.items():
-        first, last = law.smallest(N, K, 0.5), law.smallest(N, K, SMALLEST)
+        first, last = law.smallest(K, 0.5), law.smallest(K, SMALLEST)
         for d in np.unique(np.linspace(first, last, 25).astype(int)).tolist():
-            parameter, value = law.best(d)
-            m = None if weight == Weight.BERNOULLI else int(parameter)
-            made.append(Point(Axis.FAILURE, weight, Kind.EXACT, d, value, n=N, k=K, d=d, m=m))
+            best = law.scheme.at_best(N, K, d)
+            m = None if weight == Weight.BERNOULLI else int(best.parameter)
+            y = best.failure_probability
+            made.append(Point(Axis.FAILURE, weight, Kind.EXACT, d, y, n=N, k=K, d=d, m=m))
     for each in results:
         found = each.failures.at(DRAWN_CONFIDENCE)
         sizes = {"n": N, "k": K, "d": each.d}
-        made.append(
-            measured_point(Axis.FAILURE, each.weight, Kind.DIRECT, each.d, found, **sizes)
-        )
+        made.append(measured_point(Axis.FAILURE, each.weight, Kind.DIRECT, each.d, found, **sizes))
     for weight, law in LAWS.items():
         if law.extra:
             for k in LIMIT_K:

@@ -1,27 +1,29 @@
-"""Panel 8: the softmax of a dense code comes near the uniform target only as a power of width."""
+"""The softmax of a dense code comes near the uniform target only as a power of width."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from simulate import dense_codes
-from simulate.jobs.checks import CONFIDENCE, FALSE_ALARM, Check, agrees, lies_within, slope_agrees
-from simulate.jobs.intervals import Estimate, from_standard_error, log_slope
-from simulate.jobs.panel import (
-    DRAWN_CONFIDENCE,
-    QUICK,
-    Effort,
-    Panel,
-    Point,
-    Row,
-    measured_point,
-    series_of,
+from simulate.jobs.checks import (
+    CONFIDENCE,
+    FALSE_ALARM,
+    Check,
+    Which,
+    agrees,
+    lies_within,
+    slope_agrees,
 )
-from simulate.jobs.tasks import Result, Task
+from simulate.jobs.intervals import DRAWN_CONFIDENCE, Estimate, Mean, log_slope
+from simulate.jobs.panel import QUICK, Effort, Panel
+from simulate.jobs.table import Kind, Named, Point, measured_point, of_kind, select, series_of
+from simulate.jobs.tasks import Task
 from simulate.network import divergence
 from simulate.sampling import random_coefficients, random_sets
 from theory.dense_codes import (
@@ -46,108 +48,151 @@ WIDTHS = (64, 192, 576)
 WIDEST = (2048,)  # beyond quick
 SETS = 10  # inputs per code
 FEWEST_CODES = 100
-MEASURES = ("kl", "total_variation", "spread")
 # the asymptotic laws are first terms in beta^2 k / d, 1/16 at the narrowest code
 SLOPE_TOLERANCE = 0.02
 
 
+class Quantity(StrEnum):
+    """What is checked."""
+
+    SPREAD = "spread"
+    KL_SLOPE = "kl_slope"
+    TV_SLOPE = "total_variation_slope"
+    KL = "kl"
+
+
+class Axis(StrEnum):
+    """What is drawn: over the members, and over the vocabulary. The exponents are annotated."""
+
+    MEMBERS = "members"
+    VOCABULARY = "vocabulary"
+    EXPONENT = "exponent"
+
+
+class Setting(StrEnum):
+    """Codes of the members alone; of the vocabulary at a fixed or the best beta; alpha unequal."""
+
+    MEMBERS = "members"
+    FIXED = "fixed"
+    BEST = "best"
+    UNEQUAL = "unequal"
+
+
+class Series(Named):
+    """What is drawn of each setting."""
+
+    MEMBERS_KL = "members_kl", "KL, nats"
+    MEMBERS_TV = "members_total_variation", "TV"
+    FIXED_KL = "fixed_kl", rf"KL at $\beta={BETA:g}$"
+    BEST_KL = "best_kl", "KL, nats"
+    BEST_TV = "best_total_variation", "TV"
+    UNEQUAL_TV = "unequal_total_variation", rf"TV, $\alpha\in[1,{C:g}]$"
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Means over codes of d columns. spread: variance of y over the members."""
+
+    setting: Setting
+    d: int
+    beta: float
+    kl: Mean
+    total_variation: Mean
+    spread: Mean
+
+
 def forward(
     rng: np.random.Generator,
-    n: int,
-    k: int,
+    setting: Setting,
     d: int,
     beta: float,
-    c: float,
     families: int,
     sets: int,
-) -> Result:
-    """Task: softmax(beta y) of random sign codes; mean and standard error of each measure."""
-    means = np.empty((len(MEASURES), families))
+) -> Outputs:
+    """Task: softmax(beta y) of random sign codes."""
+    n = K if setting == Setting.MEMBERS else N
+    c = C if setting == Setting.UNEQUAL else 1.0
+    means = np.empty((3, families))
     for family in range(families):
         embedding = dense_codes.random_signs(rng, n, d)
-        tokens = random_sets(rng, sets, n, k)
-        alpha = random_coefficients(rng, sets, k, c)
+        tokens = random_sets(rng, sets, n, K)
+        alpha = random_coefficients(rng, sets, K, c)
         y = dense_codes.linear_readout(embedding, tokens, alpha)
         distance = divergence(beta * y, tokens)
         spread = np.take_along_axis(y, tokens, axis=1).var(axis=1)
-        means[:, family] = [
+        means[:, family] = (
             distance.kl.mean(),
             distance.total_variation.mean(),
             spread.mean(),
-        ]
-    errors = means.std(axis=1, ddof=1) / np.sqrt(families)
-    return {
-        name: [float(mean), float(error)]
-        for name, mean, error in zip(MEASURES, means.mean(axis=1), errors, strict=True)
-    }
+        )
+    return Outputs(setting, d, beta, *map(Mean.of, means))
 
 
-def tasks(effort: Effort) -> list[Task]:
+def tasks(effort: Effort) -> list[Task[Outputs]]:
     """Codes of the members alone (n = k), and of the whole vocabulary at two betas."""
     made = []
-    for d in MEMBER_WIDTHS:
-        sizes = {"n": K, "k": K, "d": d, "families": effort.unions // 40, "sets": 1}
-        arguments = sizes | {"beta": MEMBER_BETA, "c": 1.0}
-        cost = sizes["families"] * (2e-4 + 4e-8 * d)
-        made.append(Task(f"{NAME}/members/d={d}", forward, arguments, cost))
+    widths = [(Setting.MEMBERS, d, MEMBER_BETA) for d in MEMBER_WIDTHS]
     for d in WIDTHS if effort is QUICK else WIDTHS + WIDEST:
-        families = max(FEWEST_CODES, effort.unions // 1000)
-        sizes = {"n": N, "k": K, "d": d, "families": families, "sets": SETS}
         best = best_beta(N, K, d)
-        for name, beta, c in (("fixed", BETA, 1.0), ("best", best, 1.0), ("unequal", best, C)):
-            cost = families * (1e-3 + 5e-6 * d)
-            made.append(Task(f"{NAME}/{name}/d={d}", forward, sizes | {"beta": beta, "c": c}, cost))
+        widths += [
+            (Setting.FIXED, d, BETA),
+            (Setting.BEST, d, best),
+            (Setting.UNEQUAL, d, best),
+        ]
+    for setting, d, beta in widths:
+        if setting == Setting.MEMBERS:
+            options = {"families": effort.unions // 40, "sets": 1}
+            cost = options["families"] * (2e-4 + 4e-8 * d)
+        else:
+            options = {"families": max(FEWEST_CODES, effort.unions // 1000), "sets": SETS}
+            cost = options["families"] * (1e-3 + 5e-6 * d)
+        arguments = {"setting": setting, "d": d, "beta": beta, **options}
+        made.append(Task(f"{NAME}/{setting}/d={d}", forward, arguments, cost))
     return made
 
 
-def _estimate(row: Row, measure: str, confidence: float) -> Estimate:
-    centre, error = row[measure]
-    return from_standard_error(centre, error, row["families"] - 1, confidence)
+def _of(results: Sequence[Outputs], *settings: Setting) -> list[Outputs]:
+    return [each for setting in settings for each in results if each.setting == setting]
 
 
-def _select(rows: Sequence[Row], which: str) -> list[Row]:
-    """Rows of the members alone, or of the whole vocabulary: at fixed or best beta, or unequal."""
-    whole = [row for row in rows if row["n"] == N]
-    return {
-        "members": [row for row in rows if row["n"] == K],
-        "fixed": [row for row in whole if row["beta"] == BETA],
-        "best": [row for row in whole if row["beta"] != BETA and row["c"] == 1.0],
-        "unequal": [row for row in whole if row["c"] != 1.0],
-    }[which]
+def _exponent(widths: Sequence[int], means: Sequence[Mean], confidence: float) -> Estimate:
+    """Of d, in the means' power law."""
+    estimates = [mean.at(confidence) for mean in means]
+    freedom = min(mean.samples for mean in means) - 1
+    return log_slope(np.log(widths), estimates, freedom, confidence)
 
 
-def _exponent(rows: Sequence[Row], measure: str, confidence: float) -> Estimate:
-    return log_slope(
-        np.log([row["d"] for row in rows]),
-        [_estimate(row, measure, confidence) for row in rows],
-        min(row["families"] for row in rows) - 1,
-        confidence,
-    )
-
-
-def checks(rows: Sequence[Row]) -> list[Check]:
+def checks(results: Sequence[Outputs]) -> list[Check]:
     """The members' spread against its formula, exponents, and the KL between its two bounds."""
     made = []
-    for row in _select(rows, "members") + _select(rows, "unequal")[-1:]:
-        k, d, c = row["k"], row["d"], row["c"]
-        name = f"variance of y over the members, n={row['n']}, k={k}, d={d}, c={c:g}"
-        measured = _estimate(row, "spread", CONFIDENCE)
-        made.append(agrees(NAME, name, member_spread(k, d, c), measured))
-    for measure, expected in (("kl", -1.0), ("total_variation", -0.5)):
-        slope = _exponent(_select(rows, "members"), measure, CONFIDENCE)
-        name = f"slope d ln({measure}) / d ln d over the members"
-        made.append(slope_agrees(NAME, name, expected, slope, SLOPE_TOLERANCE))
-    for row in _select(rows, "fixed") + _select(rows, "best"):
-        beta, d = row["beta"], row["d"]
-        low, high = leakage_floor(N, K, beta), kl_bound(N, K, d, beta)
-        measured = _estimate(row, "kl", CONFIDENCE)
-        reach = measured.interval[1] - measured.estimate
+    members = _of(results, Setting.MEMBERS)
+    for each in members + _of(results, Setting.UNEQUAL)[-1:]:
+        n, c = (N, C) if each.setting == Setting.UNEQUAL else (K, 1.0)
+        which = Which(NAME, Quantity.SPREAD, {"d": each.d, "setting": each.setting})
+        text = f"variance of y over the members, n={n}, k={K}, d={each.d}, c={c:g}"
+        made.append(agrees(which, text, member_spread(K, each.d, c), each.spread.at(CONFIDENCE)))
+    for quantity, name, expected, means in (
+        (Quantity.KL_SLOPE, "kl", -1.0, [each.kl for each in members]),
+        (
+            Quantity.TV_SLOPE,
+            "total_variation",
+            -0.5,
+            [each.total_variation for each in members],
+        ),
+    ):
+        slope = _exponent([each.d for each in members], means, CONFIDENCE)
+        text = f"slope d ln({name}) / d ln d over the members"
+        made.append(slope_agrees(Which(NAME, quantity), text, expected, slope, SLOPE_TOLERANCE))
+    for each in _of(results, Setting.FIXED, Setting.BEST):
+        low, high = leakage_floor(N, K, each.beta), kl_bound(N, K, each.d, each.beta)
+        found = each.kl.at(CONFIDENCE)
+        reach = found.interval[1] - found.value
         made.append(
             lies_within(
-                NAME,
-                f"kl between floor and bound, n={N}, k={K}, d={d}, beta={beta:.3g}",
+                Which(NAME, Quantity.KL, {"d": each.d, "setting": each.setting}),
+                f"kl between floor and bound, n={N}, k={K}, d={each.d}, beta={each.beta:.3g}",
                 high,
-                measured.estimate,
+                found.value,
                 (low - reach, high + reach),
                 FALSE_ALARM,
             )
@@ -155,110 +200,104 @@ def checks(rows: Sequence[Row]) -> list[Check]:
     return made
 
 
-def table(rows: Sequence[Row]) -> list[Point]:
-    """Asymptotic laws, bounds, measured points, and the fitted exponents."""
-    made = []
+def table(results: Sequence[Outputs]) -> list[Point]:
+    """Asymptotic laws, bounds, measured points, and the fitted exponents (x: the expected one)."""
+    made: list[Point] = []
+
+    def add(axis: Axis, series: Series, kind: Kind, n: int, d: int, value: float) -> None:
+        made.append(Point(axis, series, kind, d, value, n=n, k=K, d=d))
+
     for d in np.logspace(math.log2(MEMBER_WIDTHS[0]), math.log2(MEMBER_WIDTHS[-1]), 40, base=2):
         width = round(d)
-        for series, law in (("kl", member_kl), ("total_variation", member_total_variation)):
-            value = law(K, width, MEMBER_BETA)
-            made.append(Point("members", series, "asymptotic", width, value, n=K, k=K, d=width))
+        kl, tv = (law(K, width, MEMBER_BETA) for law in (member_kl, member_total_variation))
+        add(Axis.MEMBERS, Series.MEMBERS_KL, Kind.ASYMPTOTIC, K, width, kl)
+        add(Axis.MEMBERS, Series.MEMBERS_TV, Kind.ASYMPTOTIC, K, width, tv)
     for d in np.logspace(math.log2(32), math.log2(4096), 50, base=2):
         width = round(d)
-        best = best_beta(N, K, width)
-        for series, kind, value in (
-            ("fixed", "upper bound", kl_bound(N, K, width, BETA)),
-            ("fixed", "lower bound", leakage_floor(N, K, BETA)),
-            ("best", "upper bound", kl_bound(N, K, width, best)),
-            ("total_variation", "upper bound", math.sqrt(kl_bound(N, K, width, best) / 2)),
-        ):
-            made.append(Point("vocabulary", series, kind, width, value, n=N, k=K, d=width))
-    for which, axis, series, measure in (
-        ("members", "members", "kl", "kl"),
-        ("members", "members", "total_variation", "total_variation"),
-        ("fixed", "vocabulary", "fixed", "kl"),
-        ("best", "vocabulary", "best", "kl"),
-        ("best", "vocabulary", "total_variation", "total_variation"),
-        ("unequal", "vocabulary", "unequal", "total_variation"),
+        bound = kl_bound(N, K, width, best_beta(N, K, width))
+        fixed = kl_bound(N, K, width, BETA)
+        add(Axis.VOCABULARY, Series.FIXED_KL, Kind.UPPER_BOUND, N, width, fixed)
+        floor = leakage_floor(N, K, BETA)
+        add(Axis.VOCABULARY, Series.FIXED_KL, Kind.LOWER_BOUND, N, width, floor)
+        add(Axis.VOCABULARY, Series.BEST_KL, Kind.UPPER_BOUND, N, width, bound)
+        add(Axis.VOCABULARY, Series.BEST_TV, Kind.UPPER_BOUND, N, width, math.sqrt(bound / 2))
+    for setting, axis, of_kl, of_tv in (
+        (Setting.MEMBERS, Axis.MEMBERS, Series.MEMBERS_KL, Series.MEMBERS_TV),
+        (Setting.FIXED, Axis.VOCABULARY, Series.FIXED_KL, None),
+        (Setting.BEST, Axis.VOCABULARY, Series.BEST_KL, Series.BEST_TV),
+        (Setting.UNEQUAL, Axis.VOCABULARY, None, Series.UNEQUAL_TV),
     ):
-        own = _select(rows, which)
-        for row in own:
-            measured = _estimate(row, measure, DRAWN_CONFIDENCE)
-            made.append(measured_point(axis, series, "forward passes", row["d"], measured, row))
-        if series != "fixed":
-            fitted = _exponent(own, measure, DRAWN_CONFIDENCE)
-            name = f"{axis} {series}"
-            expected = {"kl": -1.0, "total_variation": -0.5}[measure] * (series != "unequal")
-            interval = fitted.interval
-            made.append(Point("exponent", name, "fitted", expected, fitted.estimate, *interval))
+        own, n = _of(results, setting), K if setting == Setting.MEMBERS else N
+        for series, means, exponent in (
+            (of_kl, [each.kl for each in own], -1.0),
+            (of_tv, [each.total_variation for each in own], -0.5),
+        ):
+            if series is None:
+                continue
+            for each, mean in zip(own, means, strict=True):
+                found, sizes = mean.at(DRAWN_CONFIDENCE), {"n": n, "k": K, "d": each.d}
+                made.append(measured_point(axis, series, Kind.FORWARD_PASS, each.d, found, **sizes))
+            if setting != Setting.FIXED:  # KL levels off there
+                fitted = _exponent([each.d for each in own], means, DRAWN_CONFIDENCE)
+                expected = exponent * (setting != Setting.UNEQUAL)
+                made.append(measured_point(Axis.EXPONENT, series, Kind.FITTED, expected, fitted))
     return made
 
 
-def figure(points: Sequence[Point]) -> Figure:
+def draw(points: Sequence[Point]) -> Figure:
     """Left: the members' part. Right: the whole vocabulary."""
     from simulate.jobs import style
 
-    fig, (members, vocabulary) = style.row_of_axes(2, height=3.0)
-    exponents = {name: own[0] for name, own in series_of(points, axis="exponent").items()}
-
-    def label(text: str, name: str) -> str:
-        fitted = exponents[name]
-        reach = 0.5 * ((fitted.high or 0.0) - (fitted.low or 0.0))
-        return f"{text}: exponent ${fitted.y:.3f} \\pm {reach:.3f}$"
-
-    def draw(axes, axis: str, series: str, colour: str, marker: str, text: str) -> None:
-        own = series_of(points, axis=axis)[series]
-        for kind, line in (("asymptotic", "-"), ("upper bound", "--"), ("lower bound", ":")):
-            curve = [p for p in own if p.kind == kind]
-            axes.plot([p.x for p in curve], [p.y for p in curve], line, color=colour)
-        measured = [p for p in own if p.kind == "forward passes"]
-        style.error_bars(axes, measured, colour, marker, label=text)
-
+    fig, both = style.row_of_axes(2, height=3.2)
     blue, red, green, pink = style.COLOURS[:4]
-    draw(members, "members", "total_variation", red, "s", label("TV", "members total_variation"))
-    draw(members, "members", "kl", blue, "o", label("KL, nats", "members kl"))
-    members.set_title(rf"members only, $k={K}$, $\beta={MEMBER_BETA:g}$")
-    members.set_ylabel("mean distance from uniform")
-    draw(
-        vocabulary,
-        "vocabulary",
-        "unequal",
-        pink,
-        "v",
-        label(rf"TV, $\alpha\in[1,{C:g}]$", "vocabulary unequal"),
-    )
-    draw(
-        vocabulary,
-        "vocabulary",
-        "total_variation",
-        red,
-        "s",
-        label("TV", "vocabulary total_variation"),
-    )
-    draw(vocabulary, "vocabulary", "best", blue, "o", label("KL", "vocabulary best"))
-    draw(vocabulary, "vocabulary", "fixed", green, "^", rf"KL at $\beta={BETA:g}$")
-    vocabulary.set_title(rf"$n={N}$, $k={K}$, best $\beta$")
-    for axes in (members, vocabulary):
+    looks = {
+        Series.MEMBERS_TV: (red, "s"),
+        Series.MEMBERS_KL: (blue, "o"),
+        Series.UNEQUAL_TV: (pink, "v"),
+        Series.BEST_TV: (red, "s"),
+        Series.BEST_KL: (blue, "o"),
+        Series.FIXED_KL: (green, "^"),
+    }
+    lines = {Kind.ASYMPTOTIC: "-", Kind.UPPER_BOUND: "--", Kind.LOWER_BOUND: ":"}
+    for axes, axis in zip(both, (Axis.MEMBERS, Axis.VOCABULARY), strict=True):
+        drawn = series_of(points, axis=axis)
+        for series, (colour, marker) in looks.items():
+            own = drawn.get(series, [])
+            for kind, line in lines.items():
+                style.curve(axes, of_kind(own, kind), line, color=colour)
+            measured = of_kind(own, Kind.FORWARD_PASS)
+            style.error_bars(axes, measured, colour, marker, label=series.label)
+            for fitted in select(points, axis=Axis.EXPONENT, series=series):
+                where = (measured[-1].x, measured[-1].y)
+                at = {"xytext": (0, 6), "ha": "right", "color": colour}
+                style.note(axes, f"exponent {style.with_interval(fitted)}", where, **at)
         axes.set_xscale("log")
         axes.set_yscale("log")
-        axes.set_xlabel("width $d$")
+        axes.set_xlabel(style.WIDTH)
+    members, vocabulary = both
+    members.set_title(rf"members only, $k={K}$, $\beta={MEMBER_BETA:g}$")
+    members.set_ylabel("mean distance from uniform")
+    vocabulary.set_title(rf"$n={N}$, $k={K}$, best $\beta$")
     vocabulary.set_ylim(0.02, 60.0)
-    members.legend(loc="lower left")
-    vocabulary.legend(loc="upper right")
+    style.legends(
+        members, {"first term, asymptotic": ("-", None)}, "lower left", meanings_at="upper right"
+    )
+    style.legends(
+        vocabulary,
+        {"upper bound": ("--", None), "leakage floor": (":", None)},
+        "upper right",
+    )
     return fig
 
 
 PANEL = Panel(
     NAME,
-    "Softmax of beta y over random sign codes, against the uniform target on the members; measured "
-    "by forward passes (markers), with fitted exponents of d and their 95 % intervals. Left: over "
-    "the members only; lines: KL = beta^2 (k-1)(k-2)/(2kd), TV = beta ((k-1)(k-2)/(2 pi k d))^1/2, "
-    "asymptotic. Right: over the vocabulary, at the beta that minimises the bound on KL at each d; "
-    "dashed: upper bounds, for TV by Pinsker's inequality. At a fixed beta KL stays above the "
-    "leakage floor ln(1 + (n-k) e^-beta / k) (dotted); with unequal coefficients TV does not "
-    "vanish. KL and TV cost a width polynomial in their inverse.",
+    "The softmax of a dense code comes near the uniform target only as a power of the width d: KL "
+    "as 1/d, total variation as its root, each with its fitted exponent. At a fixed beta KL stays "
+    "above the leakage floor ln(1 + (n-k) e^-beta / k); with unequal coefficients TV does not "
+    "vanish. Random signs, forward passes.",
     tasks,
     checks,
     table,
-    figure,
+    draw,
 )

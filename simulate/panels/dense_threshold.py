@@ -1,26 +1,22 @@
-"""Panel 9: with a threshold per token a dense code fails exponentially rarely, in more width."""
+"""With a threshold per token a dense code fails exponentially rarely, in more width."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from simulate import dense_codes
-from simulate.jobs.checks import CONFIDENCE, FALSE_ALARM, Check, agrees, lies_within
-from simulate.jobs.intervals import Estimate, clustered_proportion
-from simulate.jobs.panel import (
-    DRAWN_CONFIDENCE,
-    Effort,
-    Panel,
-    Point,
-    Row,
-    measured_point,
-    series_of,
-)
-from simulate.jobs.tasks import Result, Task
+from simulate.dense_codes import DenseCode
+from simulate.jobs.checks import CONFIDENCE, FALSE_ALARM, Check, Which, agrees, lies_within
+from simulate.jobs.intervals import DRAWN_CONFIDENCE, ClusteredCount
+from simulate.jobs.panel import Effort, Panel
+from simulate.jobs.table import Kind, Named, Point, measured_point, of_kind, series_of
+from simulate.jobs.tasks import Task
 from simulate.network import membership
 from simulate.sampling import random_sets
 from theory.dense_codes import (
@@ -45,164 +41,188 @@ N, K = 1000, 4
 SMALLEST = 1e-12
 SMALLEST_BRACKETED = 1e-3  # below, the bounds agree to within a percent
 TARGETS = (0.5, 0.1, 0.01)
-OTHER_CODES = (("directions", 0.03), ("tight frame", 0.5))
+OTHER_CODES = ((DenseCode.DIRECTIONS, 0.03), (DenseCode.TIGHT_FRAME, 0.5))
 SETS = 50  # inputs per code
 FEWEST_CODES = 100
-HALF, BEST, BLOOM = "signs, threshold ½", "signs, best threshold", "Bloom, best $m$"
+
+
+class Quantity(StrEnum):
+    """What is checked."""
+
+    FALSE_POSITIVE_RATE = "false_positive_rate"
+    FALSE_NEGATIVE_RATE = "false_negative_rate"
+    FAILURE = "failure"
+
+
+class Axis(StrEnum):
+    """What is drawn."""
+
+    FAILURE = "failure"
+
+
+class Series(Named):
+    """The Bloom filter, and codes with their thresholds."""
+
+    BLOOM = "bloom", "Bloom, best $m$"
+    HALF = "signs_half", "signs, threshold ½"
+    BEST = "signs_best", "signs, best threshold"
+    DIRECTIONS = "directions_half", "directions, ½"
+    TIGHT_FRAME = "tight_frame_half", "tight frame, ½"
+
+
+SERIES = {
+    DenseCode.SIGNS: Series.HALF,
+    DenseCode.DIRECTIONS: Series.DIRECTIONS,
+    DenseCode.TIGHT_FRAME: Series.TIGHT_FRAME,
+}
+MARKERS = dict(zip(Series, "osD^v", strict=True))
+LINES = {Kind.EXACT: "-", Kind.UPPER_BOUND: "-", Kind.LOWER_BOUND: "--", Kind.ASYMPTOTIC: ":"}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Failing inputs, false positives and false negatives, clustered over codes; threshold cut/d.
+
+    Of the false positives and negatives the trials are non-members and members.
+    """
+
+    code: DenseCode
+    d: int
+    cut: int
+    failures: ClusteredCount
+    false_positives: ClusteredCount
+    false_negatives: ClusteredCount
+
+    @property
+    def series(self) -> Series:
+        """The code with its threshold."""
+        best = self.code == DenseCode.SIGNS and self.cut != half_cut(self.d)
+        return Series.BEST if best else SERIES[self.code]
 
 
 def measure(
-    rng: np.random.Generator,
-    code: str,
-    n: int,
-    k: int,
-    d: int,
-    cut: int,
-    families: int,
-    sets: int,
-) -> Result:
-    """Task: per code, its failing inputs and their false positives and negatives, alpha = 1."""
-    counts: dict[str, list[int]] = {"failures": [], "false_positives": [], "false_negatives": []}
-    for _ in range(families):
-        embedding = dense_codes.CODES[code](rng, n, d)
-        tokens = random_sets(rng, sets, n, k)
-        y = dense_codes.linear_readout(embedding, tokens, np.ones((sets, k)))
-        false_positives, false_negatives = dense_codes.threshold_errors(
-            y, membership(tokens, n), cut / d
-        )
-        counts["failures"].append(int(np.count_nonzero(false_positives + false_negatives)))
-        counts["false_positives"].append(int(false_positives.sum()))
-        counts["false_negatives"].append(int(false_negatives.sum()))
-    return dict(counts)
+    rng: np.random.Generator, code: DenseCode, d: int, cut: int, families: int, sets: int
+) -> Measured:
+    """Task: `sets` random inputs of each of `families` codes, alpha = 1."""
+    counts = np.empty((3, families), dtype=np.int64)
+    for family in range(families):
+        embedding = dense_codes.CODES[code](rng, N, d)
+        tokens = random_sets(rng, sets, N, K)
+        y = dense_codes.linear_readout(embedding, tokens, np.ones((sets, K)))
+        positives, negatives = dense_codes.threshold_errors(y, membership(tokens, N), cut / d)
+        failed = np.count_nonzero(positives + negatives)
+        counts[:, family] = failed, positives.sum(), negatives.sum()
+    failures, positives, negatives = counts.tolist()
+    return Measured(
+        code,
+        d,
+        cut,
+        ClusteredCount(failures, sets),
+        ClusteredCount(positives, sets * (N - K)),
+        ClusteredCount(negatives, sets * K),
+    )
 
 
-def tasks(effort: Effort) -> list[Task]:
+def tasks(effort: Effort) -> list[Task[Measured]]:
     """Random signs at the widths of some failure probabilities, at both cuts; other codes."""
-    wanted = [("signs", HALF, _width(HALF, target)) for target in TARGETS]
-    wanted += [("signs", BEST, _width(BEST, target)) for target in TARGETS]
-    wanted += [(code, HALF, _even(_width(HALF, target))) for code, target in OTHER_CODES]
+    half = [(DenseCode.SIGNS, thresholded_width(N, K, target)) for target in TARGETS]
+    best = [best_thresholded_width(N, K, target) for target in TARGETS]
+    widths = [(code, thresholded_width(N, K, target)) for code, target in OTHER_CODES]
+    others = [(code, d + d % 2) for code, d in widths]  # a tight frame's is even
+    wanted = [(code, d, half_cut(d)) for code, d in half]
+    wanted += [(DenseCode.SIGNS, d, best_cut(N, K, d)) for d in best]
+    wanted += [(code, d, half_cut(d)) for code, d in others]
+    families = max(FEWEST_CODES, effort.unions // 500)
     made = []
-    for code, rule, d in wanted:
-        families = max(FEWEST_CODES, effort.unions // 500)
-        cut = half_cut(d) if rule == HALF else best_cut(N, K, d)
-        arguments = {"n": N, "k": K, "d": d, "cut": cut, "code": code}
-        arguments |= {"families": families, "sets": SETS}
+    for code, d, cut in wanted:
+        arguments = {"code": code, "d": d, "cut": cut, "families": families, "sets": SETS}
         cost = families * (1e-3 + 1e-5 * d)
         made.append(Task(f"{NAME}/{code}/cut={cut}, d={d}", measure, arguments, cost))
     return made
 
 
-def _width(rule: str, target: float) -> int:
-    return (thresholded_width if rule == HALF else best_thresholded_width)(N, K, target)
-
-
-def _even(d: int) -> int:
-    return d + d % 2
-
-
-def _rule(row: Row) -> str:
-    return HALF if row["cut"] == half_cut(row["d"]) else BEST
-
-
-def _share(row: Row, name: str, of: int, confidence: float) -> Estimate:
-    """Share of `of` opportunities an input, clustered over the codes."""
-    return clustered_proportion(np.array(row[name]), of * row["sets"], confidence)
-
-
-def checks(rows: Sequence[Row]) -> list[Check]:
+def checks(results: Sequence[Measured]) -> list[Check]:
     """Token rates against binomial tails; failures between the bounds. Random signs."""
     made = []
-    for row in rows:
-        if row["code"] != "signs":
+    for each in results:
+        if each.code != DenseCode.SIGNS:
             continue
-        d, cut = row["d"], row["cut"]
-        label = f"n={N}, k={K}, d={d}, cut={cut}"
+        d, cut = each.d, each.cut
+        at, label = {"d": d, "cut": cut}, f"n={N}, k={K}, d={d}, cut={cut}"
         rate = thresholded_false_positive_rate(K, d, cut)
-        measured = _share(row, "false_positives", N - K, CONFIDENCE)
-        made.append(agrees(NAME, f"false-positive rate of signs, {label}", rate, measured))
-        if _rule(row) == BEST:
+        found = each.false_positives.at(CONFIDENCE)
+        which = Which(NAME, Quantity.FALSE_POSITIVE_RATE, at)
+        made.append(agrees(which, f"false-positive rate of signs, {label}", rate, found))
+        if each.series == Series.BEST:
             rate = thresholded_false_negative_rate(K, d, cut)
-            measured = _share(row, "false_negatives", K, CONFIDENCE)
-            made.append(agrees(NAME, f"false-negative rate of signs, {label}", rate, measured))
-        bounds = (
-            thresholded_failure_lower_bound(N, K, d, cut),
-            thresholded_failure_bound(N, K, d, cut),
-        )
-        measured = _share(row, "failures", 1, CONFIDENCE)
-        below, above = measured.interval
+            found = each.false_negatives.at(CONFIDENCE)
+            which = Which(NAME, Quantity.FALSE_NEGATIVE_RATE, at)
+            made.append(agrees(which, f"false-negative rate of signs, {label}", rate, found))
+        lower = thresholded_failure_lower_bound(N, K, d, cut)
+        upper = thresholded_failure_bound(N, K, d, cut)
+        found = each.failures.at(CONFIDENCE)
+        below, above = found.interval
         made.append(
             lies_within(
-                NAME,
+                Which(NAME, Quantity.FAILURE, at),
                 f"P_fail of signs between its bounds, {label}",
-                bounds[1],
-                measured.estimate,
-                (
-                    bounds[0] - (above - measured.estimate),
-                    bounds[1] + (measured.estimate - below),
-                ),
+                upper,
+                found.value,
+                (lower - (above - found.value), upper + (found.value - below)),
                 FALSE_ALARM,
             )
         )
     return made
 
 
-def table(rows: Sequence[Row]) -> list[Point]:
+def table(results: Sequence[Measured]) -> list[Point]:
     """Bounds from exact tails, the slope, Bloom's exact failure probability, measured points."""
     made: list[Point] = []
+
+    def add(series: Series, kind: Kind, d: int, value: float, m: int | None = None) -> None:
+        made.append(Point(Axis.FAILURE, series, kind, d, value, n=N, k=K, d=d, m=m))
+
     last = thresholded_width(N, K, SMALLEST)
     # the bounds waver with d mod 4: one class of widths for a smooth curve
     for d in range(40, last + 8, 12):
-        cut = best_cut(N, K, d)
-        sizes = {"n": N, "k": K, "d": d}
-        made += [
-            Point("failure", HALF, "upper bound", d, thresholded_failure_bound(N, K, d), **sizes),
-            Point(
-                "failure", BEST, "upper bound", d, thresholded_failure_bound(N, K, d, cut), **sizes
-            ),
-        ]
-        if made[-2].y > SMALLEST_BRACKETED:
-            lower = thresholded_failure_lower_bound(N, K, d)
-            made.append(Point("failure", HALF, "lower bound", d, lower, **sizes))
+        upper = thresholded_failure_bound(N, K, d)
+        add(Series.HALF, Kind.UPPER_BOUND, d, upper)
+        best = thresholded_failure_bound(N, K, d, best_cut(N, K, d))
+        add(Series.BEST, Kind.UPPER_BOUND, d, best)
+        if upper > SMALLEST_BRACKETED:
+            add(Series.HALF, Kind.LOWER_BOUND, d, thresholded_failure_lower_bound(N, K, d))
     anchor = thresholded_failure_bound(N, K, last) * math.exp(-threshold_slope(K) * last)
     for d in (200, last):
-        value = anchor * math.exp(threshold_slope(K) * d)
-        made.append(Point("failure", HALF, "asymptotic", d, value, n=N, k=K, d=d))
-    for d in np.unique(
-        np.linspace(20, smallest_width(N, K, SMALLEST).width, 20).astype(int)
-    ).tolist():
+        add(Series.HALF, Kind.ASYMPTOTIC, d, anchor * math.exp(threshold_slope(K) * d))
+    widths = np.linspace(20, smallest_width(N, K, SMALLEST).width, 20)
+    for d in np.unique(widths.astype(int)).tolist():
         m = optimal_hashes_for_failure(N, K, d)
-        value = failure_probability(N, K, d, m)
-        made.append(Point("failure", BLOOM, "exact", d, value, n=N, k=K, d=d, m=m))
-    for row in rows:
-        series = _rule(row) if row["code"] == "signs" else row["code"]
-        measured = _share(row, "failures", 1, DRAWN_CONFIDENCE)
-        made.append(measured_point("failure", series, "direct", row["d"], measured, row))
+        add(Series.BLOOM, Kind.EXACT, d, failure_probability(N, K, d, m), m)
+    for each in results:
+        found = each.failures.at(DRAWN_CONFIDENCE)
+        sizes = {"n": N, "k": K, "d": each.d}
+        made.append(measured_point(Axis.FAILURE, each.series, Kind.DIRECT, each.d, found, **sizes))
     return made
 
 
-def figure(points: Sequence[Point]) -> Figure:
+def draw(points: Sequence[Point]) -> Figure:
     """P_fail on a log axis against width."""
     from simulate.jobs import style
 
     fig, axes = style.figure(width=style.DOUBLE_COLUMN * 0.6, height=3.0)
-    drawn = series_of(points, axis="failure")
-    lines = {"exact": "-", "upper bound": "-", "lower bound": "--", "asymptotic": ":"}
-    for colour, marker, series in zip(style.COLOURS, "osD", (BLOOM, HALF, BEST), strict=False):
-        for kind, line in lines.items():
-            curve = [p for p in drawn[series] if p.kind == kind]
-            text = series if kind in ("exact", "upper bound") and curve else None
-            ink = style.INK if kind == "asymptotic" else colour
-            axes.plot([p.x for p in curve], [p.y for p in curve], line, color=ink, label=text)
-        style.error_bars(axes, [p for p in drawn[series] if p.kind == "direct"], colour, marker)
-    for colour, marker, series in zip(
-        style.COLOURS[3:], "^v", ("directions", "tight frame"), strict=False
-    ):
-        style.error_bars(axes, drawn[series], colour, marker, label=f"{series}, ½")
-    axes.set_yscale("log")
-    axes.set_ylim(SMALLEST, 2.0)
-    axes.set_xlim(0, None)
-    axes.set_xlabel("residual width $d$")
-    axes.set_ylabel(r"failure probability $P_\mathrm{fail}$")
+    drawn = series_of(points)
+    for colour, series in zip(style.COLOURS, Series, strict=False):
+        own = drawn[series]
+        for kind, line in LINES.items():
+            ink = style.INK if kind == Kind.ASYMPTOTIC else colour
+            style.curve(axes, of_kind(own, kind), line, color=ink)
+        counted = of_kind(own, Kind.DIRECT)
+        style.error_bars(axes, counted, colour, MARKERS[series])
+        marker = MARKERS[series] if counted else None
+        line = "none" if series in (Series.DIRECTIONS, Series.TIGHT_FRAME) else "-"
+        look = {"color": colour, "marker": marker, "linestyle": line, "label": own[0].shown}
+        axes.plot([], [], markerfacecolor="white", **look)
+    style.failure_against_width(axes, SMALLEST)
     axes.set_title(f"$n={N}$, $k={K}$")
     style.legends(
         axes,
@@ -218,16 +238,12 @@ def figure(points: Sequence[Point]) -> Figure:
 
 PANEL = Panel(
     NAME,
-    "Failure probability of a random input at alpha = 1: some non-member's y_i reaches the "
-    "threshold, or some member's does not. Random signs: upper bounds from exact binomial tails, "
-    "at threshold 1/2 (with the second-moment lower bound, dashed, and the exact exponent, "
-    "dotted) and at the best threshold for each d; markers: counted over random codes. Triangles: "
-    "random directions and a tight frame, threshold 1/2. Bloom filter: exact, best m. Both widths "
-    "grow as ln(1/epsilon), the dense code's by a factor that tends to about 8 (ln 2)^2 = 3.84 "
-    "faster; it needs a threshold a token, hidden width n, read directly, and the Bloom filter "
-    "hidden width d.",
+    "With a threshold a token, a dense code of random signs fails exponentially rarely, as the "
+    "Bloom filter does, in a width that tends to about 8 (ln 2)^2 = 3.84 times the Bloom filter's. "
+    "It needs hidden width n, the Bloom filter d. A failure: a non-member's y_i reaches the "
+    "threshold, or a member's does not. Bounds from exact binomial tails.",
     tasks,
     checks,
     table,
-    figure,
+    draw,
 )

@@ -70,9 +70,7 @@ class Histogram:
     inputs: list[int]
 
 
-def count_fresh(
-    rng: np.random.Generator, n: int, k: int, d: int, m: int, inputs: int
-) -> Histogram:
+def count_fresh(rng: np.random.Generator, n: int, k: int, d: int, m: int, inputs: int) -> Histogram:
     """Task: histogram of the number of false positives over independent families."""
     counts = estimators.fresh_counts(rng, n, k, d, m, inputs)
     return Histogram(Sizes(n, k, d, m), np.bincount(counts, minlength=n - k + 1).tolist())

@@ -134,7 +134,8 @@ def draw(points: Sequence[Point]) -> Figure:
     from simulate.jobs import style
 
     fig, axes = style.figure(width=style.DOUBLE_COLUMN * 0.6, height=2.9)
-    for colour, (n, k) in zip(style.COLOURS, dict.fromkeys((p.n, p.k) for p in points)):
+    pairs = dict.fromkeys((p.n, p.k) for p in points)
+    for colour, (n, k) in zip(style.COLOURS, pairs, strict=False):
         own = list(select(points, series=Readout.PSEUDO_INVERSE, n=n, k=k))
         label = style.as_math(size_label("nk", n=n, k=k))
         style.curve(axes, of_kind(own, Kind.EXACT), color=colour, label=label)

@@ -1,11 +1,12 @@
-"""Panel: who needs how much width, against epsilon, k and n: the Bloom filter and its rivals."""
+"""Who needs how much width, against epsilon, k and n: the Bloom filter and its rivals."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from functools import cache, partial
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,69 +16,141 @@ from simulate.column_weight import (
     count_over_families,
     with_replacement_hashes,
 )
-from simulate.jobs.checks import FALSE_ALARM, Check, agrees, lies_within
-from simulate.jobs.panel import (
-    DRAWN_CONFIDENCE,
-    QUICK,
-    Effort,
-    Panel,
-    Point,
-    Row,
-    failure_estimate,
-    series_of,
-    size_label,
-)
-from simulate.jobs.tasks import Result, Task
+from simulate.jobs.checks import CONFIDENCE, FALSE_ALARM, Check, Which, agrees, lies_within
+from simulate.jobs.intervals import DRAWN_CONFIDENCE, ClusteredCount
+from simulate.jobs.panel import QUICK, Effort, Panel
+from simulate.jobs.table import Kind, Named, Point, of_kind, series_of
+from simulate.jobs.tasks import Task
 from simulate.network import membership
+from simulate.panels.measured import Sizes
 from simulate.panels.pseudo_inverse import count
 from simulate.sampling import random_hashes, random_sets
-from theory import column_weight, false_positives, width
 from theory import dense_codes as dense_theory
-from theory import pseudo_inverse as pseudo_inverse_theory
-from theory.comparison import RIVALS
+from theory.codes import Scheme
+from theory.column_weight import INDEPENDENT, WITH_REPLACEMENT
+from theory.fixed_weight import FIXED_WEIGHT
+from theory.moment_curve import radon_width
+from theory.pseudo_inverse import PSEUDO_INVERSE
+from theory.width import information_width
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NAME = "width_of_rivals"
-BASE = (1024, 4, 0.1)
+SETS = 50  # inputs per random code
+
+
+class Quantity(StrEnum):
+    """What is checked."""
+
+    FAILURE = "failure"
+
+
+class Axis(StrEnum):
+    """What is drawn: the width against one of the sizes, the others those of BASE."""
+
+    EPSILON = "1/epsilon"
+    K = "k"
+    N = "n"
+
+
+class Code(Named):
+    """Codes, and limits to all of them."""
+
+    FIXED_WEIGHT = "bloom", "Bloom filter, $m$ bits a token"
+    WITH_REPLACEMENT = "bloom_with_replacement", "Bloom, $m$ draws with replacement"
+    INDEPENDENT = "bloom_independent", "Bloom, independent bits"
+    PSEUDO_INVERSE = "pseudo_inverse", "pseudo-inverse of random $W_U$"
+    THRESHOLDED = "thresholded_signs", "random signs, thresholded"
+    LINEAR = "linear_signs", "random signs, linear readout"
+    AFFINE = "affine_limit", "any code, affine readout"
+    RADON = "linear_readout_limit", "any linear readout (Radon)"
+    INFORMATION = "information_limit", "any residual of $d$ bits"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """n tokens, k of them active, and what is wanted: an error of at most epsilon."""
+
+    n: int
+    k: int
+    epsilon: float
+
+
+BASE = Inputs(1024, 4, 0.1)
 AXES = {
-    "1/epsilon": [(BASE[0], BASE[1], 10.0**-e) for e in np.linspace(0.5, 12, 12).tolist()],
-    "k": [(BASE[0], k, BASE[2]) for k in (2, 3, 4, 6, 8, 12, 16, 24, 32)],
-    "n": [(int(n), BASE[1], BASE[2]) for n in np.logspace(2, 6, 9)],
+    Axis.EPSILON: [Inputs(1024, 4, 10.0**-e) for e in np.linspace(0.5, 12, 12).tolist()],
+    Axis.K: [Inputs(1024, k, 0.1) for k in (2, 3, 4, 6, 8, 12, 16, 24, 32)],
+    Axis.N: [Inputs(int(n), 4, 0.1) for n in np.logspace(2, 6, 9)],
 }
 MEASURED = {
-    "1/epsilon": [BASE, (1024, 4, 0.01)],
-    "k": [(1024, 2, 0.1), (1024, 8, 0.1)],
-    "n": [(4096, 4, 0.1)],
+    Axis.EPSILON: [BASE, Inputs(1024, 4, 0.01)],
+    Axis.K: [Inputs(1024, 2, 0.1), Inputs(1024, 8, 0.1)],
+    Axis.N: [Inputs(4096, 4, 0.1)],
 }
-SETS = 50  # inputs per random code
-CONSTANT, REPLACED, INDEPENDENT, PSEUDO_INVERSE, THRESHOLDED = (r.name for r in RIVALS[:5])
-# the squared-error rivals' widths, of the order of n and of n/epsilon, are drawn against all three
-DRAWN = {rival.name: rival for rival in RIVALS if rival.name != "moment curve"}
+PLACE: dict[Axis, Callable[[Inputs], float]] = {
+    Axis.EPSILON: lambda inputs: 1.0 / inputs.epsilon,
+    Axis.K: lambda inputs: inputs.k,
+    Axis.N: lambda inputs: inputs.n,
+}
+SCHEMES: dict[Code, Scheme[Any]] = {
+    Code.FIXED_WEIGHT: FIXED_WEIGHT,
+    Code.WITH_REPLACEMENT: WITH_REPLACEMENT,
+    Code.INDEPENDENT: INDEPENDENT,
+    Code.PSEUDO_INVERSE: PSEUDO_INVERSE,
+    Code.THRESHOLDED: dense_theory.THRESHOLDED_SIGNS,
+}
+MASKS: dict[Code, Callable[..., np.ndarray]] = {
+    Code.FIXED_WEIGHT: random_hashes,
+    Code.WITH_REPLACEMENT: with_replacement_hashes,
+    Code.INDEPENDENT: bernoulli_hashes,
+}
+# of the squared-error rivals the widths are of the order of n/epsilon and of n
+OTHERS: dict[Code, tuple[Kind, Callable[[Inputs], float]]] = {
+    Code.LINEAR: (Kind.EXACT, lambda of: dense_theory.linear_readout_width(of.n, of.epsilon)),
+    Code.AFFINE: (Kind.LOWER_BOUND, lambda of: dense_theory.affine_width(of.n, of.k, of.epsilon)),
+    Code.RADON: (Kind.LOWER_BOUND, lambda of: radon_width(of.k)),
+    Code.INFORMATION: (Kind.LOWER_BOUND, lambda of: information_width(of.n, of.k, of.epsilon)),
+}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Failing inputs of random codes of one rival, at its own smallest width for `wanted`."""
+
+    code: Code
+    wanted: Inputs
+    d: int
+    failures: ClusteredCount
+
+    @property
+    def sizes(self) -> Sizes:
+        """The code's and its inputs' sizes."""
+        return Sizes(self.wanted.n, self.wanted.k, self.d)
 
 
 def count_failures(
     rng: np.random.Generator,
-    code: str,
-    n: int,
-    k: int,
+    code: Code,
+    wanted: Inputs,
     d: int,
-    parameter: float,
+    parameter: float | None,
     families: int,
     sets: int,
-) -> Result:
+) -> Measured:
     """Task: failing inputs of each of `families` random codes of one rival."""
-    if code == PSEUDO_INVERSE:
-        return count(rng, n, k, d, families, sets)
-    if code == THRESHOLDED:
-        return {"failures": [_misread(rng, n, k, d, parameter, sets) for _ in range(families)]}
-    draw = {
-        CONSTANT: partial(random_hashes, n=n, d=d, m=int(parameter)),
-        REPLACED: partial(with_replacement_hashes, n=n, d=d, m=int(parameter)),
-        INDEPENDENT: partial(bernoulli_hashes, n=n, d=d, rho=parameter),
-    }[code]
-    return {"failures": count_over_families(rng, draw, k, families, sets).failures.tolist()}
+    n, k = wanted.n, wanted.k
+    if code == Code.PSEUDO_INVERSE:
+        failures = count(rng, n, k, d, families, sets).failures
+        assert failures is not None
+        return Measured(code, wanted, d, failures)
+    if code == Code.THRESHOLDED:
+        found = [_misread(rng, n, k, d, parameter or 0.0, sets) for _ in range(families)]
+    else:
+        draw = MASKS[code]
+        counts = count_over_families(rng, lambda rng: draw(rng, n, d, parameter), k, families, sets)
+        found = counts.failures.tolist()
+    return Measured(code, wanted, d, ClusteredCount(found, sets))
 
 
 def _misread(rng: np.random.Generator, n: int, k: int, d: int, cut: float, sets: int) -> int:
@@ -88,143 +161,136 @@ def _misread(rng: np.random.Generator, n: int, k: int, d: int, cut: float, sets:
     return int(np.count_nonzero(wrong[0] + wrong[1]))
 
 
-@cache
-def _best(code: str, n: int, k: int, d: int) -> tuple[float, float]:
-    """(parameter of the code, its exact P_fail, or for a threshold the bound on it)."""
-    if code == CONSTANT:
-        m = width.optimal_hashes_for_failure(n, k, d)
-        return m, false_positives.failure_probability(n, k, d, m)
-    if code == REPLACED:
-        m = column_weight.optimal_draws_for_failure(n, k, d)
-        return m, column_weight.with_replacement_failure_probability(n, k, d, m)
-    if code == INDEPENDENT:
-        rho = column_weight.optimal_density_for_failure(n, k, d)
-        return rho, column_weight.bernoulli_failure_probability(n, k, d, rho)
-    if code == PSEUDO_INVERSE:
-        return 0.0, pseudo_inverse_theory.failure_probability(n, k, d)
-    cut = dense_theory.best_cut(n, k, d)
-    return cut, dense_theory.thresholded_failure_bound(n, k, d, cut)
-
-
-def tasks(effort: Effort) -> list[Task]:
+def tasks(effort: Effort) -> list[Task[Measured]]:
     """Failures of each rival at its own smallest width."""
     families = 100 if effort is QUICK else 2 * effort.families
     made = []
-    groups = [MEASURED["1/epsilon"]] if effort is QUICK else MEASURED.values()
-    for n, k, epsilon in (sizes for group in groups for sizes in group):
-        for code in (CONSTANT, REPLACED, INDEPENDENT, PSEUDO_INVERSE, THRESHOLDED):
-            d = int(DRAWN[code].width(n, k, epsilon))
-            sizes = {"n": n, "k": k, "d": d}
-            arguments = {"code": code} | sizes | {"parameter": _best(code, n, k, d)[0]}
-            arguments |= {"families": families, "sets": SETS}
-            name = f"{NAME}/{code}/{size_label(sizes, 'nkd')}"
-            made.append(Task(name, count_failures, arguments, families * n * d * 3e-8))
+    groups = [MEASURED[Axis.EPSILON]] if effort is QUICK else MEASURED.values()
+    for wanted in (inputs for group in groups for inputs in group):
+        for code, scheme in SCHEMES.items():
+            best = scheme.smallest_width(**vars(wanted))
+            arguments = {"code": code, "wanted": wanted, "d": best.width}
+            arguments |= {"parameter": best.parameter, "families": families, "sets": SETS}
+            name = f"{NAME}/{code}/{Sizes(wanted.n, wanted.k, best.width).label()}"
+            cost = families * wanted.n * best.width * 3e-8
+            made.append(Task(name, count_failures, arguments, cost))
     return made
 
 
-def checks(rows: Sequence[Row]) -> list[Check]:
+def checks(results: Sequence[Measured]) -> list[Check]:
     """At its own smallest width each rival fails as often as its formula says, or its bound."""
     made = []
-    for row in rows:
-        code, n, k, d = (row[name] for name in ("code", "n", "k", "d"))
-        _, predicted = _best(code, n, k, d)
-        measured = failure_estimate(row)
-        label = f"{code}, {size_label(row, 'nkd')}"
-        if DRAWN[code].kind == "exact":
-            made.append(agrees(NAME, f"P_fail, {label}", predicted, measured))
+    for each in results:
+        scheme, sizes = SCHEMES[each.code], each.sizes
+        predicted = scheme.at_best(**sizes.at).failure_probability
+        measured = each.failures.at(CONFIDENCE)
+        which = Which(NAME, Quantity.FAILURE, {**sizes.at, "code": each.code})
+        label = f"{each.code}, {sizes.label()}"
+        if Kind(scheme.kind) == Kind.EXACT:
+            made.append(agrees(which, f"P_fail, {label}", predicted, measured))
         else:
-            name = f"lower end of P_fail's interval, at most its bound, {label}"
+            text = f"lower end of P_fail's interval, at most its bound, {label}"
             low = measured.interval[0]
-            made.append(lies_within(NAME, name, predicted, low, (0.0, predicted), FALSE_ALARM))
+            made.append(lies_within(which, text, predicted, low, (0.0, predicted), FALSE_ALARM))
     return made
 
 
-def table(rows: Sequence[Row]) -> list[Point]:
+def table(results: Sequence[Measured]) -> list[Point]:
     """Every rival's width along each axis, and the measured failures as widths."""
     made = []
     for axis, places in AXES.items():
-        for name, rival in DRAWN.items():
-            for n, k, epsilon in places:
-                x = _place(axis, n, k, epsilon)
-                d = rival.width(n, k, epsilon)
-                made.append(Point(axis, name, rival.kind, x, d, n=n, k=k))
+        for wanted in places:
+            widths: dict[Code, tuple[str, float]] = {
+                code: (scheme.kind, scheme.smallest_width(**vars(wanted)).width)
+                for code, scheme in SCHEMES.items()
+            }
+            for code, (kind, d) in widths.items():
+                x = PLACE[axis](wanted)
+                made.append(Point(axis, code, Kind(kind), x, d, n=wanted.n, k=wanted.k))
+            for code, (of, width) in OTHERS.items():
+                x = PLACE[axis](wanted)
+                made.append(Point(axis, code, of, x, width(wanted), n=wanted.n, k=wanted.k))
     for axis, places in MEASURED.items():
-        for n, k, epsilon in places if axis == "1/epsilon" else [BASE, *places]:
-            for row in rows:
-                code = row["code"]
-                at_target = int(DRAWN[code].width(n, k, epsilon)) == row["d"]
-                if (row["n"], row["k"]) != (n, k) or not at_target:
-                    continue
-                made.append(_as_width(axis, _place(axis, n, k, epsilon), row))
+        # those at BASE stand on every axis
+        shown = [each for each in results if each.wanted in (BASE, *places)]
+        made += [_as_width(axis, each) for each in shown]
     return made
 
 
-def _place(axis: str, n: int, k: int, epsilon: float) -> float:
-    return {"1/epsilon": 1.0 / epsilon, "k": k, "n": n}[axis]
-
-
-def _as_width(axis: str, x: float, row: Row) -> Point:
+def _as_width(axis: Axis, each: Measured) -> Point:
     """The width at which the rival's formula has the measured P_fail, by its local slope."""
-    code, n, k, d = (row[name] for name in ("code", "n", "k", "d"))
-    predicted = _best(code, n, k, d)[1]
-    slope = math.log(_best(code, n, k, d + 8)[1] / predicted) / 8
-    measured = failure_estimate(row, DRAWN_CONFIDENCE)
-    ends = (measured.interval[1], measured.estimate, measured.interval[0])
-    high_failure, middle, low_failure = (
-        d - math.log(max(p, 1e-300) / predicted) / slope for p in ends
+    n, k, d = each.wanted.n, each.wanted.k, each.d
+    predicted, beyond = (
+        SCHEMES[each.code].at_best(n, k, width).failure_probability for width in (d, d + 8)
     )
-    return Point(axis, code, "direct", x, middle, low_failure, high_failure, n, k, d)
+    slope = math.log(beyond / predicted) / 8
+    measured = each.failures.at(DRAWN_CONFIDENCE)
+    widest, middle, narrowest = (
+        d - math.log(max(p, 1e-300) / predicted) / slope
+        for p in (measured.interval[1], measured.value, measured.interval[0])
+    )
+    x = PLACE[axis](each.wanted)
+    return Point(axis, each.code, Kind.DIRECT, x, middle, narrowest, widest, n, k, d)
 
 
-def figure(points: Sequence[Point]) -> Figure:
+def draw(points: Sequence[Point]) -> Figure:
     """Width on a log axis against 1/epsilon, k and n."""
     from simulate.jobs import style
 
     fig, axes = style.row_of_axes(len(AXES), height=3.4)
-    lines = {"exact": "-", "upper bound": "--", "lower bound": ":"}
-    colours = dict(zip(DRAWN, [*style.COLOURS, style.GREY, style.INK, style.INK], strict=False))
+    blue, red, green, pink, orange, sky = style.COLOURS
+    looks: dict[Code, tuple[str, str, str, float]] = {
+        Code.FIXED_WEIGHT: (blue, "-", "o", 2.2),
+        Code.WITH_REPLACEMENT: (red, "--", "s", 1.3),
+        Code.INDEPENDENT: (green, "-", "^", 1.3),
+        Code.PSEUDO_INVERSE: (pink, "-.", "D", 1.3),
+        Code.THRESHOLDED: (orange, "--", "v", 1.3),
+        Code.LINEAR: (sky, "-", "", 1.3),
+        Code.AFFINE: (style.GREY, ":", "", 1.3),
+        Code.RADON: (style.INK, ":", "", 1.3),
+        Code.INFORMATION: (style.INK, "-.", "", 1.3),
+    }
     titles = {
-        "1/epsilon": (r"$1/\epsilon$", f"$n={BASE[0]}$, $k={BASE[1]}$"),
-        "k": ("$k$", rf"$n={BASE[0]}$, $\epsilon={BASE[2]:g}$"),
-        "n": ("$n$", rf"$k={BASE[1]}$, $\epsilon={BASE[2]:g}$"),
+        Axis.EPSILON: (r"$1/\epsilon$", f"$n={BASE.n}$, $k={BASE.k}$"),
+        Axis.K: ("$k$", rf"$n={BASE.n}$, $\epsilon={BASE.epsilon:g}$"),
+        Axis.N: ("$n$", rf"$k={BASE.k}$, $\epsilon={BASE.epsilon:g}$"),
     }
     for panel, (axis, (label, title)) in zip(axes, titles.items(), strict=True):
-        # the filter itself on top of those that almost coincide with it
-        for name, own in reversed(series_of(points, axis=axis).items()):
-            drawn = [p for p in own if p.kind != "direct"]
-            line = lines[DRAWN[name].kind]
-            style_of = "-." if name == "any residual of d bits" else line
-            xs, ys = [p.x for p in drawn], [p.y for p in drawn]
-            weight = 2.2 if name == CONSTANT else 1.3
-            panel.plot(xs, ys, style_of, color=colours[name], label=name, linewidth=weight)
-            style.error_bars(panel, [p for p in own if p.kind == "direct"], colours[name], "o")
+        for series, own in series_of(points, axis=axis).items():
+            colour, line, marker, weight = looks[Code(series)]
+            # the filter below the one that almost coincides with it
+            curve = of_kind(own, Kind.EXACT, Kind.UPPER_BOUND, Kind.LOWER_BOUND)
+            style.curve(panel, curve, line, color=colour, label=own[0].shown, linewidth=weight)
+            style.error_bars(panel, of_kind(own, Kind.DIRECT), colour, marker)
         panel.set_xscale("log")
         panel.set_yscale("log")
         panel.set_ylim(3, 2e4)
-        if axis == "k":
+        if axis == Axis.K:
             panel.set_xticks([2, 4, 8, 16, 32], ["2", "4", "8", "16", "32"])
             panel.minorticks_off()
         panel.set_xlabel(label)
         panel.set_title(title)
-    axes[0].set_ylabel("residual width $d$")
-    handles, labels = axes[0].get_legend_handles_labels()
-    fig.legend(handles[::-1], labels[::-1], loc="outside lower center", ncols=3)
+    axes[0].set_ylabel(style.WIDTH)
+    handles = [
+        style.Line2D(
+            [], [], color=colour, linestyle=line, marker=marker, markerfacecolor="white",
+            linewidth=weight, label=code.label,
+        )
+        for code, (colour, line, marker, weight) in looks.items()
+    ]  # fmt: skip
+    fig.legend(handles=handles, loc="outside lower center", ncols=3)
     return fig
 
 
 PANEL = Panel(
     NAME,
-    "Residual width that each code needs, against 1/epsilon, k and n. Solid: exact; dashed: proved "
-    "to suffice; dotted and dash-dotted: lower bounds. For the Bloom filters, the pseudo-inverse, "
-    "the thresholds and the information bound epsilon is the probability P_fail of a wrong set; "
-    "for the linear and affine readouts the squared error over that of predicting 0. Hidden "
-    "widths: d for the Bloom filters, n for the thresholds, a k x k inverse of every input for the "
-    "pseudo-inverse, none for the linear readouts. Radon's limit 2k, for readouts that never fail, "
-    "is attained by the moment curve, at a precision that no network has (panel moment_curve). "
-    "Circles: failures counted at "
-    "each code's own width, drawn at the width at which its formula has the measured rate.",
+    "The Bloom filter needs the least width of the codes that one ReLU layer can read, within a "
+    "small factor of the information bound. Epsilon is the probability of a wrong set; for linear "
+    "and affine readouts the squared error relative to predicting 0. Radon's limit holds for "
+    "readouts that never fail. Markers: failures counted, drawn at the width whose formula gives "
+    "them.",
     tasks,
     checks,
     table,
-    figure,
+    draw,
 )
