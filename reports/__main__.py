@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -118,9 +119,9 @@ class Report:
         return build(network, mask_failure_probability=rate, ledger=claims, source=source)
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and build the report."""
-    return tyro.cli(Report, prog="python -m reports", description=__doc__).run()
+    return tyro.cli(Report, prog="python -m reports", description=__doc__, args=arguments).run()
 
 
 if __name__ == "__main__":

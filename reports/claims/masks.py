@@ -110,7 +110,7 @@ def clamped_union(evidence: Evidence) -> Finding:
         ".3f",
     )
     return Finding(
-        [narrowed < 0.25, none < 0.0, 0.0 < one, one < two],
+        [narrowed < 0.25, none < 0.0, one > 0.0, one < two],
         f"Before the layer the mean states are {none:.2f}, {one:.2f} and {two:.2f} for 0, 1 and "
         "2 hits (0 is the unit's threshold, and 1 the distance of its modes). The layer narrows "
         f"the union's band to {narrowed:.1%} of its width; the median eigenvalue of W_in W_out "

@@ -26,9 +26,9 @@ from reports.jobs import (
 )
 from reports.ledger import Checks, Claim, Evidence, Finding, Number
 from reports.traced import given, only
+from simulate.jobs.checks import Which
 from simulate.jobs.table import Kind
 from simulate.panels import language_models
-from simulate.jobs.checks import Which
 from train.analysis.construction_path import Step
 from train.analysis.prediction import Quantity, Source
 from train.analysis.record import Analysis
@@ -206,7 +206,9 @@ def uniform_outputs(evidence: Evidence) -> Finding:
         "variance through the units without thresholds, nats²",
         lambda a: given(a.uniformity).unsaturated_variance,
     )
-    clamp.number("variance of bit weights alone, nats²", lambda a: given(a.uniformity).hash_dot_variance)
+    clamp.number(
+        "variance of bit weights alone, nats²", lambda a: given(a.uniformity).hash_dot_variance
+    )
     share = {
         cause: clamp.number(
             f"share of the variance, {cause.label}",
@@ -365,10 +367,10 @@ def masks_predict(evidence: Evidence) -> Finding:
         [inside >= LEAST_INSIDE, bool(close)],
         f"Yes, where training cannot memorise token sets: the failure rate of {inside:.0%} of the "
         "networks that are trained by the recipe lies where the exact rate of their own masks is, "
-        f"and for every one of them the two are within a factor of {max(ratio.high, 1 / ratio.low):.2f}.",
+        f"and none fails less than {ratio.low:.2f} or more than {ratio.high:.2f} times as often.",
         f"Small networks fail less often than their masks say ({small_ratio.low:.2f} to "
-        f"{small_ratio.high:.2f} times as often; the interval of {small_inside:.0%} of them holds "
-        "the prediction). Where k = 2 they have some token sets by heart: of the inputs that cover "
+        f"{small_ratio.high:.2f} times as often), and the interval of only {small_inside:.0%} of "
+        "them holds the prediction. Where k = 2 they have some token sets by heart: of the inputs that cover "
         f"a non-member {covered[2, Drawn.IN_TRAINING]:.1%} fail, and of those whose token set "
         f"training never drew {covered[2, Drawn.HELD_OUT]:.1%} (n = 256; at k = 3 the shares are "
         f"{covered[3, Drawn.IN_TRAINING]:.0%} and {covered[3, Drawn.HELD_OUT]:.0%}). They also use "

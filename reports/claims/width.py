@@ -32,9 +32,8 @@ from simulate.panels import (
 from simulate.panels.language_models import SHAPES, Model, Rival
 from simulate.panels.width_of_rivals import Code
 from train.panels import harder_hidden_layer, trained_failure_against_width
-from train.panels.harder_hidden_layer import Kinds
+from train.panels.harder_hidden_layer import Kinds, SeedPoint
 from train.panels.harder_hidden_layer import Number as OfLayer
-from train.panels.harder_hidden_layer import SeedPoint
 from train.panels.trained_failure_against_width import Axis as WidthAxis
 from train.panels.trained_failure_against_width import Quantity as WidthQuantity
 
@@ -111,8 +110,8 @@ def width_law(evidence: Evidence) -> Finding:
             bool(widths),
             bloom.high < 0.0,
             # a law exponential in d would be steeper than any power over this range of widths
-            -1.25 < kl.low and kl.high < -0.75,
-            -0.75 < tv.low and tv.high < -0.25,
+            kl.low > -1.25 and kl.high < -0.75,
+            tv.low > -0.75 and tv.high < -0.25,
         ],
         f"The measured slopes agree with the law ({slopes.passed} of {slopes.total}): ln P_fail "
         f"changes by {bloom:.5f} nats per unit of width at n = {n:,}, k = {k}, so that "
@@ -324,7 +323,7 @@ def language_model_sizes(evidence: Evidence) -> Finding:
         [
             *(each.high < language_models.EPSILON for each in failures.values()),
             # the number of tokens grows at least as fast as the width
-            bloom_large / bloom > 0.95 * wide / d,
+            bloom_large > 0.95 * wide / d * bloom,
             # and falls little short of what a readout computes that inverts a matrix an input
             bloom > 0.75 * inverse,
             bloom <= limit,
