@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from reports.claims.certified import ALL_INPUTS, Certified, Margin
+from reports.claims.certified import FIGURE as CERTIFICATE_FIGURE
 from reports.claims.sources import (
     CAPACITIES,
     COVERED,
@@ -34,8 +36,7 @@ from train.analysis.prediction import Quantity, Source
 from train.analysis.record import Analysis
 from train.analysis.uniformity import NAME as UNIFORMITY_FIGURE
 from train.analysis.uniformity import Cause, Part
-from train.certificate.report import Certified, Margin, Searched
-from train.organism.noise_curve import FIGURE as NOISE_CURVE
+from train.organisms import FIGURE as NOISE_CURVE
 from train.panels import (
     covered_inputs,
     formation,
@@ -116,7 +117,7 @@ def proof(evidence: Evidence) -> Finding:
         "proved bounds on the failure rate, finished", FINISHED, lambda p: p.failure, ".5f"
     )
     return Finding(
-        [searched == Searched.ALL, lead > 0.0, bool(structural), finished > 0.0],
+        [searched == ALL_INPUTS, lead > 0.0, bool(structural), finished > 0.0],
         "Yes, of the trained network rounded to its own masks: its weights alone prove a lead of "
         f"{finished:.2f} nats over every token that misses a bit (the smallest that was seen is "
         f"{finished_seen:.2f}) and a failure rate of {rate:.4%}. Its total variation is {tv:.4f}, "

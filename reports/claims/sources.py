@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from reports.claims.certified import Certified
 from reports.documents import Document, record, table
 from reports.jobs import (
     COMPLEMENT_ANALYSIS,
@@ -20,7 +21,6 @@ from reports.ledger import Evidence, Number, Single
 from simulate.panels import harder_task, language_models, pseudo_inverse, width_of_rivals
 from train.analyse import ANALYSIS
 from train.analysis.record import Analysis
-from train.certificate.report import Certified
 from train.certify import RECORD
 from train.panels import (
     covered_inputs,

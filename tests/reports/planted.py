@@ -89,9 +89,11 @@ def changes(value: Any) -> Iterator[object]:
         yield not value
     elif isinstance(value, StrEnum):
         yield from (other for other in type(value) if other is not value)
+    elif isinstance(value, str):
+        yield f"not {value}"
     elif isinstance(value, Check):
         yield replace(value, passed=not value.passed)
-    if isinstance(value, bool | StrEnum):
+    if isinstance(value, bool | str):
         return
     for shift in SHIFTS:
         moved = _moved(shift)
