@@ -371,8 +371,8 @@ def masks_predict(evidence: Evidence) -> Finding:
         f"and none fails less than {ratio.low:.2f} or more than {ratio.high:.2f} times as often.",
         f"Small networks fail less often than their masks say ({small_ratio.low:.2f} to "
         f"{small_ratio.high:.2f} times as often), and the interval of only {small_inside:.0%} of "
-        "them holds the prediction. Where k = 2 they have some token sets by heart: of the inputs that cover "
-        f"a non-member {covered[2, Drawn.IN_TRAINING]:.1%} fail, and of those whose token set "
+        "them holds the prediction. Where k = 2 they have some token sets by heart: of the inputs "
+        f"that cover a non-member {covered[2, Drawn.IN_TRAINING]:.1%} fail, and of those whose token set "
         f"training never drew {covered[2, Drawn.HELD_OUT]:.1%} (n = 256; at k = 3 the shares are "
         f"{covered[3, Drawn.IN_TRAINING]:.0%} and {covered[3, Drawn.HELD_OUT]:.0%}). They also use "
         "more than their masks, mostly what bypasses the units: of the token sets never drawn "
