@@ -345,7 +345,7 @@ def masks_predict(evidence: Evidence) -> Finding:
         "failure rate over that of the masks", Checks(STUDY, panel, WidthQuantity.OVER_MASKS), ".3f"
     )
     small_inside = evidence.point(
-        "small networks of the survey whose interval holds the masks' failure rate",
+        "networks of the survey whose interval holds the masks' failure rate",
         PREDICTIONS,
         lambda row: (row.axis, row.series) == (predicted_against_measured.Axis.INSIDE, by_masks),
         ".0%",
@@ -369,9 +369,9 @@ def masks_predict(evidence: Evidence) -> Finding:
         f"Yes, where training cannot memorise token sets: the failure rate of {inside:.0%} of the "
         "networks that are trained by the recipe lies where the exact rate of their own masks is, "
         f"and none fails less than {ratio.low:.2f} or more than {ratio.high:.2f} times as often.",
-        f"Small networks fail less often than their masks say ({small_ratio.low:.2f} to "
-        f"{small_ratio.high:.2f} times as often), and the interval of only {small_inside:.0%} of "
-        "them holds the prediction. Where k = 2 they have some token sets by heart: of the inputs "
+        "Networks that are small, or were trained briefly, do not keep to it: as means by size they "
+        f"fail {small_ratio.low:.2f} to {small_ratio.high:.2f} times as often as their masks say, "
+        f"and the interval of {small_inside:.0%} of them holds the prediction. Where k = 2 they have some token sets by heart: of the inputs "
         f"that cover a non-member {covered[2, Drawn.IN_TRAINING]:.1%} fail, and of those whose token set "
         f"training never drew {covered[2, Drawn.HELD_OUT]:.1%} (n = 256; at k = 3 the shares are "
         f"{covered[3, Drawn.IN_TRAINING]:.0%} and {covered[3, Drawn.HELD_OUT]:.0%}). They also use "
