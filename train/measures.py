@@ -14,6 +14,16 @@ from simulate.harder_task import TargetNetwork
 from simulate.jobs.intervals import DRAWN_CONFIDENCE, Count, Estimate, Mean
 from theory.false_positives import failure_probability
 from theory.width import optimal_hashes_for_failure
+from train.analysis.mechanism import (
+    UnitCounts,
+    Verdict,
+    agreement,
+    judged,
+    layer_eigenvalues,
+    score,
+    units,
+)
+from train.reading.masks import CLAMP, extract
 from train.training.recipe import Recipe, Task
 
 if TYPE_CHECKING:
@@ -40,22 +50,6 @@ class Behaviour:
 
 
 @dataclass(frozen=True)
-class UnitCount:
-    """Hidden units by orientation; dead and always_on are among neither."""
-
-    clamp: int
-    complement: int
-    neither: int
-    dead: int
-    always_on: int
-
-    @property
-    def all(self) -> int:
-        """All hidden units."""
-        return self.clamp + self.complement + self.neither
-
-
-@dataclass(frozen=True)
 class Spread:
     """Mean and standard deviation over tokens or units; None where there are none."""
 
@@ -74,8 +68,8 @@ class Mechanism:
     units, -1 in the construction.
     """
 
-    verdict: str
-    units: UnitCount
+    verdict: Verdict
+    units: UnitCounts
     mask_agreement: float | None
     score: float | None
     density: float | None
@@ -183,19 +177,16 @@ def measures(state: State, preset: str) -> MeasuresRecord:
 
 def mechanism(state: State) -> Mechanism:
     """The numbers of the mechanism, read off the weights."""
-    from train.analysis.mechanism import agreement, judged, layer_eigenvalues, score, units
-    from train.reading.masks import CLAMP, extract
-
     network = state.model.to_network()
     network = network.network if isinstance(network, TargetNetwork) else network
     masks = extract(network, state.recipe.k, state.recipe.c)
     code, oriented = masks.read[:, masks.live], masks.read[:, masks.orientation != 0]
     eigenvalues = layer_eigenvalues(network, masks.orientation == CLAMP)
     return Mechanism(
-        verdict=judged(masks)["verdict"],
-        units=UnitCount(**units(masks)),
-        mask_agreement=agreement(masks)["value"],
-        score=score(masks)["value"],
+        verdict=judged(masks).verdict,
+        units=units(masks),
+        mask_agreement=agreement(masks).value,
+        score=score(masks).value,
         density=float(oriented.mean()) if oriented.size else None,
         bits_per_token=_spread(code.sum(1)),
         tokens_per_unit=_spread(code.sum(0)),

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from simulate.jobs.intervals import Count, Mean
 from theory import command_line
 from theory.domain import DomainError, check_integer
 from train import check_installed
@@ -135,7 +136,7 @@ class _Grid:
         return [name for name, values in vars(self).items() if values]
 
 
-Grid = make_dataclass("Grid", _flags(), bases=(_Grid,), frozen=True)
+Grid: type[_Grid] = make_dataclass("Grid", _flags(), bases=(_Grid,), frozen=True)
 Grid.__doc__ = _Grid.__doc__
 
 
@@ -149,7 +150,7 @@ class Sweep:
 
     preset: str = "source"
     """Recipe of all that is in no list; see train.run."""
-    grid: Annotated[Grid, tyro.conf.arg(name="")] = field(default_factory=Grid)  # type: ignore[valid-type]
+    grid: Annotated[_Grid, tyro.conf.arg(name="", constructor=Grid)] = field(default_factory=Grid)
     out: Path = Path("reports/results/train_sweep")
     """Folder for the results. An earlier sweep in it is replaced; other files are left alone."""
     networks: bool = True
@@ -283,12 +284,13 @@ def columns(network: TrainedNetwork, given: Sequence[str]) -> Row:
     row |= {"held_out": recipe.held_out, "diverged": network.diverged}
     if network.behaviour is None or network.mechanism is None:
         return row
-    for name, statistic in {
+    statistics: dict[str, Count | Mean] = {
         "total_variation": network.behaviour.total_variation,
         "kl": network.behaviour.kl,
         "squared_error": network.behaviour.squared_error,
         "failure_rate": network.behaviour.failure,
-    }.items():
+    }
+    for name, statistic in statistics.items():
         found = statistic.at(CONFIDENCE)
         row |= {name: found.value}
         row |= dict(zip((f"{name}_low", f"{name}_high"), found.interval, strict=True))

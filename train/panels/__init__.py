@@ -1,5 +1,7 @@
 """The panels of the training study and of the survey, one file each, in the order of the report."""
 
+from typing import Any
+
 from simulate.jobs.panel import Panel
 from train.panels import (
     controls,
@@ -10,13 +12,20 @@ from train.panels import (
     learned_density,
     mechanism_map,
     predicted_against_measured,
+    trained_failure_against_width,
     uniformity,
 )
 
-PANELS: dict[str, Panel] = {
-    module.PANEL.name: module.PANEL for module in (learned_codes, mechanism_map, controls)
+PANELS: dict[str, Panel[Any, Any]] = {
+    module.PANEL.name: module.PANEL
+    for module in (
+        trained_failure_against_width,
+        learned_codes,
+        mechanism_map,
+        controls,
+    )
 }
-SURVEY: dict[str, Panel] = {
+SURVEY: dict[str, Panel[Any, Any]] = {
     module.PANEL.name: module.PANEL
     for module in (
         predicted_against_measured,

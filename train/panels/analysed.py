@@ -1,20 +1,22 @@
-"""A network trained and analysed in one task, whose row several panels read."""
+"""A network trained and analysed in one task, whose result several panels read."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from simulate.jobs import intervals
-from simulate.jobs.panel import DRAWN_CONFIDENCE, FULL, QUICK, Effort, Point, Row, size_label
+from simulate.jobs.intervals import Count, Mean
+from simulate.jobs.panel import FULL, QUICK, Effort
 from simulate.jobs.tasks import Task
 from simulate.network import ReluNetwork
-from train.panels.trained import plain_fields
-from train.sweep import seconds
-from train.sweep import trained as train_by
+from simulate.panels.measured import size_label
+from train.analysis.mechanism import MechanismRecord
+from train.analysis.prediction import Comparison
+from train.analysis.uniformity import UniformityRecord
+from train.measures import TrainedNetwork, seconds, trained
+from train.panels.trained import sizes
 from train.training.presets import PRESETS
 from train.training.recipe import Recipe
 
@@ -25,13 +27,43 @@ _FAST = PRESETS["fast"]
 _MIXED_SCALE = 0.5
 
 
+@dataclass(frozen=True)
+class Covered:
+    """Covered non-members over independent inputs: inputs that have any, and their number."""
+
+    failing: Count
+    false_positives: Mean
+
+
+@dataclass(frozen=True)
+class Dissection:
+    """Predictions beside measurements, uniformity and mechanism of one network."""
+
+    comparisons: list[Comparison]
+    covered: Covered
+    uniformity: UniformityRecord
+    mechanism: MechanismRecord
+
+
+@dataclass(frozen=True)
+class AnalysedNetwork:
+    """A trained network and its analysis; none where it diverged or has no masks."""
+
+    network: TrainedNetwork
+    dissection: Dissection | None
+
+    @property
+    def recipe(self) -> Recipe:
+        """Of the network."""
+        return self.network.recipe
+
+
 def recipes(effort: Effort) -> list[Recipe]:
     """Sizes and mechanisms of the survey's networks, three seeds of most."""
     if effort is QUICK:
-        small: dict[str, Any] = {"n": 96, "d": 36, "k": 2, "batch": 128}
         return [
-            replace(_FAST, **small, steps=1_200),
-            replace(_COMPLEMENT, **(small | {"batch": 256}), steps=3_500),
+            replace(_FAST, n=96, d=36, k=2, batch=128, steps=1_200),
+            replace(_COMPLEMENT, n=96, d=36, k=2, batch=256, steps=3_500),
         ]
     families = []
     for n, d, k in ((128, 32, 2), (256, 48, 2), (256, 48, 3)):
@@ -49,86 +81,61 @@ def recipes(effort: Effort) -> list[Recipe]:
     return [*made, *(replace(wide, seed=seed) for seed in range(seeds - 1))]
 
 
-def analysed_task(recipe: Recipe, effort: Effort) -> Task:
-    """Train by the recipe, then `analysed`; the row has the recipe's fields too.
+def analysed_task(recipe: Recipe, effort: Effort) -> Task[AnalysedNetwork]:
+    """Train by the recipe, then take the network apart.
 
     The name tells recipes of the survey apart; panels that ask for the same network share it.
     """
     inputs = 20_000 if effort is QUICK else 100_000
-    arguments = plain_fields(recipe)
     name = (
-        f"network/{size_label(arguments, 'nkd')}, {recipe.start}, scale {recipe.embedding_scale:g}"
-        f", target {recipe.target_scale:g}, {recipe.steps} steps, seed {recipe.seed}"
+        f"network/{size_label('nkd', **sizes(recipe))}, {recipe.start}, "
+        f"scale {recipe.embedding_scale:g}, target {recipe.target_scale:g}, "
+        f"{recipe.steps} steps, seed {recipe.seed}"
     )
     cost = seconds(recipe) + inputs * (2e-5 + 2e-7 * recipe.n)
-    return Task(name, train_and_analyse, arguments | {"sample": inputs}, cost)
+    return Task(name, train_and_analyse, {"recipe": recipe, "inputs": inputs}, cost)
 
 
-def train_and_analyse(rng: np.random.Generator, sample: int, **fields: Any) -> dict[str, Any]:
-    """Train the network of Recipe(**fields): what `train_one` finds, and `analysed`.
+def train_and_analyse(rng: np.random.Generator, recipe: Recipe, inputs: int) -> AnalysedNetwork:
+    """Task: train by the recipe, then `dissect` over so many fresh inputs.
 
-    sample: fresh inputs of the analysis. diverged: where that is True nothing else is known. In
-    the harder task the analysis is of the network without its second embedding, on the uniform
+    In the harder task the analysis is of the network without its second embedding, on the uniform
     task.
     """
     from simulate.harder_task import TargetNetwork
 
-    recipe = Recipe(**fields)
-    found, state = train_by(recipe)
+    found, state = trained(recipe)
     if state is None:
-        return found
+        return AnalysedNetwork(found, None)
     network = state.model.to_network()
     network = network.network if isinstance(network, TargetNetwork) else network
-    return found | analysed(network, recipe.k, recipe.c, rng, sample)
+    return AnalysedNetwork(found, dissect(network, recipe.k, recipe.c, rng, inputs))
 
 
-def analysed(
+def dissect(
     network: ReluNetwork, k: int, c: float, rng: np.random.Generator, inputs: int
-) -> dict[str, Any]:
-    """Predictions beside measurements, uniformity and mechanism of any network, as plain data.
-
-    comparisons: of `prediction.analyse`, over `inputs` fresh inputs. covered: inputs, those with a
-    covered non-member, mean of their number and its standard error. uniformity, code, layer, bands
-    and hash_dot: as in the analysis.
-    """
+) -> Dissection | None:
+    """Predictions, uniformity and mechanism of any network; None where no unit has a mask."""
     from train.analysis import mechanism, prediction, uniformity
-    from train.analysis.report import plain
+    from train.analysis.outcomes import hashes_of, is_code
     from train.reading.masks import extract
 
     masks = extract(network, k, c)
+    if not is_code(hashes_of(masks)):
+        return None
     predicted = prediction.analyse(network, masks, k, c, rng, inputs)
     how = mechanism.analyse(network, masks, k, c, rng)
-    return plain(
-        {
-            "comparisons": predicted.record["comparisons"],
-            "covered": covered(predicted.sample.outcomes.false_positives),
-            "uniformity": uniformity.analyse(network, masks, k, c, rng),
-            **{name: how.record[name] for name in ("code", "layer", "bands", "hash_dot")},
-        }
+    false_positives = predicted.sample.outcomes.false_positives
+    return Dissection(
+        comparisons=predicted.record.comparisons,
+        covered=Covered(Count.of(false_positives > 0), Mean.of(false_positives)),
+        uniformity=uniformity.analyse(network, masks, k, c, rng),
+        mechanism=how.record,
     )
 
 
-def covered(false_positives: np.ndarray) -> dict[str, Any]:
-    """Counts and moments of the covered non-members over independent inputs."""
-    inputs = len(false_positives)
-    return {
-        "inputs": inputs,
-        "failing": int(np.count_nonzero(false_positives)),
-        "mean": float(false_positives.mean()),
-        "standard_error": float(false_positives.std(ddof=1) / np.sqrt(inputs)),
-    }
-
-
-def trained(rows: Sequence[Row]) -> list[Row]:
-    """The rows of the networks that did not diverge."""
-    return [row for row in rows if not row["diverged"]]
-
-
-def mean_point(axis: str, series: str, x: float, values: Sequence[float], row: Row) -> Point:
-    """Mean over networks of several seeds with its 95 % interval (Student t); none of one seed."""
-    sizes = {letter: row[letter] for letter in "nkd"}
-    kind = f"mean of {len(values)} networks"
-    if len(values) < 2:
-        return Point(axis, series, kind, x, float(np.mean(values)), **sizes)
-    found = intervals.mean(np.array(values), DRAWN_CONFIDENCE)
-    return Point(axis, series, kind, x, found.estimate, *found.interval, **sizes)
+def dissected(
+    results: Sequence[AnalysedNetwork],
+) -> list[tuple[AnalysedNetwork, Dissection]]:
+    """The networks that could be taken apart, with their dissections."""
+    return [(each, each.dissection) for each in results if each.dissection is not None]

@@ -17,9 +17,10 @@ from simulate.jobs.tasks import Task
 from simulate.network import ReluNetwork
 from simulate.panels.measured import size_label
 from train.analysis.construction_path import STEPS
+from train.analysis.mechanism import Verdict
 from train.measures import TrainedNetwork, seconds
 from train.measures import trained as train_by
-from train.panels.trained import mean_point, mechanism, sizes
+from train.panels.trained import mean_point, mechanism, sizes, which
 from train.training.presets import PRESETS
 from train.training.recipe import Recipe
 
@@ -135,10 +136,10 @@ def train_and_count(rng: np.random.Generator, recipe: Recipe, sample: int) -> Co
     return CoveredNetwork(trained, ways)
 
 
-def commoner(network: TrainedNetwork) -> str:
+def commoner(network: TrainedNetwork) -> Verdict:
     """The commoner orientation of its units."""
     units = mechanism(network).units
-    return "clamp" if units.clamp >= units.complement else "complement"
+    return Verdict.CLAMP if units.clamp >= units.complement else Verdict.COMPLEMENT
 
 
 def checks(results: Sequence[CoveredNetwork]) -> list[Check]:
@@ -149,7 +150,7 @@ def checks(results: Sequence[CoveredNetwork]) -> list[Check]:
             if way.inputs:
                 recipe = each.network.recipe
                 of = commoner(each.network)
-                at = {**sizes(recipe), "mechanism": of, "seed": recipe.seed, "drawn": way.drawn}
+                at = {**which(recipe), "mechanism": of, "drawn": way.drawn}
                 found = Count(way.failing[-1], way.inputs).at(CONFIDENCE)
                 label = f"{size_label('nkd', **sizes(recipe))}, {of}, seed {recipe.seed}"
                 label = f"exact filter fails, {label}, {way.drawn}"
@@ -159,15 +160,15 @@ def checks(results: Sequence[CoveredNetwork]) -> list[Check]:
 
 def table(results: Sequence[CoveredNetwork]) -> list[WayPoint]:
     """Share of the covered inputs that fail, by place on the path; means over seeds."""
-    groups: dict[tuple[str, str], list[CoveredNetwork]] = {}
+    groups: dict[tuple[Verdict, str], list[CoveredNetwork]] = {}
     for each in results:
         if each.ways and all(way.inputs for way in each.ways):
             label = size_label("nkd", **sizes(each.network.recipe))
             groups.setdefault((commoner(each.network), label), []).append(each)
     made = []
     for (of, label), own in groups.items():
-        for which, drawn in enumerate(Drawn):
-            ways = [each.ways[which] for each in own]
+        for number, drawn in enumerate(Drawn):
+            ways = [each.ways[number] for each in own]
             for x, place in enumerate(PLACES):
                 shares = [way.failing[x] / way.inputs for way in ways]
                 series = f"{of}, {label}: {drawn}"

@@ -19,7 +19,7 @@ from simulate.network import ReluNetwork
 from train.measures import seconds
 from train.panels.trained import sizes
 from train.training.presets import PRESETS
-from train.training.recipe import Recipe
+from train.training.recipe import Recipe, Start
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -123,7 +123,7 @@ def tasks(effort: Effort) -> list[Task[Formation]]:
     made = []
     for name, recipe in NETWORKS.items():
         if effort is QUICK:
-            start = "clamp" if name is Mechanism.CLAMP else "gaussian"
+            start: Start = "clamp" if name is Mechanism.CLAMP else "gaussian"
             recipe = replace(recipe, n=96, d=28, k=2, batch=128, steps=1_200, start=start)
         for seed in seeds:
             arguments = {
@@ -180,18 +180,20 @@ def look(
 
     masks = extract(network, recipe.k, recipe.c)
     agree, count = agreement(masks), units(masks)
-    value, chance = agree["value"], agree["shuffled"]
+    value, chance = agree.value, agree.shuffled
     separation = float(np.median(np.minimum(masks.read_modes.separation, 1e6)))
-    above_chance = (value - chance) / (1.0 - chance) if value is not None and chance < 1.0 else 0.0
+    above_chance = 0.0
+    if value is not None and chance is not None and chance < 1.0:
+        above_chance = (value - chance) / (1.0 - chance)
     return Moment(
         step,
         *measured,
         two_modes=float((masks.read_modes.two & masks.write_modes.two).mean()),
         separation=separation,
         agreement=above_chance,
-        score=score(masks)["value"],
-        clamp=count["clamp"] / network.h,
-        complement=count["complement"] / network.h,
+        score=score(masks).value,
+        clamp=count.clamp / network.h,
+        complement=count.complement / network.h,
         density=float(masks.read[:, masks.live].mean()) if masks.live.any() else 0.0,
     )
 

@@ -3,51 +3,106 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from simulate.jobs.checks import Check
-from simulate.jobs.panel import FULL, QUICK, Effort, Panel, Point, Row, select
+from simulate.jobs.panel import FULL, QUICK, Effort, Panel
+from simulate.jobs.table import Kind, Point, select, ys
 from simulate.jobs.tasks import Task
-from train.panels.analysed import analysed_task, mean_point, trained
+from train.panels.analysed import AnalysedNetwork, Dissection, analysed_task, dissected
+from train.panels.trained import behaviour, mean_point, mechanism, sizes
 from train.training.presets import PRESETS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 NAME = "harder_hidden_layer"
 HARDER = replace(PRESETS["harder"], steps=12_000)
-TASKS = {"harder": "any distribution", "uniform": "uniform"}
 
 
-def clamp_agreement(row: Row) -> float | None:
+class Kinds(StrEnum):
+    """Which task the networks are trained on."""
+
+    HARDER = "harder"
+    UNIFORM = "uniform"
+
+
+Pair = tuple[AnalysedNetwork, Dissection]
+
+
+def clamp_agreement(pair: Pair) -> float | None:
     """Share of (token, clamp unit) entries on which the masks agree; None unless most units clamp.
 
     A network's score counts those entries where clamp is the commoner orientation.
     """
-    units = row["units"]
-    if units["clamp"] <= units["complement"]:
+    found = mechanism(pair[0].network)
+    if found.units.clamp <= found.units.complement or found.score is None:
         return None
-    return row["score"] * (row["d"] - units["dead"]) / units["clamp"]
+    return found.score * (pair[0].recipe.d - found.units.dead) / found.units.clamp
 
 
-NUMBERS: dict[str, tuple[str, Callable[[Row], float | None]]] = {
-    "clamp": ("share of clamp units", lambda row: row["units"]["clamp"] / row["d"]),
-    "agreement": ("mask agreement", lambda row: row["mask_agreement"]),
-    "clamp_agreement": ("agreement, clamp", clamp_agreement),
-    "density": ("mask density", lambda row: row["density"]),
-    "bits": ("bits per token", lambda row: row["bits_per_token"]["mean"]),
-    "eigenvalue": (
+def _narrowed(pair: Pair) -> float | None:
+    bands = pair[1].mechanism.bands
+    return None if bands is None else bands.narrowed
+
+
+def _share(hits: int, trials: int) -> float:
+    return hits / trials
+
+
+class Number(StrEnum):
+    """What is compared; the table's axes."""
+
+    CLAMP = "clamp"
+    AGREEMENT = "agreement"
+    CLAMP_AGREEMENT = "clamp_agreement"
+    DENSITY = "density"
+    BITS = "bits"
+    EIGENVALUE = "eigenvalue"
+    NARROWED = "narrowed"
+    MASKS = "masks"
+    FAILING = "failing"
+    VARIATION = "variation"
+    VERDICT = "verdict"
+
+
+NUMBERS: dict[Number, tuple[str, Callable[[Pair], float | None]]] = {
+    Number.CLAMP: (
+        "share of clamp units",
+        lambda pair: mechanism(pair[0].network).units.clamp / pair[0].recipe.d,
+    ),
+    Number.AGREEMENT: ("mask agreement", lambda pair: mechanism(pair[0].network).mask_agreement),
+    Number.CLAMP_AGREEMENT: ("agreement, clamp", clamp_agreement),
+    Number.DENSITY: ("mask density", lambda pair: mechanism(pair[0].network).density),
+    Number.BITS: ("bits per token", lambda pair: mechanism(pair[0].network).bits_per_token.mean),
+    Number.EIGENVALUE: (
         "eigenvalue, mean",
-        lambda row: row["layer_eigenvalue"],
+        lambda pair: mechanism(pair[0].network).layer_eigenvalue,
     ),
-    "narrowed": ("union's band left", lambda row: row["bands"]["narrowed"]),
-    "masks": (
-        "failures by masks",
-        lambda row: row["covered"]["failing"] / row["covered"]["inputs"],
+    Number.NARROWED: ("union's band left", _narrowed),
+    Number.MASKS: ("failures by masks", lambda pair: _share(**vars(pair[1].covered.failing))),
+    Number.FAILING: (
+        "failures, own task",
+        lambda pair: _share(**vars(behaviour(pair[0].network).failure)),
     ),
-    "failing": ("failures, own task", lambda row: row["failures"] / row["inputs"]),
-    "variation": ("TV, own task", lambda row: row["total_variation"]["estimate"]),
+    Number.VARIATION: (
+        "TV, own task",
+        lambda pair: behaviour(pair[0].network).total_variation.value,
+    ),
 }
 
 
-def tasks(effort: Effort) -> list[Task]:
+@dataclass(frozen=True)
+class SeedPoint(Point):
+    """A number of one network, or their mean where there is no seed; verdict: of a count."""
+
+    seed: int | None = None
+    verdict: str = ""
+
+
+def tasks(effort: Effort) -> list[Task[AnalysedNetwork]]:
     """The harder task and the uniform one by the same recipe, with the same seeds."""
     seeds = range(1 if effort is QUICK else 6 if effort is FULL else 3)
     small = replace(PRESETS["fast"], n=96, d=40, k=2, batch=128, target_scale=1.0, steps=1_500)
@@ -59,35 +114,41 @@ def tasks(effort: Effort) -> list[Task]:
     ]
 
 
-def checks(rows: Sequence[Row]) -> list[Check]:
+def checks(results: Sequence[AnalysedNetwork]) -> list[Check]:
     """None: that the layers are alike is a finding, not a theorem."""
     return []
 
 
-def table(rows: Sequence[Row]) -> list[Point]:
-    """Verdicts, counted; each number by task, mean over seeds, then of each network (kind seed)."""
+def table(results: Sequence[AnalysedNetwork]) -> list[SeedPoint]:
+    """Verdicts, counted; each number by task, mean over seeds, then of each network."""
     made = []
-    for place, task in enumerate(TASKS):
-        own = [row for row in trained(rows) if (row["target_scale"] > 0.0) == (task == "harder")]
-        if not own:
-            continue
-        for verdict in dict.fromkeys(row["verdict"] for row in own):
-            count = sum(row["verdict"] == verdict for row in own)
-            made.append(Point("verdict", task, verdict, place, count))
+    for place, task in enumerate(Kinds):
+        own = [
+            pair
+            for pair in dissected(results)
+            if (pair[0].recipe.target_scale > 0.0) == (task is Kinds.HARDER)
+        ]
+        verdicts = [found.mechanism.verdict for _, found in own]
+        for verdict in dict.fromkeys(verdicts):
+            count = verdicts.count(verdict)
+            made.append(
+                SeedPoint(Number.VERDICT, task, Kind.MEASURED, place, count, verdict=verdict)
+            )
         for name, (_, number) in NUMBERS.items():
-            values = [(row, value) for row in own if (value := number(row)) is not None]
+            known = [(pair[0].recipe, number(pair)) for pair in own]
+            values = [(recipe, value) for recipe, value in known if value is not None]
             if not values:
                 continue
-            made.append(mean_point(name, task, place, [value for _, value in values], own[0]))
-            sizes = {letter: own[0][letter] for letter in "nkd"}
+            mean = mean_point(name, task, place, [y for _, y in values], values[0][0])
+            made.append(SeedPoint(**vars(mean)))
             made += [
-                Point(name, task, f"seed {row['seed']}", place, value, **sizes)
-                for row, value in values
+                SeedPoint(name, task, Kind.TRAINED, place, value, **sizes(recipe), seed=recipe.seed)
+                for recipe, value in values
             ]
     return made
 
 
-def figure(points: Sequence[Point]):
+def draw(points: Sequence[SeedPoint]) -> Figure:
     """A small pair of axes for each number: every seed, and the mean with its interval."""
     from simulate.jobs import style
 
@@ -95,21 +156,21 @@ def figure(points: Sequence[Point]):
     fig.clear()
     every = fig.subplots(2, 5)
     for axes, (name, (label, _)) in zip(every.flat, NUMBERS.items(), strict=True):
-        for place, task in enumerate(TASKS):
+        for place, task in enumerate(Kinds):
             own = list(select(points, axis=name, series=task))
             colour = style.COLOURS[place]
-            seeds = [p for p in own if p.kind.startswith("seed")]
-            means = [p for p in own if not p.kind.startswith("seed")]
+            seeds = [p for p in own if p.seed is not None]
+            means = [p for p in own if p.seed is None]
             axes.plot(
                 [place + 0.18] * len(seeds),
-                [p.y for p in seeds],
+                ys(seeds),
                 marker="_",
                 linestyle="none",
                 color=colour,
             )
             style.error_bars(axes, means, colour, "os"[place])
         axes.set_xlim(-0.6, 1.6)
-        axes.set_xticks([0, 1], list(TASKS))
+        axes.set_xticks([0, 1], [task.value for task in Kinds])
         axes.set_title(label, fontsize=7)
         axes.margins(y=0.25)
         axes.ticklabel_format(axis="y", useOffset=False)
@@ -119,15 +180,12 @@ def figure(points: Sequence[Point]):
 
 PANEL = Panel(
     NAME,
-    "Networks of the harder task, any wanted distribution over the k tokens (target logits of "
-    "standard deviation 1), beside networks of the uniform task by the same recipe (n=512, d=h=96, "
-    "k=3; 12,000 steps). Dashes: seeds; marks: their mean, 95 % interval (Student t). "
-    "Agreement of the masks over all live units, and over the clamp units alone; mean "
-    "eigenvalue of W_in W_out; width of the union's states after the layer over that before it; "
-    "share of 100,000 inputs with a covered non-member. The last two numbers are of behaviour, "
-    "each network on its own task.",
+    "Networks of the harder task, any distribution over the k tokens, have the hidden layer of the "
+    "uniform task's (n=512, d=h=96, k=3; 12,000 steps, the same recipe). Dashes: seeds; marks: "
+    "their mean with its 95 % interval. The last two numbers are of behaviour, each network on its "
+    "own task.",
     tasks,
     checks,
     table,
-    figure,
+    draw,
 )

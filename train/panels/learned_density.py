@@ -17,6 +17,7 @@ from simulate.jobs.panel import FULL, QUICK, Effort, Panel
 from simulate.jobs.table import Kind, Point, measured_point, select, series_of, xs, ys
 from simulate.jobs.tasks import Task
 from theory.width import optimal_hashes, optimal_hashes_for_failure
+from train.analysis.mechanism import Verdict
 from train.measures import TrainedNetwork
 from train.panels.trained import behaviour, mean_point, mechanism, sizes, training_task
 from train.training.presets import PRESETS
@@ -139,7 +140,7 @@ def _changed_alone(networks: Sequence[TrainedNetwork], field: Swept) -> list[Tra
 def _sweep(networks: Sequence[TrainedNetwork], field: Swept) -> list[TrainedNetwork]:
     """Those of them that became a clamp, in the order of the field's values."""
     own = [each for each in _changed_alone(networks, field) if not each.diverged]
-    clamps = [each for each in own if mechanism(each).verdict == "clamp"]
+    clamps = [each for each in own if mechanism(each).verdict is Verdict.CLAMP]
     return sorted(clamps, key=lambda each: field.of(each.recipe))
 
 
@@ -209,8 +210,8 @@ def _at_one_value(field: Swept, value: float, here: Sequence[TrainedNetwork]) ->
     ]
     for optimum, (over, _) in OPTIMA.items():
         best = optimal_density(recipe, optimum)
-        at = {**sizes(recipe), "m": round(best * recipe.d)}
-        made.append(Point(field, optimum, Kind.EXACT, value, best, **at))
+        m = round(best * recipe.d)
+        made.append(Point(field, optimum, Kind.EXACT, value, best, **sizes(recipe), m=m))
         ratios = [density / best for density in densities]
         made.append(mean_point(field, over, value, ratios, recipe))
     return made

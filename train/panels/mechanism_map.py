@@ -112,7 +112,9 @@ def _variant(network: TrainedNetwork) -> Variant:
 
 def _share(network: TrainedNetwork, side: Quantity) -> float:
     units = mechanism(network).units
-    return (units.clamp if side is Quantity.CLAMP else units.complement) / units.all
+    return (units.clamp if side is Quantity.CLAMP else units.complement) / (
+        units.clamp + units.complement + units.neither
+    )
 
 
 def checks(results: Sequence[TrainedNetwork]) -> list[Check]:
@@ -178,7 +180,7 @@ def draw(points: Sequence[CellPoint]) -> Figure:
         "mechanism", [style.COLOURS[1], "#f2f2f2", style.COLOURS[0]]
     )
 
-    def cells_of(axes: Axes, cells: list[tuple[Variant, float, str]], title: str) -> None:
+    def cells_of(axes: Axes, cells: Sequence[tuple[Variant, float, str]], title: str) -> None:
         for level, (variant, rate, _) in enumerate(cells):
             for clamp in select(points, axis=Quantity.CLAMP, variant=variant, rate=rate):
                 at = {"variant": variant, "rate": rate, "x": clamp.x}

@@ -4,134 +4,180 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulate.jobs import intervals
-from simulate.jobs.checks import CONFIDENCE, Check, agrees
-from simulate.jobs.panel import DRAWN_CONFIDENCE, Effort, Panel, Point, Row, size_label
+from simulate.jobs.checks import CONFIDENCE, Check, Size, Which, agrees
+from simulate.jobs.intervals import Count
+from simulate.jobs.panel import Effort, Panel
+from simulate.jobs.table import Kind, Point, measured_point
 from simulate.jobs.tasks import Task
-from train.panels.analysed import analysed_task, mean_point, recipes, trained
+from simulate.panels.measured import size_label
+from train.analysis.mechanism import Verdict
+from train.analysis.prediction import NetworkComparison, Quantity, Source, share_inside
+from train.analysis.prediction_figures import Compared, draw_networks, networks_table
+from train.panels.analysed import (
+    AnalysedNetwork,
+    Dissection,
+    analysed_task,
+    dissected,
+    recipes,
+)
+from train.panels.trained import mean_point, sizes, which
+from train.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 NAME = "predicted_against_measured"
 # fewer false positives than this are predicted too seldom for an interval around a mean to hold
 LEAST_COVERED = 1_000
 
 
-def tasks(effort: Effort) -> list[Task]:
+class Axis(StrEnum):
+    """What is in the table beside the networks of the figure."""
+
+    INSIDE = "inside"
+    RATIO = "measured over predicted"
+    OVER_MASKS = "clamp_failure_over_masks"
+
+
+def tasks(effort: Effort) -> list[Task[AnalysedNetwork]]:
     """All networks of the survey."""
     return [analysed_task(recipe, effort) for recipe in recipes(effort)]
 
 
-def label(row: Row) -> str:
-    """For instance "n=128, k=2, d=32, clamp, seed 0"."""
-    return (
-        f"{size_label(row, 'nkd')}, {row['verdict']}, scale {row['embedding_scale']:g}, seed "
-        + (str(row["seed"]))
-    )
+def _at(recipe: Recipe, found: Dissection) -> dict[str, Size]:
+    """What tells the networks of the survey apart."""
+    return {
+        **which(recipe),
+        "mechanism": found.mechanism.verdict,
+        "scale": recipe.embedding_scale,
+    }
 
 
-def checks(rows: Sequence[Row]) -> list[Check]:
+def _label(recipe: Recipe, found: Dissection) -> str:
+    """For instance "n=128, k=2, d=32, clamp, scale 4, seed 0"."""
+    label = size_label("nkd", **sizes(recipe))
+    of = found.mechanism.verdict
+    return f"{label}, {of}, scale {recipe.embedding_scale:g}, seed {recipe.seed}"
+
+
+def checks(results: Sequence[AnalysedNetwork]) -> list[Check]:
     """Covered non-members against the exact law of the network's own masks."""
     made = []
-    for row in trained(rows):
-        covered = row["covered"]
+    for each, found in dissected(results):
+        label, at = _label(each.recipe, found), _at(each.recipe, found)
         exact = {
-            each["quantity"]: each["predicted"]
-            for each in row["comparisons"]
-            if each["source"] == "masks" and each["predicted_interval"] is None
+            row.quantity: row.predicted
+            for row in found.comparisons
+            if row.source is Source.MASKS and row.predicted_interval is None
         }
-        if (predicted := exact.get("mechanistic_failure_rate")) is not None:
-            found = intervals.proportion(covered["failing"], covered["inputs"], CONFIDENCE)
-            made.append(agrees(NAME, f"inputs with covered tokens, {label(row)}", predicted, found))
-        predicted = exact.get("false_positives")
-        if predicted is not None and predicted * covered["inputs"] >= LEAST_COVERED:
-            found = intervals.from_standard_error(
-                covered["mean"], covered["standard_error"], covered["inputs"] - 1, CONFIDENCE
+        predicted = exact.get(Quantity.MECHANISTIC_FAILURE_RATE)
+        if predicted is not None:
+            made.append(
+                agrees(
+                    Which(NAME, Quantity.MECHANISTIC_FAILURE_RATE, at),
+                    f"inputs with covered tokens, {label}",
+                    predicted,
+                    found.covered.failing.at(CONFIDENCE),
+                )
             )
-            made.append(agrees(NAME, f"covered tokens per input, {label(row)}", predicted, found))
+        predicted = exact.get(Quantity.FALSE_POSITIVES)
+        counted = found.covered.false_positives
+        if predicted is not None and predicted * counted.samples >= LEAST_COVERED:
+            made.append(
+                agrees(
+                    Which(NAME, Quantity.FALSE_POSITIVES, at),
+                    f"covered tokens per input, {label}",
+                    predicted,
+                    counted.at(CONFIDENCE),
+                )
+            )
     return made
 
 
-def comparisons(rows: Sequence[Row]) -> list[Row]:
-    """One row for each network and comparison, as `prediction.compare_networks` has them."""
+def comparisons(results: Sequence[AnalysedNetwork]) -> list[NetworkComparison]:
+    """One for each network and comparison, by mechanism."""
     return [
-        {"name": label(row), "group": row["verdict"]}
-        | {letter: row[letter] for letter in "nkd"}
-        | comparison
-        for row in sorted(trained(rows), key=lambda row: row["verdict"])
-        for comparison in row["comparisons"]
+        NetworkComparison(
+            name=_label(each.recipe, found),
+            group=found.mechanism.verdict,
+            **sizes(each.recipe),
+            h=each.recipe.hidden,
+            comparison=comparison,
+        )
+        for each, found in sorted(dissected(results), key=lambda pair: pair[1].mechanism.verdict)
+        for comparison in found.comparisons
     ]
 
 
-def table(rows: Sequence[Row]) -> list[Point]:
-    """The figure's networks; by quantity and source the share inside, and the ratios' range."""
-    from train.analysis.prediction import share_inside
-    from train.analysis.prediction_figures import networks_table
+def series_of_comparison(quantity: Quantity, source: Source) -> str:
+    """The id of a prediction's rows."""
+    return f"{quantity} from {source}"
 
-    compared = comparisons(rows)
-    made = networks_table(compared)
+
+def table(results: Sequence[AnalysedNetwork]) -> list[Compared]:
+    """The figure's networks; by quantity and source the share inside, and the ratios' range."""
+    compared = comparisons(results)
+    made: list[Point] = []
     for each in share_inside(compared):
-        quantity, source, networks = each["quantity"], each["source"], each["networks"]
-        series = f"{quantity} from {source}"
-        inside = round(each["inside"] * networks)
-        found = intervals.proportion(inside, networks, DRAWN_CONFIDENCE)
-        made.append(
-            Point("inside", series, each["kind"], networks, found.estimate, *found.interval)
-        )
+        series = series_of_comparison(each.quantity, each.source)
+        found = Count(round(each.inside * each.networks), each.networks).at()
+        made.append(measured_point(Axis.INSIDE, series, Kind.MEASURED, each.networks, found))
         ratios = [
-            row["measured"]["value"] / row["predicted"]
+            row.comparison.measured.value / row.comparison.predicted
             for row in compared
-            if (row["quantity"], row["source"]) == (quantity, source) and row["predicted"] > 0.0
+            if (row.comparison.quantity, row.comparison.source) == (each.quantity, each.source)
+            and row.comparison.predicted > 0.0
         ]
         if ratios:
-            middle = float(np.median(ratios))
             ends = (min(ratios), max(ratios))
-            made.append(Point("measured over predicted", series, "median, range", 1, middle, *ends))
-    return [*made, *_by_inputs(rows)]
+            middle = float(np.median(ratios))
+            made.append(Point(Axis.RATIO, series, Kind.MEASURED, 1, middle, *ends))
+    made += _by_inputs(results)
+    return [*networks_table(compared), *(Compared(**vars(point)) for point in made)]
 
 
-def _by_inputs(rows: Sequence[Row]) -> list[Point]:
+def _by_inputs(results: Sequence[AnalysedNetwork]) -> list[Point]:
     """Failure rate of clamp networks over that of their masks, against C(n, k): means over seeds.
 
     `covered_inputs` asks why they are not 1.
     """
-    ratios: dict[tuple[int, int, int], list[tuple[float, Row]]] = {}
-    for row in trained(rows):
-        for each in row["comparisons"]:
-            wanted = (each["quantity"], each["source"]) == ("failure_rate", "masks")
-            if wanted and row["verdict"] == "clamp" and each["predicted"] > 0.0:
-                ratio = each["measured"]["value"] / each["predicted"]
-                ratios.setdefault((row["n"], row["k"], row["d"]), []).append((ratio, row))
-    return [
-        mean_point(
-            "clamp, failure_rate over masks",
-            f"n={n}, k={k}, d={d}",
-            math.comb(n, k),
-            [ratio for ratio, _ in own],
-            own[0][1],
+    ratios: dict[str, list[tuple[float, Recipe]]] = {}
+    for each, found in dissected(results):
+        for row in found.comparisons:
+            wanted = (row.quantity, row.source) == (Quantity.FAILURE_RATE, Source.MASKS)
+            clamp = found.mechanism.verdict is Verdict.CLAMP
+            if wanted and clamp and row.predicted > 0.0:
+                series = size_label("nkd", **sizes(each.recipe))
+                ratio = row.measured.value / row.predicted
+                ratios.setdefault(series, []).append((ratio, each.recipe))
+    made = []
+    for series, own in ratios.items():
+        recipe = own[0][1]
+        inputs = math.comb(recipe.n, recipe.k)
+        made.append(
+            mean_point(Axis.OVER_MASKS, series, inputs, [ratio for ratio, _ in own], recipe)
         )
-        for (n, k, d), own in ratios.items()
-    ]
+    return made
 
 
-def figure(points: Sequence[Point]):
+def draw(points: Sequence[Compared]) -> Figure:
     """Measured against predicted, a mark per network."""
-    from train.analysis.prediction_figures import draw_networks
-
-    return draw_networks([p for p in points if " from " in p.axis])
+    return draw_networks([p for p in points if p.axis not in set(Axis)])
 
 
 PANEL = Panel(
     NAME,
-    "Measured against predicted, a mark per trained network with its 95 % interval over 100,000 "
-    "fresh inputs (20,000 in a quick run), by the mechanism that it learned. Left: failure rate, "
-    "from the network's own masks by enumeration of all inputs up to 2^25, else of 2^23 random "
-    "ones. Middle: the same from random masks with as many bits for each token. Right: total "
-    "variation from the levels of its logits. Titles: how many intervals hold the prediction. n, "
-    "k and d of each are in the CSV, with shares inside and ratios for all quantities.",
+    "Small networks fail less often than their masks predict; `covered_inputs` says why. A mark "
+    "per trained network, 95 % intervals. Left: failure rate, from the network's own masks. "
+    "Middle: from random masks with as many bits for each token. Right: total variation, from the "
+    "levels of its logits.",
     tasks,
     checks,
     table,
-    figure,
+    draw,
 )

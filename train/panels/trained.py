@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
+from typing import TypedDict
 
 import numpy as np
 
 from simulate.jobs.checks import CONFIDENCE, Size
-from simulate.jobs.intervals import DRAWN_CONFIDENCE, Estimate, Mean
+from simulate.jobs.intervals import DRAWN_CONFIDENCE, Count, Estimate, Mean
 from simulate.jobs.table import Kind, Point, measured_point
 from simulate.jobs.tasks import Task
 from train.measures import Behaviour, Mechanism, TrainedNetwork, seconds, train_one
@@ -44,23 +45,37 @@ def mechanism(network: TrainedNetwork) -> Mechanism:
 def estimate(network: TrainedNetwork, measure: Measure, confidence: float = CONFIDENCE) -> Estimate:
     """One of the measures of a network, with its interval over fresh inputs."""
     found = behaviour(network)
-    statistic = {
+    statistics: dict[Measure, Count | Mean] = {
         Measure.FAILURE: found.failure,
         Measure.TOTAL_VARIATION: found.total_variation,
         Measure.KL: found.kl,
         Measure.SQUARED_ERROR: found.squared_error,
-    }[measure]
-    return statistic.at(confidence)
+    }
+    return statistics[measure].at(confidence)
 
 
-def sizes(recipe: Recipe) -> dict[str, int]:
+class RecipeSizes(TypedDict):
     """n, k and d, as a point has them."""
+
+    n: int
+    k: int
+    d: int
+
+
+def sizes(recipe: Recipe) -> RecipeSizes:
+    """Of a recipe."""
     return {"n": recipe.n, "k": recipe.k, "d": recipe.d}
 
 
-def which(recipe: Recipe) -> Mapping[str, Size]:
+def which(recipe: Recipe) -> dict[str, Size]:
     """What tells the networks of a panel apart, for the ids of their checks."""
-    return {**sizes(recipe), "steps": recipe.steps, "seed": recipe.seed}
+    return {
+        "n": recipe.n,
+        "k": recipe.k,
+        "d": recipe.d,
+        "steps": recipe.steps,
+        "seed": recipe.seed,
+    }
 
 
 def network_point(

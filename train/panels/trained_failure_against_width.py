@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulate.jobs.checks import CONFIDENCE, FALSE_ALARM, Check, Which, agrees, lies_within
+from simulate.jobs.checks import CONFIDENCE, FALSE_ALARM, Check, Size, Which, agrees, lies_within
 from simulate.jobs.intervals import DRAWN_CONFIDENCE, Estimate, Mean
 from simulate.jobs.panel import FULL, QUICK, Effort, Panel
 from simulate.jobs.table import Kind, Point, measured_point, series_of, xs, ys
@@ -197,7 +197,7 @@ def random_failure(recipe: Recipe) -> float:
     return failure_probability(n, k, d, optimal_hashes_for_failure(n, k, d))
 
 
-def _at(recipe: Recipe) -> dict[str, int | float | str]:
+def _at(recipe: Recipe) -> dict[str, Size]:
     return {**which(recipe), "start": recipe.start}
 
 
@@ -337,9 +337,9 @@ def _slopes(series: str, own: Sequence[ScaledNetwork]) -> list[Point]:
     found, recipe = slope(own), own[0].recipe
     if found is None:
         return []
-    at = {"n": recipe.n, "k": recipe.k}
-    law = Point(Axis.SLOPE, series, Kind.ASYMPTOTIC, 0, failure_slope(recipe.k), **at)
-    return [measured_point(Axis.SLOPE, series, Kind.FITTED, 0, found, **at), law]
+    n, k = recipe.n, recipe.k
+    law = Point(Axis.SLOPE, series, Kind.ASYMPTOTIC, 0, failure_slope(k), n=n, k=k)
+    return [measured_point(Axis.SLOPE, series, Kind.FITTED, 0, found, n=n, k=k), law]
 
 
 def _points(series: str, each: ScaledNetwork) -> list[Point]:

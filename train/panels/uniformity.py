@@ -2,20 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from simulate.jobs.checks import Check
-from simulate.jobs.panel import QUICK, Effort, Panel, Point, Row, series_of, size_label
+from simulate.jobs.panel import QUICK, Effort, Panel
+from simulate.jobs.table import Point, select, xs, ys
 from simulate.jobs.tasks import Task
-from train.analysis.uniformity import PARTS
-from train.panels.analysed import analysed_task, mean_point, recipes, trained
+from simulate.panels.measured import size_label
+from train.analysis.mechanism import Verdict
+from train.analysis.uniformity import PARTS, UniformityRecord
+from train.panels.analysed import AnalysedNetwork, analysed_task, dissected, recipes
+from train.panels.trained import mean_point, sizes
+from train.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 NAME = "uniformity"
 SIZES = ((256, 48, 3), (512, 64, 3))
-MECHANISMS = ("clamp", "complement")
+MECHANISMS = (Verdict.CLAMP, Verdict.COMPLEMENT)
 
 
-def tasks(effort: Effort) -> list[Task]:
+class Axis(StrEnum):
+    """What is in the table."""
+
+    SHARE = "share"
+    OWN_VARIANCE = "own variance"
+    SD = "sd"
+
+
+class Deviation(StrEnum):
+    """A standard deviation over the members, as it is and as it would be."""
+
+    LOGITS = "logits"
+    BIT_WEIGHTS = "bit_weights"
+    UNSATURATED = "unsaturated"
+
+
+DEVIATIONS = {
+    Deviation.LOGITS: "members' logits",
+    Deviation.BIT_WEIGHTS: "bit weights alone",
+    Deviation.UNSATURATED: "without thresholds",
+}
+
+
+@dataclass(frozen=True)
+class PartPoint(Point):
+    """A part of the variance, or one of the deviations, of a group of networks."""
+
+    group: str = ""
+    part: str = ""
+
+
+def tasks(effort: Effort) -> list[Task[AnalysedNetwork]]:
     """The survey's networks of two sizes, three tokens each; in a quick run all of them."""
     return [
         analysed_task(recipe, effort)
@@ -24,69 +66,73 @@ def tasks(effort: Effort) -> list[Task]:
     ]
 
 
-def checks(rows: Sequence[Row]) -> list[Check]:
+def checks(results: Sequence[AnalysedNetwork]) -> list[Check]:
     """None: the parts are a finding; that they sum to the whole is an identity."""
     return []
 
 
-def _groups(rows: Sequence[Row]) -> dict[str, list[Row]]:
+Group = list[tuple[Recipe, UniformityRecord]]
+
+
+def _groups(results: Sequence[AnalysedNetwork]) -> dict[str, Group]:
     """The clamp and complement networks of each size."""
-    grouped: dict[str, list[Row]] = {}
+    grouped: dict[str, Group] = {}
     for mechanism in MECHANISMS:
-        for row in trained(rows):
-            if row["verdict"] == mechanism and row["uniformity"]["variance"]["value"] > 0.0:
-                grouped.setdefault(f"{mechanism}, {size_label(row, 'nkd')}", []).append(row)
+        for each, found in dissected(results):
+            own = found.uniformity
+            if found.mechanism.verdict is mechanism and own.variance.value > 0.0:
+                series = f"{mechanism}, {size_label('nkd', **sizes(each.recipe))}"
+                grouped.setdefault(series, []).append((each.recipe, own))
     return grouped
 
 
-def table(rows: Sequence[Row]) -> list[Point]:
+def _of_group(own: Group) -> Iterator[tuple[Axis, str, int, list[float]]]:
+    """Axis, part or deviation, its place, and its value in each network."""
+    found = [record for _, record in own]
+    for place, part in enumerate(PARTS):
+        shares = [each.parts[part].share for each in found]
+        yield Axis.SHARE, part, place, [share.value for share in shares if share is not None]
+        of_whole = [each.parts[part].variance / each.variance.value for each in found]
+        yield Axis.OWN_VARIANCE, part, place, of_whole
+    for place, (deviation, values) in enumerate(
+        {
+            Deviation.LOGITS: [each.sd for each in found],
+            Deviation.BIT_WEIGHTS: [each.hash_dot_variance**0.5 for each in found],
+            Deviation.UNSATURATED: [each.unsaturated_variance**0.5 for each in found],
+        }.items()
+    ):
+        yield Axis.SD, deviation, place, values
+
+
+def table(results: Sequence[AnalysedNetwork]) -> list[PartPoint]:
     """Means over seeds: each part's share and own variance, and the standard deviations."""
     made = []
-    for name, own in _groups(rows).items():
-        found = [row["uniformity"] for row in own]
-        whole = [each["variance"]["value"] for each in found]
-        for place, part in enumerate(PARTS):
-            shares = [each["parts"][part]["share"]["value"] for each in found]
-            made.append(mean_point("share", f"{name}: {part}", place, shares, own[0]))
-            sizes = [
-                each["parts"][part]["variance"] / total
-                for each, total in zip(found, whole, strict=True)
-            ]
-            made.append(mean_point("own variance", f"{name}: {part}", place, sizes, own[0]))
-        for place, (label, values) in enumerate(
-            {
-                "members' logits": [each["sd"] for each in found],
-                "bit weights alone": [each["hash_dot_variance"] ** 0.5 for each in found],
-                "without thresholds": [each["unsaturated_variance"] ** 0.5 for each in found],
-            }.items()
-        ):
-            made.append(mean_point("sd", f"{name}: {label}", place, values, own[0]))
+    for group, own in _groups(results).items():
+        for axis, part, place, values in _of_group(own):
+            if values:
+                mean = mean_point(axis, f"{group}: {part}", place, values, own[0][0], group)
+                made.append(PartPoint(**vars(mean), group=group, part=part))
     return made
 
 
-def figure(points: Sequence[Point]):
+def draw(points: Sequence[PartPoint]) -> Figure:
     """Left, the shares; right, the standard deviation beside what it would otherwise be."""
     from simulate.jobs import style
 
     fig, (left, right) = style.row_of_axes(2, style.DOUBLE_COLUMN, 2.7, (1.5, 1.0))
-    groups = list(dict.fromkeys(p.series.split(": ")[0] for p in points))
+    groups = list(dict.fromkeys(p.group for p in points))
     for axes, axis, labels in (
-        (left, "share", list(PARTS.values())),
-        (right, "sd", ["members' logits", "bit weights alone", "without thresholds"]),
+        (left, Axis.SHARE, list(PARTS.values())),
+        (right, Axis.SD, list(DEVIATIONS.values())),
     ):
         for place, group in enumerate(groups):
-            own = [
-                p
-                for series, found in series_of(points, axis=axis).items()
-                if series.startswith(f"{group}: ")
-                for p in found
-            ]
+            own = list(select(points, axis=axis, group=group))
             offset = 0.7 * ((place + 0.5) / len(groups) - 0.5)
             below = [p.y - (p.y if p.low is None else p.low) for p in own]
             above = [(p.y if p.high is None else p.high) - p.y for p in own]
             axes.errorbar(
-                [p.y for p in own],
-                [p.x + offset for p in own],
+                ys(own),
+                [x + offset for x in xs(own)],
                 xerr=[below, above],
                 fmt="os^D"[place % 4],
                 color=style.COLOURS[place % len(style.COLOURS)],
@@ -110,16 +156,12 @@ def figure(points: Sequence[Point]):
 
 PANEL = Panel(
     NAME,
-    "Left: the variance of the members' logits about their mean over the members of an input, by "
-    "its parts, which sum to 1: a constant of the token, the coefficients alpha, the number of "
-    "tokens that hit the member's own units, which tokens these are, the units it does not own, "
-    "and what bypasses the units; covariance of the part with the whole over the whole's variance. "
-    "Right: the standard deviation over the members; what it would be if logits were the "
-    "sums of the tokens' bit weights; and of what comes through the units if their states were "
-    "not cut at their thresholds. Mean over the seeds, 95 % intervals (Student t); 8,192 inputs "
-    "each.",
+    "Outputs are uniform because units saturate. Left: parts of the variance of the members' "
+    "logits, which sum to 1. Right: the standard deviation over the members, what it would be if "
+    "logits were sums of bit weights, and if units were not cut at their thresholds. Means over "
+    "the seeds, 95 % intervals; 8,192 inputs each.",
     tasks,
     checks,
     table,
-    figure,
+    draw,
 )
