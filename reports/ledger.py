@@ -222,6 +222,10 @@ class Evidence:
             label, table, [(at,) for at, _ in rows], [row.y for _, row in rows], style, of
         )
 
+    def rows(self, table: Document[list[P]]) -> list[P]:
+        """All rows of a table, to choose from; none where there is no result."""
+        return [row for _, row in self._rows(table, lambda row: True)]
+
     def check(self, label: str, job: Job, which: Which, style: str = ".4g") -> Number:
         """What a check observed, with the interval that had to hold the prediction."""
         checks = self._checks(Checks(job, fits=lambda check: check.id == which.id))
