@@ -189,7 +189,7 @@ def density(evidence: Evidence) -> Finding:
     )
     return Finding(
         [
-            ratio.high - ratio.low > 0.1,
+            bool(swept),
             *(not power[of].low <= optimum[of] <= power[of].high for of in swept),
         ],
         f"Their density is {learned:.3f}, where random hashes would fail least at {best:.3f}, and "
@@ -381,12 +381,13 @@ def masks_predict(evidence: Evidence) -> Finding:
         f"Yes, where training cannot memorise token sets: the failure rate of {inside:.0%} of the "
         "networks that are trained by the recipe lies where the exact rate of their own masks is, "
         f"and none fails less than {ratio.low:.2f} or more than {ratio.high:.2f} times as often.",
-        "Networks that are small, or were trained briefly, do not keep to it: as means by size they "
-        f"fail {small_ratio.low:.2f} to {small_ratio.high:.2f} times as often as their masks say, "
-        f"and the interval of {small_inside:.0%} of them holds the prediction. The smallest have "
-        f"some token sets by heart: at n = {fewest_n}, k = {fewest_k} {seen:.1%} of the inputs that "
-        f"cover a non-member fail, and {unseen:.1%} of those whose token set training never drew "
-        f"(at n = {most_n}, k = {most_k} the shares are {large_seen:.0%} and {large_unseen:.0%}). "
+        "Networks that are small, or were trained briefly, do not keep to it: as means by size "
+        f"they fail {small_ratio.low:.2f} to {small_ratio.high:.2f} times as often as their masks "
+        f"say, and the interval of {small_inside:.0%} of them holds the prediction. The smallest "
+        f"have some token sets by heart: at n = {fewest_n}, k = {fewest_k} {seen:.1%} of the "
+        f"inputs that cover a non-member fail, and {unseen:.1%} of those whose token set training "
+        f"never drew (at n = {most_n}, k = {most_k} the shares are {large_seen:.0%} and "
+        f"{large_unseen:.0%}). "
         "They also use more than their masks, mostly what bypasses the units: of the token sets "
         f"never drawn {two_levels:.0%} fail with every unit at its two levels, {no_bypass:.0%} "
         "without the bypass as well, and all of them in the exact filter.",
