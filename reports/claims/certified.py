@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from simulate.jobs.intervals import Estimate
 from train.certificate.proof import How
 
 ALL_INPUTS: How = "all inputs"
@@ -38,11 +37,18 @@ class Gates:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """A mean over sampled inputs."""
+
+    value: float
+
+
+@dataclass(frozen=True)
 class Finished:
     """What rounding did to the network's total variation."""
 
-    total_variation: Estimate
-    trained_total_variation: Estimate
+    total_variation: Measured
+    trained_total_variation: Measured
 
 
 @dataclass(frozen=True)

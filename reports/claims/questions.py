@@ -105,13 +105,13 @@ def proof(evidence: Evidence) -> Finding:
     tv = evidence.number(
         "total variation, finished",
         FINISHED,
-        lambda p: given(p.finished).total_variation,
+        lambda p: given(p.finished).total_variation.value,
         ".4f",
     )
     trained_tv = evidence.number(
         "total variation before, source",
         FINISHED,
-        lambda p: given(p.finished).trained_total_variation,
+        lambda p: given(p.finished).trained_total_variation.value,
         ".4f",
     )
     rate = evidence.bounds(
