@@ -18,7 +18,8 @@ from reports.jobs import (
     STUDY,
     SURVEY,
 )
-from reports.ledger import Checks, Claim, Evidence, Finding, Number
+from reports.ledger import Claim, Finding
+from reports.numbers import Checks, Evidence, Number
 from reports.traced import given
 from simulate.jobs.checks import Which
 from simulate.jobs.table import Kind

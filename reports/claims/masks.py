@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from reports.claims.sources import complement, source
 from reports.jobs import SOURCE_ANALYSIS, STUDY
-from reports.ledger import Checks, Claim, Evidence, Finding
+from reports.ledger import Claim, Finding
+from reports.numbers import Checks, Evidence
 from reports.traced import given, only
 from train.analysis.mechanism import StateCluster
 from train.analysis.record import Analysis

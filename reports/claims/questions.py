@@ -18,7 +18,8 @@ from reports.jobs import (
     SOURCE_CERTIFICATE,
     SURVEY,
 )
-from reports.ledger import Claim, Evidence, Finding, Number
+from reports.ledger import Claim, Finding
+from reports.numbers import Evidence, Number
 from reports.traced import given, only
 from simulate.panels import language_models
 from train.analysis.record import Analysis

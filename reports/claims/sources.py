@@ -17,7 +17,7 @@ from reports.jobs import (
     STUDY,
     SURVEY,
 )
-from reports.ledger import Evidence, Number, Single
+from reports.numbers import Evidence, Number, Single
 from simulate.panels import harder_task, language_models, pseudo_inverse, width_of_rivals
 from train.analyse import ANALYSIS
 from train.analysis.record import Analysis

@@ -15,7 +15,8 @@ from reports.claims.sources import (
     source,
 )
 from reports.jobs import SCALING, STUDY, SURVEY
-from reports.ledger import Checks, Claim, Evidence, Finding, Number
+from reports.ledger import Claim, Finding
+from reports.numbers import Checks, Evidence, Number
 from simulate.jobs.checks import Which
 from simulate.jobs.table import Kind, Point
 from simulate.panels import (

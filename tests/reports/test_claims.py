@@ -18,7 +18,8 @@ from reports.claims import CLAIMS
 from reports.claims.sources import COMPLEMENT, SOURCE
 from reports.documents import figures, run, verdict
 from reports.jobs import JOBS
-from reports.ledger import Claim, Evidence, Verdict, failed_checks, judge, ledger
+from reports.ledger import Claim, Verdict, failed_checks, judge, ledger
+from reports.numbers import Evidence
 from reports.results import Results
 from tests.reports.planted import Planted, changes, part, write_json
 

@@ -11,16 +11,8 @@ import pytest
 from reports import render
 from reports.documents import figures, record, table, verdict
 from reports.jobs import SCALING, SOURCE_ANALYSIS, STUDY
-from reports.ledger import (
-    Checks,
-    Claim,
-    Evidence,
-    Finding,
-    Verdict,
-    failed_checks,
-    judge,
-    ledger,
-)
+from reports.ledger import Claim, Finding, Verdict, failed_checks, judge, ledger
+from reports.numbers import Checks, Evidence
 from reports.results import Results
 from reports.traced import given
 from simulate.jobs import checks
