@@ -19,6 +19,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
+from types import SimpleNamespace
 from typing import Any, Generic, TypeVar, get_type_hints
 
 import msgspec
@@ -60,7 +61,10 @@ class Task(Generic[T_co]):
         function = self.function
         while isinstance(function, partial):
             function = function.func
-        result: T_co = msgspec.convert(plain, get_type_hints(function)["return"])
+        # of the annotations only this one: others may name what is not imported at run time
+        returned = SimpleNamespace(__annotations__={"of": function.__annotations__["return"]})
+        kind = get_type_hints(returned, function.__globals__)["of"]
+        result: T_co = msgspec.convert(plain, kind)
         return result
 
 

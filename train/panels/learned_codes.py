@@ -20,7 +20,6 @@ from train.panels.trained import (
     estimate,
     mechanism,
     network_point,
-    sizes,
     training_task,
     which,
 )
@@ -123,18 +122,21 @@ def checks(results: Sequence[TrainedNetwork]) -> list[Check]:
     return made
 
 
+def _sizes(network: TrainedNetwork) -> tuple[int, int, int]:
+    return network.recipe.n, network.recipe.k, network.recipe.d
+
+
 def table(results: Sequence[TrainedNetwork]) -> list[Point]:
     """Exact P_fail of random hashes against m/d, and each network at its own density."""
     made = []
-    for own_sizes in dict.fromkeys(tuple(sizes(each.recipe).items()) for each in results):
-        n, k, d = (size for _, size in own_sizes)
+    for n, k, d in dict.fromkeys(_sizes(each) for each in results):
         series = f"n={n}, d={d}, k={k}"
         last = min(d, 2 * optimal_hashes_for_failure(n, k, d))
         for m in range(2, last):
             value = failure_probability(n, k, d, m)
             made.append(Point(Axis.FAILURE, series, Kind.EXACT, m / d, value, n=n, k=k, d=d, m=m))
         for network in results:
-            if tuple(sizes(network.recipe).items()) != own_sizes or network.diverged:
+            if _sizes(network) != (n, k, d) or network.diverged:
                 continue
             density = (mechanism(network).bits_per_token.mean or 0.0) / d
             made.append(network_point(Axis.FAILURE, series, density, Measure.FAILURE, network))
