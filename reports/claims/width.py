@@ -132,14 +132,14 @@ def learned_width_law(evidence: Evidence) -> Finding:
     """Claim 12, of trained networks."""
     panel = trained_failure_against_width.NAME
     slopes = evidence.passed(
-        "slopes of ln(failure rate) against width of trained networks that agree with the law",
+        "slopes of trained networks' ln(failure rate) that agree with random hashes'",
         Checks(STUDY, panel, WidthQuantity.SLOPE),
     )
     over_random = evidence.passed(
         "trained networks that fail at most 1.25 times as often as the best random hashes",
         Checks(STUDY, panel, WidthQuantity.OVER_RANDOM),
     )
-    fitted, law = (
+    fitted, random = (
         evidence.points(
             f"slope, nats per unit of width, {whose}",
             TRAINED_WIDTHS,
@@ -147,7 +147,7 @@ def learned_width_law(evidence: Evidence) -> Finding:
             ".4f",
             "series",
         )
-        for kind, whose in ((Kind.FITTED, "trained networks"), (Kind.ASYMPTOTIC, "the law"))
+        for kind, whose in ((Kind.FITTED, "trained networks"), (Kind.EXACT, "best random hashes"))
     )
     failure = evidence.points(
         "failure rates of trained networks",
@@ -164,12 +164,13 @@ def learned_width_law(evidence: Evidence) -> Finding:
     share = over_random.passed / over_random.total if over_random.total else math.nan
     return Finding(
         [bool(slopes), share > 0.9, failure.low < 0.2 * failure.high],
-        f"Networks trained by the recipe that follows from their sizes fail the more seldom the "
-        f"wider they are, at the slope of the law in each of {slopes.total} series (fitted slopes "
-        f"from {fitted.low:.4f} to {fitted.high:.4f} nats per unit of width; the law has "
-        f"{law.low:.4f} to {law.high:.4f}). Of {failure.count} networks, whose failure rates run "
-        f"from {failure.high:.2g} down to {failure.low:.1e}, {over_random.passed} fail at most "
-        "a quarter more often than the best random hashes of their width.",
+        "Networks trained by the recipe that follows from their sizes fail the more seldom the "
+        "wider they are, with the slope of the best random hashes in each of "
+        f"{slopes.total} series: fitted slopes run from {fitted.low:.4f} to {fitted.high:.4f} nats "
+        f"per unit of width, those of random hashes from {random.low:.4f} to {random.high:.4f}. "
+        f"The failure rates of the {failure.count} networks run from {failure.high:.2g} down to "
+        f"{failure.low:.1e}, and {over_random.passed} of them fail at most a quarter more often "
+        "than the best random hashes of their width.",
         "This is so of failures. Total variation does not fall as fast: it lies between "
         f"{variation.low:.2g} and {variation.high:.2g}.",
         limited=variation.low > failure.low,
