@@ -51,7 +51,7 @@ def proof(evidence: Evidence) -> Finding:
     lead = evidence.number(
         "smallest proved lead over a token that misses so many bits, source",
         PROOF,
-        lambda p: given(margin(p, int(given(p.smallest_level))).proved),
+        lambda p: given(margin(p, given(p.smallest_level)).proved),
         ".4f",
     )
     failure = evidence.bounds(
