@@ -38,13 +38,13 @@ class Scaling(PanelJob):
         return PANELS
 
 
-def main(args: Sequence[str] | None = None) -> int:
-    """Parse the command line, or `args`, and run the job."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse the command line, or `arguments`, and run the job."""
     command = tyro.cli(
         Annotated[Scaling, tyro.conf.arg(name="")],
         prog="python -m simulate.scaling",
         description=__doc__,
-        args=args,
+        args=arguments,
     )
     return command.run()
 
