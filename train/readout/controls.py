@@ -49,7 +49,7 @@ def random_masks(
     rng: np.random.Generator, n: int, densities: Sequence[float]
 ) -> Bool[np.ndarray, "n bits"]:
     """Independent bits of the given densities."""
-    return rng.random((n, len(densities)), dtype=np.float32) < np.float32(densities)
+    return rng.random((n, len(densities)), dtype=np.float32) < np.asarray(densities, np.float32)
 
 
 def noisy(rng: np.random.Generator, masks: Bool[np.ndarray, "n bits"], noise: float) -> Vectors:

@@ -6,6 +6,7 @@ Nothing is unpickled and no code of a model is run.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -56,13 +57,33 @@ _BY_COLUMN = ("W_U", "unembed.W_U")
 _PICKLES = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
 
+# down projections of the layers' units; (pattern with the layer's number, whether [h, d])
+_UNITS = (
+    (re.compile(r"^(?:.*\.)?layers\.(\d+)\.mlp\.down_proj\.weight$"), False),
+    (re.compile(r"^blk\.(\d+)\.ffn_down\.weight$"), False),
+    (re.compile(r"^(?:.*\.)?layers\.(\d+)\.mlp\.dense_4h_to_h\.weight$"), False),
+    (re.compile(r"^(?:transformer\.)?h\.(\d+)\.mlp\.c_proj\.weight$"), True),
+    (re.compile(r"^()W_out$"), True),
+)
+_LAST_LAYERS = 2
+
+
+@dataclass(frozen=True)
+class Units:
+    """What the units of one layer write into the residual: float32 [h, d], by the layer's name."""
+
+    name: str
+    directions: Float[np.ndarray, "h d"]
+
+
 @dataclass(frozen=True)
 class Readout:
     """logits = vectors h + bias, with the final norm's gain in `vectors`.
 
     vectors: float32 [n, d], one row for each token. bias: float32 [n], 0 without one. name: of the
     file. tensor: the name of the weights in it. tied: whether they are also the embedding.
-    vocabulary: the tokens as text; empty where the file has none.
+    vocabulary: the tokens as text; empty where the file has none. units: of the last two layers,
+    last first, or of an ONNX graph the coordinates of h. reads: the name of h in an ONNX graph.
     """
 
     vectors: Float[np.ndarray, "n d"]
@@ -72,6 +93,8 @@ class Readout:
     tied: bool = False
     gain_folded: bool = False
     vocabulary: tuple[str, ...] = ()
+    units: tuple[Units, ...] = ()
+    reads: str = ""
 
     @property
     def n(self) -> int:
@@ -163,14 +186,14 @@ def _assembled(
         if ours in names:
             if names[ours] not in stored:
                 some = ", ".join(sorted(stored)[:8])
-                raise DomainError(f"{path}: no tensor {names[ours]}; it has {some}, ...")
+                raise DomainError(f"{path}: no tensor {names[ours]}; it has {some}")
             return names[ours]
         return next((name for name in guesses if name in stored), None)
 
     tensor = find("W_U", W_U)
     if tensor is None:
         some = ", ".join(sorted(stored)[:8]) or "no tensors"
-        raise DomainError(f"{path}: no unembedding found; it has {some}, ...; use --names W_U=NAME")
+        raise DomainError(f"{path}: no unembedding found; it has {some}; use --names W_U=NAME")
     vectors = read(tensor)
     if vectors.ndim != 2:
         raise DomainError(f"{path}: {tensor} must have 2 axes; its shape is {list(vectors.shape)}")
@@ -197,7 +220,27 @@ def _assembled(
         tied="emb" in tensor or "wte" in tensor,
         gain_folded=norm is not None,
         vocabulary=tuple(vocabulary) if len(vocabulary) == n else (),
+        units=_last_units(stored, read, d),
     )
+
+
+def _last_units(
+    stored: Iterable[str], read: Callable[[str], np.ndarray], d: int
+) -> tuple[Units, ...]:
+    found = [
+        (int(match[1] or 0), name, by_row)
+        for name in stored
+        for pattern, by_row in _UNITS
+        if (match := pattern.match(name))
+    ]
+    units = []
+    for _, name, by_row in sorted(found, reverse=True)[:_LAST_LAYERS]:
+        array = read(name)
+        directions = array if by_row else array.T
+        # a block of another width than the residual is another model's
+        if directions.ndim == 2 and directions.shape[1] == d:
+            units.append(Units(name, directions))
+    return tuple(units)
 
 
 def _vector(path: Path, name: str, array: np.ndarray, length: int) -> np.ndarray:
@@ -228,6 +271,9 @@ def _from_onnx(path: Path, initializer: str | None, transpose: bool) -> Readout:
         np.asarray(_vector(path, "bias", bias, n), dtype=np.float32),
         path.name,
         found.name,
+        vocabulary=found.vocabulary if len(found.vocabulary) == n else (),
+        units=(Units(found.reads, np.eye(vectors.shape[1], dtype=np.float32)),),
+        reads=found.reads,
     )
 
 

@@ -15,6 +15,7 @@ from train.readout.sizes import check_entries
 if TYPE_CHECKING:
     from onnx import ModelProto, TensorProto
 
+BLANK = "blank"
 _LINEAR = ("MatMul", "Gemm")
 _BYTES = {1: 4, 10: 2, 11: 8, 16: 2}  # float32, float16, float64, bfloat16
 
@@ -23,7 +24,8 @@ _BYTES = {1: 4, 10: 2, 11: 8, 16: 2}  # float32, float16, float64, bfloat16
 class LinearMap:
     """h W + b as the graph has it. W: as stored. bias: None without one. reads: the name of h.
 
-    transposed: whether the graph multiplies by the transpose of what is stored.
+    transposed: whether the graph multiplies by the transpose of what is stored. vocabulary: of a
+    text recogniser, from its metadata: the blank, its characters, and a space.
     """
 
     name: str
@@ -31,6 +33,7 @@ class LinearMap:
     bias: np.ndarray | None
     reads: str
     transposed: bool
+    vocabulary: tuple[str, ...] = ()
 
 
 def load_graph(path: Path) -> ModelProto:
@@ -52,7 +55,8 @@ def last_linear(path: Path, initializer: str | None = None) -> LinearMap:
 
     The graph is in topological order, which ONNX demands. Weights may be initializers or constants.
     """
-    graph = load_graph(path).graph
+    model = load_graph(path)
+    graph = model.graph
     tensors: dict[str, TensorProto] = {tensor.name: tensor for tensor in graph.initializer}
     for node in graph.node:
         if node.op_type == "Constant":
@@ -85,7 +89,15 @@ def last_linear(path: Path, initializer: str | None = None) -> LinearMap:
         None if bias is None or bias not in tensors else _array(path, bias, tensors[bias]),
         node.input[0],
         any(option.name == "transB" and option.i for option in node.attribute),
+        _vocabulary(model),
     )
+
+
+def _vocabulary(model: ModelProto) -> tuple[str, ...]:
+    for entry in model.metadata_props:
+        if entry.key == "character":
+            return (BLANK, *entry.value.splitlines(), " ")
+    return ()
 
 
 def _array(path: Path, name: str, tensor: TensorProto) -> np.ndarray:

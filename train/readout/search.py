@@ -101,8 +101,8 @@ def climbs(rng: np.random.Generator, tokens: Whitened, starts: int) -> Climbs:
     Starts are token vectors, which lie close to the sparse masks they own, and random mixtures of
     all tokens. Both turn with the tokens, so the outcome is the same in every linear basis but for
     rounding. After each round the directions to which skewness draws most climbs are closed to
-    further ones of its own: a trained code has hundreds of skewed directions, and masks of 10 % and more are
-    drawn to only when the stronger ones are gone. Cost O(starts n r) times
+    further ones of its own: a trained code has hundreds of skewed directions, beside which masks
+    of 10 % and more draw nothing. Cost O(starts n r) times
     2 (CLIMB + REFINE) multiplications.
     """
     r = tokens.search.shape[1]
