@@ -70,7 +70,7 @@ def test_selections() -> None:
         Point("a", "t", Kind.DIRECT, 3.0, 4.0),
         Point("b", "s", Kind.DIRECT, 5.0, 6.0),
     ]
-    assert xs(select(points, axis="a")) == [1.0, 3.0]
+    assert xs(list(select(points, axis="a"))) == [1.0, 3.0]
     assert ys(of_kind(points, Kind.DIRECT)) == [4.0, 6.0]
     assert {name: xs(own) for name, own in series_of(points, axis="a").items()} == {
         "s": [1.0],
