@@ -14,10 +14,12 @@ FINAL_SHARE, FINAL_BATCHES = 0.3, 4
 STEPS_A_PART = 4
 EMBEDDING_SCALE, EMBEDDING_RATE = 8.0, 0.25
 READOUT_SCALE, READOUT_RATE, READOUT_POWER = 0.001, 0.014, 2.0
-LAYER_RATE, LAYER_POWER, PARTS_POWER = 0.0147, 1.45, 0.11
-# the width that the rates are given at
-WIDTH = 64
-MANY_TOKENS = 4
+LAYER_RATE, LAYER_POWER, PARTS_POWER = 0.0147, 1.45, 0.14
+# a layer that starts from noise loses density sooner
+GAUSSIAN_LAYER = 0.8
+# the width and the batch that the rates are given at
+WIDTH, BATCH = 64, 682
+MANY_TOKENS, VISITS_POWER = 4, 0.1
 
 
 def scaled_recipe(
@@ -25,16 +27,15 @@ def scaled_recipe(
 ) -> Recipe:
     """The recipe for these sizes; h = d. Raises DomainError as Recipe does.
 
-    visits: how many inputs name each token in the whole training, were the last share's batches no
-    larger; many more are needed above k = 4, and are added.
+    visits: how many inputs name each token in the whole training at k <= 4 and n = 512, were the
+    last share's batches no larger; more are added above k = 4, and fewer are taken at larger n.
     """
     Recipe(n=n, k=k, d=d, start=start)  # before the rules, so that what is wrong is named
     check_real("visits", visits, 0.0)
     tokens = min(n, max(TOKENS_A_STEP, 2 * k))
-    batch = max(1, VISITS_A_STEP * tokens // k)
-    crowd = max(1.0, k / MANY_TOKENS)
-    steps = max(1, round(visits * crowd * n / (k * batch)))
-    width, parts = d / WIDTH, n / tokens
+    batch = max(tokens, VISITS_A_STEP * tokens // k)
+    width, parts, crowd = d / WIDTH, n / tokens, max(1.0, k / MANY_TOKENS)
+    steps = max(1, round(visits * crowd * parts**-VISITS_POWER * n / (k * batch)))
     return Recipe(
         n=n,
         d=d,
@@ -50,9 +51,13 @@ def scaled_recipe(
         start=start,
         embedding_scale=EMBEDDING_SCALE,
         readout_scale=READOUT_SCALE,
-        learning_rate=LAYER_RATE * width**-LAYER_POWER * parts**-PARTS_POWER,
+        learning_rate=LAYER_RATE
+        * (batch / BATCH)
+        * width**-LAYER_POWER
+        * parts**-PARTS_POWER
+        * (GAUSSIAN_LAYER if start == "gaussian" else 1.0),
         embedding_rate=EMBEDDING_RATE,
-        readout_rate=READOUT_RATE * width**-READOUT_POWER * crowd**-3,
+        readout_rate=READOUT_RATE * width**-READOUT_POWER,
         second_moment=0.95,
         weight_decay=0.0,
         warmup=steps // 100,
