@@ -23,6 +23,8 @@ Fitted by hand on some 60 networks of one seed, n = 512 and 1024 mostly; failure
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from theory.domain import check_real
 from theory.width import width_law
 from train.training.recipe import Recipe, Start
@@ -90,3 +92,26 @@ def scaled_recipe(
         warmup=steps // 100,
         cooling=1.3,
     )
+
+
+SCALES = (
+    "learning_rate",
+    "embedding_rate",
+    "readout_rate",
+    "embedding_scale",
+    "readout_scale",
+)
+
+
+def off_by(recipe: Recipe, factor: float = 2.0) -> dict[tuple[str, float], Recipe]:
+    """The recipe with each rate and scale, by itself, times the factor and divided by it.
+
+    By the field's name and what it is times; how sharp the rules' optimum is can be read off their
+    density and failure rate (see `train.sweep.train_one`). Raises DomainError as Recipe does.
+    """
+    return {
+        (name, times): replace(recipe, **{name: times * value})
+        for name in SCALES
+        if (value := getattr(recipe, name)) is not None
+        for times in (1 / factor, factor)
+    }
