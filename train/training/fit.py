@@ -131,14 +131,12 @@ def advance(state: State, steps: int) -> float:
 
 def _loss(state: State, divergence: TargetDivergence, part: SubVocabulary | None) -> torch.Tensor:
     """The loss on the next fresh inputs, of all tokens or of the part's next ones."""
-    recipe, task, model, never = state.recipe, state.recipe.task(), state.model, None
-    if state.held_out is not None:
-        never = state.held_out.holds
+    recipe, task, model = state.recipe, state.recipe.task(), state.model
+    never = None if state.held_out is None else state.held_out.holds
     if part is not None:
         part.take(state.step)
         task, model = replace(task, n=part.size), part.model
-        if state.held_out is not None:
-            never = part.in_whole(state.held_out.holds)
+        never = None if never is None else part.in_whole(never)
     batch = draw(task, recipe.batch_at(state.step), state.generator, never)
     wanted = batch.tokens.roll(1, dims=0) if recipe.shuffled_targets else batch.tokens
     return divergence(model, batch, wanted, part.others_weight if part else 1.0)
