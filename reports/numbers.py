@@ -288,7 +288,8 @@ class Evidence:
 
 
 def typeset(text: str) -> str:
-    """With a minus where a number begins with a hyphen."""
+    """With a minus where a number begins with a hyphen, unless it is rounded to nothing."""
+    text = re.sub(r"(?<![\w.])-(?=0(?:\.0+)?(?![\d.e]))", "", text)
     return re.sub(r"(?<![\w.])-(?=\d)|(?<=\d[eE])-(?=\d)", "−", text)
 
 
