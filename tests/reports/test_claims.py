@@ -76,14 +76,15 @@ class TestEvidence:
 
 
 def _planted(claim: Claim) -> Iterator[Results]:
-    """The saved results with each part that the claim reads changed, one at a time."""
+    """The saved results with each number that the claim reads changed, one number at a time."""
     evidence = Evidence(SAVED)
     claim.rule(evidence)
     for found in evidence.found:
         saved = SAVED.read(found.document)
-        for path in found.parts:
-            for other in changes(part(saved, path)):
-                yield Planted(SAVED, found.document.file, path, other)
+        # a range, or a count of checks, is of several parts, which change together
+        for others in zip(*(changes(part(saved, path)) for path in found.parts), strict=True):
+            parts = dict(zip(found.parts, others, strict=True))
+            yield Planted(SAVED, found.document.file, parts)
 
 
 class TestRules:
