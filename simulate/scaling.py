@@ -39,7 +39,7 @@ class Scaling(PanelJob):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Parse the command line and run the job."""
+    """Parse the command line, or `arguments`, and run the job."""
     command = tyro.cli(
         Annotated[Scaling, tyro.conf.arg(name="")],
         prog="python -m simulate.scaling",

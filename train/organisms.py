@@ -5,13 +5,12 @@ Exit code 0 whatever is recovered, 2 on bad input, 130 when interrupted.
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -23,13 +22,7 @@ if TYPE_CHECKING:
     from train.organism.truth import Truth
 
 Format = Literal["png", "svg", "pdf"]
-RECOVERY, TABLE, RUN, PAGE, FIGURE = (
-    "recovery.json",
-    "organisms.csv",
-    "run.json",
-    "figures.md",
-    "recovery_against_noise",
-)
+RECOVERY, TABLE = "recovery.json", "organisms.csv"
 
 
 @dataclass(frozen=True)
@@ -63,15 +56,15 @@ class Organisms:
         from threadpoolctl import threadpool_limits
 
         from simulate.jobs import output
-        from train.analysis.figure import figures_page
+        from simulate.jobs.folder import ResultFolder
         from train.organism import report
         from train.organism.family import FULL, QUICK
-        from train.organism.noise_curve import noise_curve, noise_figure
+        from train.organism.noise_curve import NAME, noise_curve, noise_figure
         from train.training.threads import one_thread
 
         started = time.monotonic()
         sizes = QUICK if self.quick else FULL
-        self.out.mkdir(parents=True, exist_ok=True)
+        folder = ResultFolder(self.out)
 
         def show(text: str) -> None:
             print(text, file=sys.stderr if self.json else sys.stdout, flush=True)
@@ -79,7 +72,7 @@ class Organisms:
         # the last bits of trained weights depend on the number of threads
         with one_thread(), threadpool_limits(1):
             show(report.heading())
-            organisms: list[dict[str, Any]] = []
+            organisms: list[report.OrganismRecord] = []
             files: dict[str, bytes] = {}
             for record, its_files in report.organisms(sizes, self.seed):
                 organisms.append(record)
@@ -87,43 +80,45 @@ class Organisms:
                 show(report.line(record))
             curve = noise_curve(sizes, self.seed)
             show(report.footing(curve))
-        drawn = noise_figure(curve, sizes)
-        found = report.recovery_record(organisms, curve, sizes, self.seed, drawn.caption)
-        files |= drawn.files(self.formats)
-        files |= {TABLE: report.as_table(organisms).encode()}
-        files |= {RECOVERY: output.as_json(found).encode()}
-        files |= {PAGE: figures_page([drawn], "the organisms").encode()}
-        remove_earlier(self.out)
+        found = report.recovery_record(organisms, curve, sizes, self.seed)
+        folder.begin([NAME], [RECOVERY, TABLE, *_earlier_organisms(self.out)])
         for name, content in files.items():
-            output.write_whole(self.out / name, content)
+            folder.write(name, content)
+        folder.write(TABLE, report.as_table(organisms))
+        folder.write_record(RECOVERY, found)
+        folder.write_figure(noise_figure(curve, sizes).rendered(self.formats))
+        folder.write_index("the organisms")
         seconds = time.monotonic() - started
         configuration = {"job": "train.organisms", **asdict(self), "out": str(self.out)}
-        run = output.run_record(
-            output.command_of("train.organisms"),
-            configuration,
-            seconds,
-            packages=("torch", "safetensors"),
+        folder.finish(
+            output.run_record(
+                output.command_of("train.organisms"),
+                configuration,
+                seconds,
+                packages=("torch", "safetensors"),
+            )
         )
-        output.write_whole(self.out / RUN, output.as_json(run))
         if self.json:
-            command_line.print_json(found)
+            command_line.print_json(output.as_plain(found))
         print(f"{seconds:.0f} s, results in {self.out}", file=sys.stderr)
         return command_line.DONE
 
 
-def remove_earlier(out: Path) -> None:
-    """An earlier family must not stand beside a new one; its record names its organisms."""
+def _earlier_organisms(out: Path) -> list[str]:
+    """Files of an earlier family's organisms, which its recovery.json names."""
+    import msgspec
+
+    from train.organism import report
+
     try:
-        earlier = [each["name"] for each in json.loads((out / RECOVERY).read_text())["organisms"]]
-        of_organisms = [
-            f"{name}.{end}" for name in earlier for end in ("safetensors", "truth.json")
-        ]
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        of_organisms = []
-    pictures = [f"{FIGURE}.{kind}" for kind in ("csv", "png", "svg", "pdf")]
-    for name in (RECOVERY, TABLE, RUN, PAGE, *pictures, *of_organisms):
-        if Path(name).name == name:
-            (out / name).unlink(missing_ok=True)
+        record = msgspec.json.decode((out / RECOVERY).read_bytes(), type=report.RecoveryRecord)
+    except (FileNotFoundError, msgspec.MsgspecError):
+        return []
+    return [
+        of(each.name)
+        for each in record.organisms
+        for of in (report.weights_name, report.truth_name)
+    ]
 
 
 def load_module(path: Path | str) -> HookedNetwork:

@@ -26,7 +26,9 @@ one_coverage = sp.Symbol("f", positive=True)
 others = sp.Symbol("N", integer=True, positive=True)
 density = sp.Symbol("x", positive=True)
 load = sp.Symbol("lambda", positive=True)
-point = sp.Symbol("y", positive=True)
+point = sp.Symbol("z", positive=True)
+exponent = sp.Symbol("r", integer=True, positive=True)
+inner = sp.Symbol("i", integer=True, nonnegative=True)
 
 RATE = {false_positive_rate: FALSE_POSITIVE_RATE.expression}
 FAILURE = {failure_probability: FAILURE_PROBABILITY.expression}
@@ -72,9 +74,44 @@ DERIVATION = Derivation(
             Symbolic((sp.combsimp, sp.simplify)),
         ),
         Step(
-            "A token with $u$ bits of $d$ uncovered is a false positive when its hash avoids "
-            "them. Inclusion-exclusion over its own $m$ bits writes this through factorial "
-            "moments of $u$",
+            "A token with $u$ bits of $d$ uncovered is a false positive when its hash avoids them, "
+            "with probability $C(d - u, m)/C(d, m)$. To write that through factorial moments of "
+            "$u$, take the powers of $1 - z$: the series of $(1 - z)^{-r}$ solves",
+            equal(
+                (1 - point) * sp.Derivative((1 - point) ** -exponent, point),
+                exponent * (1 - point) ** -exponent,
+            ),
+            Symbolic((sp.powsimp, sp.simplify)),
+        ),
+        Step(
+            "so its coefficients start at 1 and obey $(j + 1) c_{j+1} = (r + j) c_j$, as does "
+            "$c_j = C(r + j - 1, j)$",
+            equal(
+                (j + 1) * sp.binomial(exponent + j, j + 1),
+                (exponent + j) * sp.binomial(exponent + j - 1, j),
+            ),
+            Symbolic((sp.combsimp, sp.simplify)),
+        ),
+        Step(
+            "Of $(1 - z)^u$ the coefficient is $(-1)^j C(u, j)$, of $(1 - z)^{-(d-m+1)}$ that of "
+            "$z^{m-j}$ is $C(d - j, m - j)$, and of their product",
+            equal(
+                (1 - point) ** uncovered * (1 - point) ** -(d - m + 1),
+                (1 - point) ** -(d - uncovered - m + 1),
+            ),
+            Symbolic((sp.powsimp, sp.simplify)),
+        ),
+        Step(
+            "that of $z^m$ is $C(d - u, m)$, which is 0 where $u > d - m$ and the product is a "
+            "polynomial of a lower degree (Vandermonde's convolution). With",
+            equal(
+                sp.binomial(m, j) / sp.binomial(d, j),
+                sp.binomial(d - j, m - j) / sp.binomial(d, m),
+            ),
+            Symbolic((sp.combsimp, sp.simplify)),
+        ),
+        Step(
+            "the sum over $j$ of the products of coefficients, over $C(d, m)$, is for every $m$",
             equal(
                 COVERAGE.expression.subs(w, d - uncovered),
                 sp.Sum(
@@ -82,11 +119,22 @@ DERIVATION = Derivation(
                     (j, 0, m),
                 ),
             ),
-            Symbolic((sp.combsimp,), cases=points((m,), ((m_,) for m_ in range(1, 8)))),
+            Symbolic((sp.combsimp,), cases=points((m,), ((m_,) for m_ in range(1, 6)))),
         ),
         Step(
-            "The $j$-th factorial moment of the number of uncovered bits counts $j$-sets that "
-            "all $k$ hashes avoid",
+            "The mean of $C(u, j)/C(d, j)$, with $u = d - W$, is the chance that all $k$ hashes "
+            "avoid $j$ given bits, $g_j^k$. In the law of the union this is the binomial theorem, "
+            "for $(1 - 1)^{d-j-i}$, after",
+            equal(
+                sp.binomial(d, w) * sp.binomial(d - w, j) * sp.binomial(w, inner),
+                sp.binomial(d, j)
+                * sp.binomial(d - j, inner)
+                * sp.binomial(d - j - inner, w - inner),
+            ),
+            Symbolic((sp.combsimp, sp.simplify)),
+        ),
+        Step(
+            "which leaves of the sum over $i$ the term $i = d - j$. As written, here evaluated,",
             equal(
                 sp.Sum(
                     UNION_SIZE_LAW.expression * sp.binomial(d - w, j) / sp.binomial(d, j), (w, m, d)
@@ -96,7 +144,8 @@ DERIVATION = Derivation(
             Rationals(MOMENTS),
         ),
         Step(
-            "The last two steps give the exact rate, the mean of $f(W)$ over the union's law",
+            "So the mean of $f(W)$ over the union's law is the exact rate: at every size, by the "
+            "steps above, and evaluated",
             equal(
                 sp.Sum(UNION_SIZE_LAW.expression * COVERAGE.expression, (w, m, d)),
                 FALSE_POSITIVE_RATE.expression,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import ClassVar
 
 import mpmath
@@ -49,7 +50,7 @@ class Symbolic:
     def _difference(self, claim: Relational) -> sp.Basic:
         """Left - right of an equation; larger - smaller of an inequality; after the moves."""
         larger, smaller = claim.args if isinstance(claim, sp.Eq) else (claim.gts, claim.lts)
-        difference = (larger - smaller).doit()
+        difference = _carried_out(larger) - _carried_out(smaller)
         if isinstance(difference, sp.MatrixExpr):
             difference = difference.as_explicit()
         for move in self.moves:
@@ -68,6 +69,18 @@ class Symbolic:
         if self.cases != ({},):
             argument += f", proved {_summary(self.cases)}"
         return argument
+
+
+# A side is evaluated once, however many claims it stands in: several steps share their integrals,
+# and a planted fault changes only one term of one side.
+
+
+@lru_cache(maxsize=4096)
+def _carried_out(side: sp.Basic) -> sp.Basic:
+    """The side with its sums, limits, derivatives and integrals carried out, term by term."""
+    if isinstance(side, sp.Add):
+        return sp.Add(*map(_carried_out, side.args))
+    return side.doit()
 
 
 def _sign_proved(claim: Relational, difference: sp.Basic) -> bool:
@@ -183,10 +196,16 @@ def _number(side: sp.Basic, point: Point) -> mpmath.mpf:
     expression = written_out(side.subs(point))
     # one at a time: printing a sum of long integrals takes SymPy longer than computing them
     integrals = {
-        integral: sp.Float(_evaluated(integral), mpmath.mp.dps)
+        integral: sp.Float(_evaluated_integral(integral, mpmath.mp.dps), mpmath.mp.dps)
         for integral in expression.atoms(sp.Integral)
     }
     return mpmath.mpmathify(_evaluated(expression.xreplace(integrals)))
+
+
+@lru_cache(maxsize=4096)
+def _evaluated_integral(integral: sp.Integral, digits: int) -> mpmath.mpf:
+    with mpmath.workdps(digits):
+        return _evaluated(integral)
 
 
 def _evaluated(expression: sp.Basic) -> mpmath.mpf:
@@ -194,10 +213,17 @@ def _evaluated(expression: sp.Basic) -> mpmath.mpf:
 
 
 def _rational(side: sp.Basic, point: Point) -> sp.Rational:
-    value = written_out(side.subs(point))
+    terms = side.args if isinstance(side, sp.Add) else (side,)
+    values = tuple(point.items())
+    value = sp.Add(*(_term_at(term, values) for term in terms))
     if not isinstance(value, sp.Rational):
         raise TypeError(f"{side} is not rational{_listed(' at ', point)}: {value}")
     return value
+
+
+@lru_cache(maxsize=1 << 14)
+def _term_at(term: sp.Basic, values: tuple[tuple[sp.Symbol, sp.Basic], ...]) -> sp.Basic:
+    return written_out(term.subs(dict(values)))
 
 
 def _listed(before: str, values: Mapping[sp.Symbol, sp.Basic]) -> str:

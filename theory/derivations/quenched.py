@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from fractions import Fraction
 from itertools import combinations, product
@@ -132,13 +133,16 @@ class MeanOverFamilies(Counted):
     @staticmethod
     def count(n: int, k: int, d: int, m: int) -> Fraction:
         masks = [sum(1 << bit for bit in bits) for bits in combinations(range(d), m)]
-        values = [
-            EXPECTED_FALSE_POSITIVES.exact(
+        # which token owns which mask does not matter to E#FP: one order stands for all of them
+        orders = Counter(tuple(sorted(family)) for family in product(masks, repeat=n))
+        total = sum(
+            count
+            * EXPECTED_FALSE_POSITIVES.exact(
                 F=sum(mask << d * token for token, mask in enumerate(family)), n=n, k=k, d=d
             )
-            for family in product(masks, repeat=n)
-        ]
-        return Fraction(str(sum(values) / len(values)))
+            for family, count in orders.items()
+        )
+        return Fraction(str(total / orders.total()))
 
 
 DERIVATION = Derivation(

@@ -7,6 +7,7 @@ import sympy as sp
 from theory.derivations.checks import Digits, Rationals, Series, Symbolic, remainder
 from theory.derivations.derivation import Derivation, Point, Step, at_most, equal, points
 from theory.formulas.false_positives import FALSE_POSITIVE_RATE
+from theory.formulas.union_size import UNION_SIZE_LAW
 from theory.formulas.width import (
     OPTIMAL_HASHES_EXPANSION,
     RATE_FUNCTION,
@@ -14,7 +15,7 @@ from theory.formulas.width import (
     density,
     member_tilt,
 )
-from theory.symbols import d, k, m, p
+from theory.symbols import d, k, m, p, w
 
 x, b = density, member_tilt
 a = sp.Symbol("a", positive=True)
@@ -24,6 +25,7 @@ v, v_1, v_2 = sp.symbols("v v_1 v_2", positive=True)
 V = sp.Symbol("V", positive=True)
 i = sp.Symbol("i", integer=True, nonnegative=True)
 j = sp.Symbol("j", integer=True, nonnegative=True)
+new = sp.Symbol("s", integer=True, nonnegative=True)
 load = sp.Symbol("lambda", positive=True)
 mu = sp.Symbol("mu", positive=True)
 odds = sp.Symbol("r", positive=True)
@@ -33,7 +35,14 @@ false_positive_rate = sp.Symbol("FPR", positive=True)
 LN2 = sp.log(2)
 RATE = {false_positive_rate: FALSE_POSITIVE_RATE.expression}
 ONE_BIT = (1 + u) * (1 + v) ** k - u
-ENTROPY = -x * sp.log(x) - (1 - x) * sp.log(1 - x)
+
+
+def entropy(of: sp.Expr) -> sp.Expr:
+    """Binary entropy, nats."""
+    return -of * sp.log(of) - (1 - of) * sp.log(1 - of)
+
+
+ENTROPY = entropy(x)
 # minus ln of one bit's share of the bound on the rate, at tilts a and b of the tokens' bits
 EXPONENT = (
     x * sp.log(a / (1 - a))
@@ -43,6 +52,17 @@ EXPONENT = (
 )
 ALLOWED = 1 - a * (1 - b) ** k
 QUERY_TILT = b / (1 - (1 - b) ** k)
+# the chance that a hash adds `new` bits to a union of w
+STEP = sp.binomial(w, m - new) * sp.binomial(d - w, new) / sp.binomial(d, m)
+# under the tilted law, a bit free of the first i members: its share, and that of bits allowed
+FREE_SHARE = 1 - a * (1 - b) ** (k - i)
+FREE = (1 - b) ** i * FREE_SHARE / Z
+# minus ln of the path's share of the rate, per bit
+PATH_EXPONENT = (
+    (k + 1) * ENTROPY
+    - sp.Sum((1 - FREE) * entropy(b) + FREE * entropy(b / FREE_SHARE), (i, 0, k - 1))
+    - (1 - FREE.subs(i, k)) * entropy(a)
+)
 AT_ROOT = {rate: RATE_FUNCTION.expression}
 SADDLE = {x: b / Z, Z: ALLOWED, a: QUERY_TILT}
 # the rate times k at mean load lambda = k x, in powers of 1/k; r are the odds that a bit is empty
@@ -187,16 +207,61 @@ DERIVATION = Derivation(
             where=RATE | AT_ROOT,
         ),
         Step(
-            "By Sanov's theorem (cited) $I$ is also the true exponent: of all laws for one "
-            "bit's pattern in which each token has density $x$ and the query never owns it "
-            "alone, the tilted one is closest in relative entropy to independent tokens. "
-            "Extrapolated from exact rates at finite $d$,",
-            equal(sp.Limit(sp.log(false_positive_rate) / d, d, sp.oo), -rate),
+            "For the other half, add the members' hashes one by one and follow the union's size "
+            "$w$. A hash with $s$ new bits takes them among the $d - w$ others, so the law of the "
+            "union after one more hash sums over its sizes before",
+            equal(
+                UNION_SIZE_LAW.expression.subs(k, k + 1),
+                sp.Sum(
+                    STEP.subs(w, w - new) * UNION_SIZE_LAW.expression.subs(w, w - new),
+                    (new, 0, m),
+                ),
+            ),
+            Rationals(
+                points(
+                    (k, d, m, w),
+                    (
+                        (k_, d_, m_, w_)
+                        for k_ in (1, 2, 4)
+                        for d_, m_ in ((5, 2), (9, 3))
+                        for w_ in range(2 * m_, d_ + 1)
+                    ),
+                )
+            ),
+        ),
+        Step(
+            "The rate is then a sum over paths of sizes, at least its term for any one path. The "
+            "path to take is that of the tilted law, in which a bit stays free of the first $i$ "
+            "members with probability $(1 - b)^i D_i/Z$, $D_i = 1 - a (1 - b)^{k-i}$. It starts at "
+            "1, and ends where the query's tilt is its share $x$ of the union,",
+            equal(x / (1 - FREE.subs(i, k)), a),
+            Symbolic((sp.factor, sp.powsimp, sp.simplify)),
+            where=SADDLE,
+        ),
+        Step(
+            "and in every step a member owns a free bit with probability $b/D_i$, a bit of the "
+            "union with probability $b$, and $x d$ bits in all",
+            equal((1 - FREE) * b + FREE * b / FREE_SHARE, x),
+            Symbolic((sp.simplify,)),
+            where=SADDLE,
+        ),
+        Step(
+            "The binomials on that path are $e^{d H}$ with the entropies $H$ of these shares, up "
+            "to a factor $d + 1$ each, so that $ln FPR ≥ -d J - 2 k ln(d + 1)$ (sizes rounded to "
+            "integers move $d J$ by a constant, its slopes being bounded). The chain rule of "
+            "entropy says what the exponent $J$ is: all bits' patterns have the tilted law's "
+            "entropy, which is that of one $E$ was the logarithm of",
+            equal(PATH_EXPONENT, rate),
             Digits(
                 saddle_points(((2, "1/3"), (2, "1/2"), (3, "1/4"), (4, "1/6"), (6, "1/12"))),
-                limit=tuple(range(48, 288, 12)),
             ),
-            where=RATE | {m: x * d} | AT_ROOT,
+            where=AT_ROOT | {Z: b / x, a: QUERY_TILT},
+        ),
+        Step(
+            "so the two halves meet, and $I$ is the exponent: $ln FPR ≥ -d I - 2 k ln(d + 1)$",
+            at_most(-d * rate - 2 * k * sp.log(d + 1), sp.log(false_positive_rate)),
+            Digits(saddle_codes()),
+            where=RATE | AT_ROOT,
         ),
         Step(
             "For one member the root degenerates to $b = 0$, $a = 1$ with $x Z = b$, and the "

@@ -7,6 +7,7 @@ that commands start quickly; each formula names its evaluator and the tests comp
 from theory.formula import Formula
 from theory.formulas import (
     column_weight,
+    converses,
     dense_codes,
     false_positives,
     harder_task,
@@ -29,4 +30,5 @@ CATALOGUE: tuple[Formula, ...] = (
     *pseudo_inverse.FORMULAS,
     *moment_curve.FORMULAS,
     *harder_task.FORMULAS,
+    *converses.FORMULAS,
 )

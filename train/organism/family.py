@@ -9,23 +9,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool
 
 from simulate.constructions import Hashes, clamp, complement, complement_limit, mixed
 from simulate.enumeration import subsets
+from simulate.jobs.intervals import Count, Estimate
 from simulate.network import ReluNetwork
 from simulate.sampling import random_coefficients, random_sets, telling_hashes
 from simulate.symmetries import in_another_basis
 from theory.domain import check_integer
-from train.analysis.measured import share
 from train.analysis.outcomes import Alpha, Tokens, fails
-from train.analysis.prediction import rates_of_masks
+from train.analysis.prediction import exactly, rates_of_masks
 from train.organism.effects import causal_masks
-from train.organism.truth import Flip, Truth
+from train.organism.truth import Facts, Failures, Flip, Kept, Truth
 from train.reading.masks import CLAMP, COMPLEMENT
 
 # uncovered tokens take less than 1e-4 at n = 256, and logits are exact in float32
@@ -36,6 +35,7 @@ FLIPS_A_SIDE = 4
 # far below every threshold: k c times the largest entry of W_E W_in is some tens
 NEVER = 1e3
 _BLOCK_INPUTS = 2**14
+SAMPLED = "sampled, 95 %"
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,9 @@ def stream(seed: int, *place: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=place))
 
 
-def exact_truth(hashes: Hashes, side: int | np.ndarray, sizes: Sizes, **more: Any) -> Truth:
+def exact_truth(
+    hashes: Hashes, side: int | np.ndarray, sizes: Sizes, eta: float | None = None
+) -> Truth:
     """The truth of a construction: both masks are the hashes, and it fails where they do."""
     d = hashes.shape[1]
     rates = rates_of_masks(np.random.default_rng(0), hashes, sizes.k)
@@ -111,8 +113,8 @@ def exact_truth(hashes: Hashes, side: int | np.ndarray, sizes: Sizes, **more: An
         live=np.ones(d, dtype=bool),
         read=hashes,
         write=hashes,
-        failures={"of_masks": rates, "behaviour": {**rates["failure_probability"], "how": how}},
-        more={"beta": BETA, "m": sizes.m, **more},
+        failures=Failures(rates, rates.failure_probability, how),
+        facts=Facts(m=sizes.m, beta=BETA, eta=eta),
     )
 
 
@@ -122,7 +124,7 @@ def disguised(organism: Organism, name: str, grade: int, rng: np.random.Generato
     truth = replace(
         organism.truth,
         **organism.truth.in_order(order),
-        more={**organism.truth.more, "unit_before_disguise": order.tolist()},
+        facts=replace(organism.truth.facts, unit_before_disguise=order.tolist()),
     )
     hidden = (
         "in another basis: residual stream rotated, units permuted and rescaled, a vector added "
@@ -216,33 +218,30 @@ def faulty_organism(sizes: Sizes, rng: np.random.Generator) -> Organism:
         write=np.hstack([write, nobody]),
         flips=flips,
         # with two masks that differ a failure of the masks is no longer one thing
-        failures={"of_masks": None, "behaviour": rate},
-        more={"beta": BETA, "m": sizes.m},
+        failures=Failures(None, rate, "exact: all inputs were run"),
+        facts=Facts(m=sizes.m, beta=BETA),
     )
     described = "The clamp with dead units beside it and bits flipped on one side"
     exact = Organism("faulty", 4, described, network, truth)
     return disguised(exact, "faulty_disguised", 4, rng)
 
 
-def failure_rate_of_all_inputs(network: ReluNetwork, k: int) -> dict[str, Any]:
+def failure_rate_of_all_inputs(network: ReluNetwork, k: int) -> Estimate:
     """The share of all C(n, k) inputs that fail, exact where outputs do not depend on alpha."""
     inputs, failures = math.comb(network.n, k), 0
     for start in range(0, inputs, _BLOCK_INPUTS):
         tokens = subsets(network.n, k, start, min(start + _BLOCK_INPUTS, inputs))
         failures += int(np.count_nonzero(_failing(network, tokens, np.ones(tokens.shape))))
-    how = "exact: all inputs were run"
-    return {"value": failures / inputs, "interval": None, "inputs": inputs, "how": how}
+    return exactly(failures / inputs, inputs)
 
 
-def sampled_failure_rate(
-    network: ReluNetwork, sizes: Sizes, rng: np.random.Generator
-) -> dict[str, Any]:
+def sampled_failure_rate(network: ReluNetwork, sizes: Sizes, rng: np.random.Generator) -> Estimate:
     """The share of fresh inputs that fail, with its interval."""
     tokens = random_sets(rng, sizes.sampled, network.n, sizes.k)
     alpha = random_coefficients(rng, sizes.sampled, sizes.k, sizes.c)
     blocks = [slice(at, at + _BLOCK_INPUTS) for at in range(0, sizes.sampled, _BLOCK_INPUTS)]
     failing = [_failing(network, tokens[block], alpha[block]) for block in blocks]
-    return {**share(np.concatenate(failing)), "how": "sampled, 95 %"}
+    return Count.of(np.concatenate(failing)).at()
 
 
 def _failing(network: ReluNetwork, tokens: Tokens, alpha: Alpha) -> Bool[np.ndarray, " inputs"]:
@@ -269,12 +268,13 @@ def noisy(network: ReluNetwork, level: float, rng: np.random.Generator) -> ReluN
 def noise_organism(sizes: Sizes, level: float, rng: np.random.Generator) -> Organism:
     hashes = _hashes(sizes, rng)
     network = noisy(clamp(hashes, BETA), level, rng)
-    truth = exact_truth(hashes, CLAMP, sizes, noise=level)
+    truth = exact_truth(hashes, CLAMP, sizes)
     behaviour = sampled_failure_rate(network.astype(np.float32), sizes, rng)
     truth = replace(
         truth,
         basis="planted, under noise",
-        failures={**truth.failures, "behaviour": behaviour},
+        failures=Failures(rates_of_masks(rng, hashes, sizes.k), behaviour, SAMPLED),
+        facts=replace(truth.facts, noise=level),
     )
     described = f"The clamp with noise of {level:g} times each tensor's root mean square"
     exact = Organism("noise", 6, described, network, truth)
@@ -328,26 +328,19 @@ def _trained(
     network = state.model.to_network()
     assert isinstance(network, ReluNetwork)
     masks = causal_masks(network, k, c, rng)
-    rates_of = {side: rates_of_masks(rng, getattr(masks, side), k) for side in ("read", "write")}
+    of_read, of_written = (rates_of_masks(rng, mask, k) for mask in (masks.read, masks.write))
     truth = Truth(
         orientation=masks.orientation,
         live=masks.live,
         read=masks.read,
         write=masks.write,
         basis="causal",
-        failures={
-            "of_masks": rates_of["read"],
-            "of_masks_written": rates_of["write"],
-            "behaviour": sampled_failure_rate(network, sizes, rng),
-        },
+        failures=Failures(of_read, sampled_failure_rate(network, sizes, rng), SAMPLED, of_written),
         start=start,
-        more={
-            "training": asdict(recipe),
-            "kept": {
-                "read": float((masks.read == start).mean()),
-                "write": float((masks.write == start).mean()),
-            },
-        },
+        facts=Facts(
+            training=recipe,
+            kept=Kept(float((masks.read == start).mean()), float((masks.write == start).mean())),
+        ),
     )
     described = (
         f"The clamp, trained for {recipe.steps} steps at rates {learning_rate:g} and, for W_E, "

@@ -3,44 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from simulate.constructions import clamp
-from simulate.jobs.panel import Point, series_of
+from simulate.jobs.figure import Figure
+from simulate.jobs.intervals import Estimate, Mean
+from simulate.jobs.table import Kind, Point, measured_point, series_of, xs, ys
 from simulate.sampling import telling_hashes
 from simulate.symmetries import in_another_basis
-from train.analysis import measured
-from train.analysis.figure import AnalysisFigure
 from train.organism.family import BETA, Sizes, noisy, oracle_masks, stream
 from train.organism.recovery import cohens_kappa, score
 from train.organism.truth import Truth
 from train.reading.masks import CLAMP, extract
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Drawn
 
-SERIES = {
-    "analysis": "the analysis, blind",
-    "oracle": "bit by bit, basis known",
-    "baseline": "the analysis, shuffled",
+NAME, AXIS = "recovery_against_noise", "score"
+
+
+class Series(StrEnum):
+    """Who recovers the masks."""
+
+    ANALYSIS = "analysis"
+    ORACLE = "oracle"
+    BASELINE = "baseline"
+
+
+LABELS = {
+    Series.ANALYSIS: "the analysis, blind",
+    Series.ORACLE: "bit by bit, basis known",
+    Series.BASELINE: "the analysis, shuffled",
 }
 
 
-def noise_curve(sizes: Sizes, seed: int) -> list[dict[str, Any]]:
-    """For each level the means over independent networks, each {"value", "interval", "inputs"}.
+@dataclass(frozen=True)
+class NoiseLevel:
+    """Mean scores over independent networks, each with hashes and noise of its own.
 
     analysis, baseline: of what is found in another basis, see `recovery`. oracle: the score of
-    `oracle_masks`. inputs: the networks, each with hashes and noise of its own.
+    `oracle_masks`.
     """
+
+    noise: float
+    analysis: Estimate
+    oracle: Estimate
+    baseline: Estimate
+
+
+def noise_curve(sizes: Sizes, seed: int) -> list[NoiseLevel]:
+    """For each level the means over independent networks."""
     scores = np.array(
         [_scores(sizes, stream(seed, 4, replicate)) for replicate in range(sizes.replicates)]
     )
     return [
-        {"noise": level}
-        | {name: measured.mean(scores[:, at, place]) for place, name in enumerate(SERIES)}
+        NoiseLevel(level, *(Mean.of(scores[:, at, place]).at() for place in range(len(Series))))
         for at, level in enumerate(sizes.levels)
     ]
 
@@ -61,47 +82,48 @@ def _scores(sizes: Sizes, rng: np.random.Generator) -> list[list[float]]:
         found = score(extract(hidden.astype(np.float32), sizes.k, sizes.c), truth, own)
         known = np.vstack(oracle_masks(network, hashes, level))
         oracle = float(np.maximum(cohens_kappa(known, stacked), 0.0).mean())
-        rows.append([found["score"], oracle, found["score_baseline"]])
+        rows.append([found.score, oracle, found.score_baseline])
     return rows
 
 
-def noise_figure(curve: Sequence[dict[str, Any]], sizes: Sizes) -> AnalysisFigure:
+def noise_figure(curve: Sequence[NoiseLevel], sizes: Sizes) -> Figure:
     """The figure of a noise curve."""
-    networks = sizes.replicates
-    return AnalysisFigure(
-        "recovery_against_noise",
-        (),
-        "Recovery of the hidden masks against noise on all weights, in units of each tensor's root "
-        "mean square. The score is 1 where every unit's kind and masks are found; means over "
-        f"{networks} clamp networks in a random basis with 95 % intervals. Bit by bit, basis "
-        "known: the likelier value of each entry of W_E and W_U by itself, for one who knows the "
-        "basis, the noise and the density. Shuffled: the baseline, the same findings with tokens "
-        "and units in random order.",
+    return Figure(
+        NAME,
+        "The analysis recovers hidden masks under moderate noise. The score is 1 where every "
+        "unit's kind and masks are found; noise is relative to each tensor's root mean square. "
+        "Means over "
+        f"{sizes.replicates} clamp networks in a random basis with 95 % intervals, beside one who "
+        "knows the basis, and a shuffled baseline.",
         [
-            Point(
-                "score",
-                name,
-                "mean",
-                row["noise"],
-                row[name]["value"],
-                *row[name]["interval"],
-                **{letter: getattr(sizes, letter) for letter in "nkdm"},
+            measured_point(
+                AXIS,
+                series,
+                Kind.MEAN,
+                level.noise,
+                found,
+                LABELS[series],
+                n=sizes.n,
+                k=sizes.k,
+                d=sizes.d,
+                m=sizes.m,
             )
-            for name in SERIES
-            for row in curve
+            for series in Series
+            for level in curve
+            for found in (getattr(level, series),)
         ],
         _draw,
     )
 
 
-def _draw(points: Sequence[Point]) -> Figure:
+def _draw(points: Sequence[Point]) -> Drawn:
     from simulate.jobs import style
 
     fig, axes = style.figure(width=style.SINGLE_COLUMN, height=2.5)
     drawn = series_of(points)
-    for (name, of), colour, marker in zip(drawn.items(), style.COLOURS, "osD", strict=False):
-        axes.plot([p.x for p in of], [p.y for p in of], color=colour, linewidth=0.8)
-        style.error_bars(axes, of, colour, marker, label=SERIES[name])
+    for of, colour, marker in zip(drawn.values(), style.COLOURS, "osD", strict=False):
+        axes.plot(xs(of), ys(of), color=colour, linewidth=0.8)
+        style.error_bars(axes, of, colour, marker, label=of[0].shown)
     axes.set_xlim(left=0.0)
     axes.set_ylim(-0.05, 1.05)
     axes.set_xlabel("noise / root mean square of the weights")

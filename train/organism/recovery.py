@@ -11,16 +11,18 @@ little, since most entries are 0 in any filter.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from simulate.jobs.intervals import Count, Estimate
 from simulate.network import ReluNetwork
 from train.analysis import mechanism
 from train.analysis.behaviour import draw_sample
-from train.analysis.measured import share
+from train.analysis.exceptions import Exceptions, exceptions
+from train.analysis.mechanism import Verdict
 from train.analysis.outcomes import fails, hashes_of
 from train.analysis.prediction import rates_of_masks
 from train.organism.truth import Truth
@@ -35,10 +37,60 @@ class Findings:
     """What was found blindly. failure_rate: measured; failure_probability: of the masks."""
 
     masks: Masks
-    verdict: str
-    exceptions: dict[str, Any]
-    failure_rate: dict[str, Any]
-    failure_probability: dict[str, Any]
+    verdict: Verdict
+    exceptions: Exceptions
+    failure_rate: Estimate
+    failure_probability: Estimate
+
+
+@dataclass(frozen=True)
+class Score:
+    """The score, and shares of right entries (both masks) and kinds, each with its baseline."""
+
+    score: float
+    score_baseline: float
+    entries: float
+    entries_baseline: float
+    kinds: float
+    kinds_baseline: float
+
+
+@dataclass(frozen=True)
+class Named:
+    """Planted deviants, how many of them are named, and how many others are."""
+
+    planted: int
+    planted_named: int
+    others_named: int
+
+
+@dataclass(frozen=True)
+class NamedExceptions:
+    """Of units (dead and flipped) and of tokens (flipped)."""
+
+    units: Named
+    tokens: Named
+
+
+@dataclass(frozen=True)
+class FailureRates:
+    """true and measured failure rates, whether their intervals meet, and that of the masks."""
+
+    true: Estimate
+    measured: Estimate
+    compatible: bool
+    of_masks: Estimate
+
+
+@dataclass(frozen=True)
+class Recovery(Score):
+    """The score, and beside it what follows from the masks, each with its truth."""
+
+    verdict: Verdict
+    true_verdict: Verdict
+    verdict_right: bool
+    exceptions: NamedExceptions
+    failure_rate: FailureRates
 
 
 def recover(
@@ -46,15 +98,15 @@ def recover(
 ) -> Findings:
     """The analysis of a network of which nothing is known but its task; 1 <= k < n, c >= 1."""
     masks = extract(network, k, c)
-    record = mechanism.analyse(network, masks, k, c, rng).record
+    how = mechanism.analyse(network, masks, k, c, rng)
     hashes = hashes_of(masks)
     sample = draw_sample(network, hashes, k, c, rng, inputs)
     return Findings(
         masks=masks,
-        verdict=record["verdict"],
-        exceptions=record["exceptions"],
-        failure_rate=share(fails(sample.outcomes.mass, k)),
-        failure_probability=rates_of_masks(rng, hashes, k)["failure_probability"],
+        verdict=how.record.verdict,
+        exceptions=exceptions(network, masks, how.bit_weights, k, c),
+        failure_rate=Count.of(fails(sample.outcomes.mass, k)).at(),
+        failure_probability=rates_of_masks(rng, hashes, k).failure_probability,
     )
 
 
@@ -91,7 +143,7 @@ def _right_kinds(
     return (masks.orientation[units] == truth.orientation) & (masks.live[units] == truth.live)
 
 
-def score(masks: Masks, truth: Truth, rng: np.random.Generator) -> dict[str, float]:
+def score(masks: Masks, truth: Truth, rng: np.random.Generator) -> Score:
     """value and baseline of the score; shares of right entries (both masks) and kinds likewise.
 
     Baselines are means over 20 random orders of tokens and units.
@@ -110,53 +162,50 @@ def score(masks: Masks, truth: Truth, rng: np.random.Generator) -> dict[str, flo
     def kinds(tokens: np.ndarray, units: np.ndarray) -> float:
         return float(_right_kinds(masks, truth, units).mean())
 
-    found: dict[str, float] = {}
-    for name, of in (("score", value), ("entries", entries), ("kinds", kinds)):
-        found[name] = of(*in_place)
-        found[f"{name}_baseline"] = float(np.mean([of(*order) for order in orders]))
-    return found
+    def mean(of: Callable[[np.ndarray, np.ndarray], float]) -> float:
+        return float(np.mean([of(*order) for order in orders]))
 
-
-def compared(found: Findings, truth: Truth, rng: np.random.Generator) -> dict[str, Any]:
-    """The score, and beside it what follows from the masks, each with its truth, as plain data.
-
-    exceptions: planted deviants (dead and flipped units, flipped tokens) that are named, and how
-    many others are. failure_rate: true, measured, whether the two intervals meet, and the failure
-    probability of the masks that were found.
-    """
-    true_rate = truth.failures["behaviour"]
-    return {
-        **score(found.masks, truth, rng),
-        "verdict": found.verdict,
-        "true_verdict": truth.verdict,
-        "verdict_right": found.verdict == truth.verdict,
-        "exceptions": {
-            "units": _named(found, truth, "unit"),
-            "tokens": _named(found, truth, "token"),
-        },
-        "failure_rate": {
-            "true": true_rate,
-            "measured": found.failure_rate,
-            "compatible": _meet(true_rate, found.failure_rate),
-            "of_masks": found.failure_probability,
-        },
-    }
-
-
-def _named(found: Findings, truth: Truth, what: str) -> dict[str, int]:
-    planted = {getattr(flip, what) for flip in truth.flips}
-    if what == "unit":
-        planted |= {*np.flatnonzero(~truth.live).tolist()}
-    named = {each[what] for each in found.exceptions[f"{what}s"]}
-    return {
-        "planted": len(planted),
-        "planted_named": len(planted & named),
-        "others_named": len(named - planted),
-    }
-
-
-def _meet(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    (low, high), (least, most) = (
-        each["interval"] or (each["value"], each["value"]) for each in (one, other)
+    return Score(
+        score=value(*in_place),
+        score_baseline=mean(value),
+        entries=entries(*in_place),
+        entries_baseline=mean(entries),
+        kinds=kinds(*in_place),
+        kinds_baseline=mean(kinds),
     )
-    return low <= most and least <= high
+
+
+def compared(found: Findings, truth: Truth, rng: np.random.Generator) -> Recovery:
+    """The findings beside the truth, whose failures are known."""
+    assert truth.failures is not None
+    true_rate = truth.failures.behaviour
+    return Recovery(
+        **asdict(score(found.masks, truth, rng)),
+        verdict=found.verdict,
+        true_verdict=truth.verdict,
+        verdict_right=found.verdict is truth.verdict,
+        exceptions=NamedExceptions(
+            units=_named(
+                {flip.unit for flip in truth.flips} | {*np.flatnonzero(~truth.live).tolist()},
+                {each.unit for each in found.exceptions.units},
+            ),
+            tokens=_named(
+                {flip.token for flip in truth.flips},
+                {each.token for each in found.exceptions.tokens},
+            ),
+        ),
+        failure_rate=FailureRates(
+            true=true_rate,
+            measured=found.failure_rate,
+            compatible=_meet(true_rate, found.failure_rate),
+            of_masks=found.failure_probability,
+        ),
+    )
+
+
+def _named(planted: set[int], named: set[int]) -> Named:
+    return Named(len(planted), len(planted & named), len(named - planted))
+
+
+def _meet(one: Estimate, other: Estimate) -> bool:
+    return one.interval[0] <= other.interval[1] and other.interval[0] <= one.interval[1]

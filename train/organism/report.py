@@ -5,25 +5,45 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
-from simulate.jobs.output import SCHEMA, as_json
+from simulate.jobs.output import as_json
 from train.organism.family import Organism, Sizes, family, stream
+from train.organism.noise_curve import NoiseLevel
+from train.organism.recovery import Recovery, compared, recover
 from train.organism.recovery import __doc__ as MEANING
-from train.organism.recovery import compared, recover
-from train.organism.truth import load_truth
+from train.organism.truth import Basis, TruthFile, load_truth
 from train.reading.subject import open_subject
 from train.reading.weights import as_bytes
 
-COLUMNS = (
-    *("name", "grade", "noise", "score", "score_baseline", "entries", "entries_baseline"),
-    *("kinds", "kinds_baseline", "verdict", "true_verdict", "planted_exceptions"),
-    *("planted_named", "others_named", "failure_rate", "failure_rate_low", "failure_rate_high"),
-    *("true_failure_rate", "failure_probability_of_masks"),
-)
+SCHEMA = 2
+Row = dict[str, str | float | int | None]
+
+
+@dataclass(frozen=True)
+class OrganismRecord:
+    """An organism and how much of its truth was recovered from its weights alone."""
+
+    name: str
+    grade: int
+    description: str
+    noise: float | None
+    basis: Basis
+    recovery: Recovery
+
+
+@dataclass(frozen=True)
+class RecoveryRecord:
+    """What recovery.json holds. meaning: of the score."""
+
+    seed: int
+    sizes: Sizes
+    meaning: str
+    organisms: list[OrganismRecord]
+    noise: list[NoiseLevel]
+    schema: int = SCHEMA
 
 
 def weights_name(name: str) -> str:
@@ -38,22 +58,18 @@ def truth_name(name: str) -> str:
 
 def organism_files(organism: Organism, sizes: Sizes, seed: int) -> dict[str, bytes]:
     """Weights and truth. The weights' metadata, k, c and seed, give nothing of the truth away."""
-    network = organism.network
     metadata = {"k": sizes.k, "c": sizes.c, "seed": seed}
-    head = {
-        "organism": organism.name,
-        "grade": organism.grade,
-        "description": organism.description,
-        **{"n": network.n, "residual_width": network.d, "h": network.h},
-        **{"k": sizes.k, "c": sizes.c, "seed": seed},
-    }
+    name = organism.name
+    described = (name, organism.grade, organism.description)
+    task = (sizes.k, sizes.c)
+    truth = TruthFile.of(organism.truth, described, organism.network.d, task, seed)
     return {
-        weights_name(organism.name): as_bytes(network, metadata),
-        truth_name(organism.name): as_json({**head, **organism.truth.record()}).encode(),
+        weights_name(name): as_bytes(organism.network, metadata),
+        truth_name(name): as_json(truth).encode(),
     }
 
 
-def recovered(folder: Path, name: str, seed: int, place: int) -> dict[str, Any]:
+def recovered(folder: Path, name: str, seed: int, place: int) -> Recovery:
     """The analysis of the weights' file alone, and only then its comparison with the truth's."""
     subject = open_subject(str(folder / weights_name(name)))
     found = recover(subject.network, subject.k, subject.c, stream(seed, 2, place))
@@ -61,68 +77,65 @@ def recovered(folder: Path, name: str, seed: int, place: int) -> dict[str, Any]:
     return compared(found, truth, stream(seed, 3, place))
 
 
-def organisms(sizes: Sizes, seed: int) -> Iterator[tuple[dict[str, Any], dict[str, bytes]]]:
+def organisms(sizes: Sizes, seed: int) -> Iterator[tuple[OrganismRecord, dict[str, bytes]]]:
     """Each organism's record of its recovery, from files of its own, and these files."""
     with TemporaryDirectory() as folder:
         for place, organism in enumerate(family(sizes, seed)):
             files = organism_files(organism, sizes, seed)
             for name, content in files.items():
                 (Path(folder) / name).write_bytes(content)
-            record = {
-                "name": organism.name,
-                "grade": organism.grade,
-                "description": organism.description,
-                "noise": organism.truth.more.get("noise"),
-                "basis": organism.truth.basis,
-                **recovered(Path(folder), organism.name, seed, place),
-            }
+            record = OrganismRecord(
+                name=organism.name,
+                grade=organism.grade,
+                description=organism.description,
+                noise=organism.truth.facts.noise,
+                basis=organism.truth.basis,
+                recovery=recovered(Path(folder), organism.name, seed, place),
+            )
             yield record, files
 
 
 def recovery_record(
-    records: Sequence[dict[str, Any]],
-    curve: Sequence[dict[str, Any]],
-    sizes: Sizes,
-    seed: int,
-    caption: str,
-) -> dict[str, Any]:
-    """What recovery.json holds; caption: of the figure of the noise curve."""
+    records: Sequence[OrganismRecord], curve: Sequence[NoiseLevel], sizes: Sizes, seed: int
+) -> RecoveryRecord:
+    """What recovery.json holds."""
+    meaning = " ".join((MEANING or "").split())
+    return RecoveryRecord(seed, sizes, meaning, list(records), list(curve))
+
+
+def _row(each: OrganismRecord) -> Row:
+    found, rate = each.recovery, each.recovery.failure_rate
+    named = (found.exceptions.units, found.exceptions.tokens)
     return {
-        "schema": SCHEMA,
-        "seed": seed,
-        "sizes": asdict(sizes),
-        "meaning": " ".join((MEANING or "").split()),
-        "organisms": list(records),
-        "noise": list(curve),
-        "caption": caption,
+        "name": each.name,
+        "grade": each.grade,
+        "noise": each.noise,
+        "score": found.score,
+        "score_baseline": found.score_baseline,
+        "entries": found.entries,
+        "entries_baseline": found.entries_baseline,
+        "kinds": found.kinds,
+        "kinds_baseline": found.kinds_baseline,
+        "verdict": found.verdict,
+        "true_verdict": found.true_verdict,
+        "planted_exceptions": sum(side.planted for side in named),
+        "planted_named": sum(side.planted_named for side in named),
+        "others_named": sum(side.others_named for side in named),
+        "failure_rate": rate.measured.value,
+        "failure_rate_low": rate.measured.interval[0],
+        "failure_rate_high": rate.measured.interval[1],
+        "true_failure_rate": rate.true.value,
+        "failure_probability_of_masks": rate.of_masks.value,
     }
 
 
-def as_table(records: Sequence[dict[str, Any]]) -> str:
+def as_table(records: Sequence[OrganismRecord]) -> str:
     """organisms.csv: one line for each."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    rows = [_row(each) for each in records]
+    writer = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")
     writer.writeheader()
-    for each in records:
-        rate = each["failure_rate"]
-        named = each["exceptions"]
-
-        def of_both(key: str, named: dict[str, dict[str, int]] = named) -> int:
-            return named["units"][key] + named["tokens"][key]
-
-        writer.writerow(
-            {name: each[name] for name in COLUMNS if name in each}
-            | {
-                "planted_exceptions": of_both("planted"),
-                "planted_named": of_both("planted_named"),
-                "others_named": of_both("others_named"),
-                "failure_rate": rate["measured"]["value"],
-                "failure_rate_low": rate["measured"]["interval"][0],
-                "failure_rate_high": rate["measured"]["interval"][1],
-                "true_failure_rate": rate["true"]["value"],
-                "failure_probability_of_masks": rate["of_masks"]["value"],
-            }
-        )
+    writer.writerows(rows)
     return text.getvalue()
 
 
@@ -134,27 +147,27 @@ def heading() -> str:
     )
 
 
-def line(each: dict[str, Any]) -> str:
+def line(each: OrganismRecord) -> str:
     """An organism's line of the terminal's table."""
-    rate, named = each["failure_rate"], each["exceptions"]
-    planted, found = (
-        sum(side[key] for side in named.values()) for key in ("planted", "planted_named")
-    )
-    verdict = each["verdict"] + ("" if each["verdict_right"] else " ✗")
+    found, rate = each.recovery, each.recovery.failure_rate
+    named = (found.exceptions.units, found.exceptions.tokens)
+    planted = sum(side.planted for side in named)
+    of_planted = f"{sum(side.planted_named for side in named)} of {planted}" if planted else "–"
+    verdict = found.verdict + ("" if found.verdict_right else " ✗")
     return (
-        f"{each['name']:22} {each['grade']:>5} {each['score']:>6.3f} {each['score_baseline']:>8.3f}"
-        f" {each['entries']:>8.4f} {each['kinds']:>6.3f}  {verdict:10}  "
-        f"{f'{found} of {planted}' if planted else '–':>7}  "
-        f"{rate['true']['value']:>18.4f} {rate['measured']['value']:>6.4f}"
+        f"{each.name:22} {each.grade:>5} {found.score:>6.3f} {found.score_baseline:>8.3f}"
+        f" {found.entries:>8.4f} {found.kinds:>6.3f}  {verdict:10}  "
+        f"{of_planted:>7}  "
+        f"{rate.true.value:>18.4f} {rate.measured.value:>6.4f}"
     )
 
 
-def footing(curve: Sequence[dict[str, Any]]) -> str:
+def footing(curve: Sequence[NoiseLevel]) -> str:
     """What the terminal's table says, and the noise that the recovery bears."""
-    held = [row["noise"] for row in curve if row["analysis"]["value"] >= 0.5]
+    held = [level.noise for level in curve if level.analysis.value >= 0.5]
     bears = f"at least 0.5 up to noise {max(held):g}" if held else "below 0.5 at every noise"
     return (
         "\nscore: mean over units, 1 where every unit's kind and both its masks are found\n"
         "baseline: the same findings with tokens and units in random order\n"
-        f"mean score over {curve[0]['analysis']['inputs']} noisy clamps: {bears}"
+        f"mean score over {curve[0].analysis.samples} noisy clamps: {bears}"
     )

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, TypedDict
 
+import msgspec
 import numpy as np
 from jaxtyping import Bool, Int
 
+from simulate.jobs.intervals import Estimate
 from theory.domain import DomainError
-from train.analysis.mechanism import LEAST_OF_BOTH, LEAST_SHARE
+from train.analysis.mechanism import LEAST_OF_BOTH, LEAST_SHARE, Verdict
+from train.analysis.prediction import MaskRates
 from train.reading.masks import CLAMP, COMPLEMENT, NEITHER
+from train.training.recipe import Recipe
 
-SCHEMA = 1
+SCHEMA = 2
 DEAD = "dead"
 KINDS = {CLAMP: "clamp", COMPLEMENT: "complement", NEITHER: "neither"}
 MEANING = {
@@ -28,10 +31,6 @@ MEANING = {
     "started from stand beside them in `start`.",
 }
 Basis = Literal["planted", "planted, under noise", "causal"]
-_FIELDS = {
-    *("schema", "basis", "meaning", "verdict", "kinds", "dead", "flips", "failures"),
-    *("read", "write", "start"),
-}
 
 
 @dataclass(frozen=True)
@@ -44,28 +43,75 @@ class Flip:
 
 
 @dataclass(frozen=True)
+class Failures:
+    """How often an organism fails. of_masks: exact rates of its masks, None where they are not one
+    code; of_masks_written: of those it writes, where they may differ. behaviour: the share of
+    inputs that fail; how: how that is known.
+    """
+
+    of_masks: MaskRates | None
+    behaviour: Estimate
+    how: str
+    of_masks_written: MaskRates | None = None
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Share of the mask entries that are as they were before training."""
+
+    read: float
+    write: float
+
+
+@dataclass(frozen=True)
+class Facts:
+    """How an organism was made; what does not apply is None.
+
+    beta, eta: of the construction. m: bits per token. noise: its level, see `family.noisy`.
+    unit_before_disguise: for each unit its place in the construction. training: the recipe.
+    """
+
+    m: int | None = None
+    beta: float | None = None
+    eta: float | None = None
+    noise: float | None = None
+    unit_before_disguise: list[int] | None = None
+    training: Recipe | None = None
+    kept: Kept | None = None
+
+
+class InOrder(TypedDict):
+    """The fields of a Truth that depend on the order of the units."""
+
+    orientation: Int[np.ndarray, " h"]
+    live: Bool[np.ndarray, " h"]
+    read: Bool[np.ndarray, "n h"]
+    write: Bool[np.ndarray, "n h"]
+    flips: list[Flip]
+    start: Bool[np.ndarray, "n h"] | None
+
+
+@dataclass(frozen=True)
 class Truth:
     """The hidden truth about a network, in the order of its own units.
 
     orientation: +1 clamp, -1 complement, 0 neither or dead. live: False for a dead unit, which
     owns nothing. read, write: whether a token owns a unit as the network reads and writes it.
     basis: what makes it the truth, a key of MEANING. flips: planted differences of the two masks.
-    start: the mask that training started from, where there was training. failures: plain data:
-    of_masks, the exact P_fail and E#FP of the masks, and behaviour, the share of inputs that fail.
-    more: further plain data.
+    start: the mask that training started from, where there was training.
     """
 
     orientation: Int[np.ndarray, " h"]
     live: Bool[np.ndarray, " h"]
     read: Bool[np.ndarray, "n h"]
     write: Bool[np.ndarray, "n h"]
+    failures: Failures | None = None
     basis: Basis = "planted"
     flips: Sequence[Flip] = ()
     start: Bool[np.ndarray, "n h"] | None = None
-    failures: Mapping[str, Any] = field(default_factory=dict)
-    more: Mapping[str, Any] = field(default_factory=dict)
+    facts: Facts = field(default_factory=Facts)
 
-    def in_order(self, order: Int[np.ndarray, " h"]) -> dict[str, Any]:
+    def in_order(self, order: Int[np.ndarray, " h"]) -> InOrder:
         """The fields in another order of units: unit j becomes what unit order[j] is."""
         place = np.argsort(order)
         return {
@@ -78,39 +124,102 @@ class Truth:
         }
 
     @property
-    def verdict(self) -> str:
-        """clamp, complement, mixed or none, by the shares of live units that the analysis uses."""
+    def verdict(self) -> Verdict:
+        """By the shares of live units that the analysis uses."""
         live = max(int(self.live.sum()), 1)
         shares = {
-            KINDS[side]: float((self.orientation[self.live] == side).sum() / live)
-            for side in (CLAMP, COMPLEMENT)
+            verdict: float((self.orientation[self.live] == side).sum() / live)
+            for verdict, side in ((Verdict.CLAMP, CLAMP), (Verdict.COMPLEMENT, COMPLEMENT))
         }
         main = max(shares, key=lambda kind: shares[kind])
         if shares[main] >= LEAST_SHARE:
             return main
-        return "mixed" if min(shares.values()) >= LEAST_OF_BOTH else "none"
+        return Verdict.MIXED if min(shares.values()) >= LEAST_OF_BOTH else Verdict.NONE
 
-    def record(self) -> dict[str, Any]:
-        """Plain data for JSON; one string of 0 and 1, a digit for each unit, for each token."""
+
+@dataclass(frozen=True)
+class TruthFile:
+    """What NAME.truth.json holds; read, write, start: see `as_digits`."""
+
+    organism: str
+    grade: int
+    description: str
+    n: int
+    residual_width: int
+    h: int
+    k: int
+    c: float
+    seed: int
+    basis: Basis
+    meaning: str
+    verdict: Verdict
+    kinds: list[str]
+    dead: list[int]
+    flips: list[Flip]
+    failures: Failures | None
+    facts: Facts
+    read: list[str]
+    write: list[str]
+    start: list[str] | None
+    schema: int = SCHEMA
+
+    @classmethod
+    def of(
+        cls,
+        truth: Truth,
+        organism: tuple[str, int, str],
+        width: int,
+        task: tuple[int, float],
+        seed: int,
+    ) -> TruthFile:
+        """organism: its name, grade and description. width: of the residual. task: k and c."""
+        name, grade, description = organism
         kinds = [
             KINDS[int(side)] if live else DEAD
-            for side, live in zip(self.orientation, self.live, strict=True)
+            for side, live in zip(truth.orientation, truth.live, strict=True)
         ]
-        start = None if self.start is None else as_digits(self.start)
-        return {
-            "schema": SCHEMA,
-            "basis": self.basis,
-            "meaning": MEANING[self.basis],
-            "verdict": self.verdict,
-            "kinds": kinds,
-            "dead": np.flatnonzero(~self.live).tolist(),
-            "flips": [vars(flip) for flip in self.flips],
-            "failures": dict(self.failures),
-            **self.more,
-            "read": as_digits(self.read),
-            "write": as_digits(self.write),
-            "start": start,
-        }
+        n, h = truth.read.shape
+        return cls(
+            organism=name,
+            grade=grade,
+            description=description,
+            n=n,
+            residual_width=width,
+            h=h,
+            k=task[0],
+            c=task[1],
+            seed=seed,
+            basis=truth.basis,
+            meaning=MEANING[truth.basis],
+            verdict=truth.verdict,
+            kinds=kinds,
+            dead=np.flatnonzero(~truth.live).tolist(),
+            flips=list(truth.flips),
+            failures=truth.failures,
+            facts=truth.facts,
+            read=as_digits(truth.read),
+            write=as_digits(truth.write),
+            start=None if truth.start is None else as_digits(truth.start),
+        )
+
+    def truth(self) -> Truth:
+        """The truth that it is of. Raises ValueError or KeyError for masks that do not fit."""
+        numbers = {name: side for side, name in KINDS.items()} | {DEAD: NEITHER}
+        masks = [_from_digits(rows) for rows in (self.read, self.write, self.start or [])]
+        shape = len(self.read), len(self.kinds)
+        if any(mask.size and mask.shape != shape for mask in masks):
+            raise ValueError(shape)
+        return Truth(
+            orientation=np.array([numbers[kind] for kind in self.kinds], dtype=np.int64),
+            live=np.array([kind != DEAD for kind in self.kinds], dtype=bool),
+            read=masks[0],
+            write=masks[1],
+            failures=self.failures,
+            basis=self.basis,
+            flips=self.flips,
+            start=None if self.start is None else masks[2],
+            facts=self.facts,
+        )
 
 
 def as_digits(mask: Bool[np.ndarray, "n h"]) -> list[str]:
@@ -121,31 +230,15 @@ def as_digits(mask: Bool[np.ndarray, "n h"]) -> list[str]:
 def load_truth(path: Path | str) -> Truth:
     """Read a truth file. Raises DomainError, naming the file, for what is none."""
     try:
-        record = json.loads(Path(path).read_text())
-        if record["schema"] != SCHEMA:
-            raise DomainError(f"{path}: schema must be {SCHEMA}; got {record['schema']!r}")
-        numbers = {name: side for side, name in KINDS.items()} | {DEAD: NEITHER}
-        masks = {name: _from_digits(record[name]) for name in ("read", "write", "start")}
-        kinds = record["kinds"]
-        shape = len(record["read"]), len(kinds)
-        if any(mask is not None and mask.shape != shape for mask in masks.values()):
-            raise ValueError(shape)
-        return Truth(
-            orientation=np.array([numbers[kind] for kind in kinds], dtype=np.int64),
-            live=np.array([kind != DEAD for kind in kinds], dtype=bool),
-            basis=record["basis"],
-            flips=[Flip(**flip) for flip in record["flips"]],
-            failures=record["failures"],
-            more={name: value for name, value in record.items() if name not in _FIELDS},
-            **masks,
-        )
+        stored = msgspec.json.decode(Path(path).read_bytes(), type=TruthFile)
+        if stored.schema != SCHEMA:
+            raise DomainError(f"{path}: schema must be {SCHEMA}; got {stored.schema}")
+        return stored.truth()
     except DomainError:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (msgspec.MsgspecError, ValueError, KeyError):
         raise DomainError(f"{path}: not a truth file of an organism") from None
 
 
-def _from_digits(rows: Sequence[str] | None) -> Any:
-    if rows is None:
-        return None
+def _from_digits(rows: Sequence[str]) -> Bool[np.ndarray, "n h"]:
     return np.array([[digit == "1" for digit in row] for row in rows], dtype=bool)
