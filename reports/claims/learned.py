@@ -25,7 +25,7 @@ from reports.traced import given
 from simulate.jobs.table import Kind
 from train.analysis.construction_path import Step
 from train.analysis.prediction import Quantity, Source
-from train.organisms import FIGURE as NOISE_CURVE
+from train.organism.noise_curve import NAME as NOISE_CURVE
 from train.panels import (
     covered_inputs,
     formation,

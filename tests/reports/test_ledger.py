@@ -258,10 +258,10 @@ class TestRendering:
 
     def test_minus_signs(self, saved):
         save_checks(saved, check(A, 1.25e-8))
-        rule = lambda evidence: replace(  # noqa: E731
-            slope(evidence),
-            conditions=[True],
-            text="It is -3 of 1e-8, -0.00 or -0.01, not a-b or 3-4.",
-        )
+        text = "It is -3 of 1e-8, -0.00 or -0.01, not a-b or 3-4."
+
+        def rule(evidence: Evidence) -> Finding:
+            return replace(slope(evidence), conditions=[True], text=text)
+
         row = judge(claim(rule=rule), Results(saved))
         assert row.finding == "It is −3 of 1e−8, 0.00 or −0.01, not a-b or 3-4."
