@@ -124,6 +124,10 @@ class Evidence:
         self.missing: dict[Job, None] = {}
         self.unmeasured = False
 
+    def there(self, job: Job) -> bool:
+        """Whether there are results of a job without which the claim can be judged as well."""
+        return self._results.there(job)
+
     def number(
         self, label: str, document: Document[T], get: Callable[[T], Single], style: str = ".3g"
     ) -> Number:
