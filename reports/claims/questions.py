@@ -115,7 +115,7 @@ def proof(evidence: Evidence) -> Finding:
         f"one bit: at one input the member's logit is {-seen:.2f} nats lower. Nor is there a proof "
         f"unit by unit: {gates:.0f} of its {units:.0f} gates hold for every input.",
         limited=seen < 0.0,
-        scope="of the network rounded to its masks",
+        scope="for the network rounded to its masks",
     )
 
 

@@ -221,7 +221,7 @@ class TestVerdicts:
         row = judge(
             claim(rule=lambda evidence: replace(slope(evidence), scope="of half")), Results(saved)
         )
-        assert row.judged == "confirmed with a limit of half"
+        assert row.judged == "confirmed with a limit, of half"
 
     def test_figures_say_themselves_what_they_bear_on(self, saved):
         row = judge(claim(figures=(), drawn_by=[STUDY]), Results(saved))
