@@ -62,9 +62,9 @@ def with_part(record: Any, path: traced.Path, value: object) -> Any:
     step, *rest = path
     if _is_field(record, step):
         return replace(record, **{str(step): with_part(getattr(record, str(step)), rest, value)})
-    copy = dict(record) if isinstance(record, dict) else list(record)
-    copy[step] = with_part(record[step], rest, value)
-    return copy
+    copy: Any = dict(record) if isinstance(record, dict) else list(record)
+    copy[step] = with_part(record[step], tuple(rest), value)
+    return tuple(copy) if isinstance(record, tuple) else copy
 
 
 def _is_field(record: object, step: object) -> bool:
@@ -116,4 +116,6 @@ def _shifted(value: Any, shift: Callable[[float], float]) -> object:
     if isinstance(value, Point):
         low, high = ends((value.low, value.high))
         return replace(value, y=shift(value.y), low=low, high=high)
+    if isinstance(value, int):
+        return round(shift(value))
     return ends(value) if isinstance(value, list | tuple) else shift(value)
