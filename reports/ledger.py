@@ -91,7 +91,7 @@ class Row:
     @property
     def judged(self) -> str:
         """The verdict, and of what alone it holds."""
-        return f"{self.verdict} {self.scope}" if self.scope else str(self.verdict)
+        return f"{self.verdict}, {self.scope}" if self.scope else str(self.verdict)
 
     def record(self) -> object:
         """As plain data; figures by name."""

@@ -124,6 +124,10 @@ class Evidence:
         self.missing: dict[Job, None] = {}
         self.unmeasured = False
 
+    def there(self, job: Job) -> bool:
+        """Whether there are results of a job without which the claim can be judged as well."""
+        return self._results.there(job)
+
     def number(
         self, label: str, document: Document[T], get: Callable[[T], Single], style: str = ".3g"
     ) -> Number:
@@ -288,7 +292,8 @@ class Evidence:
 
 
 def typeset(text: str) -> str:
-    """With a minus where a number begins with a hyphen."""
+    """With a minus where a number begins with a hyphen, unless it is rounded to nothing."""
+    text = re.sub(r"(?<![\w.])-(?=0(?:\.0+)?(?![\d.e]))", "", text)
     return re.sub(r"(?<![\w.])-(?=\d)|(?<=\d[eE])-(?=\d)", "−", text)
 
 

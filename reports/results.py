@@ -10,7 +10,7 @@ from typing import TypeVar, cast
 import msgspec
 
 from reports.documents import Document, figures, run
-from reports.jobs import JOBS, Job
+from reports.jobs import JOBS, REAL_MODELS, Job
 from theory.domain import DomainError
 
 T = TypeVar("T")
@@ -55,6 +55,10 @@ class Results:
         """The jobs without results."""
         return [job for job in JOBS if not job.ended(self.folder)]
 
+    def there(self, job: Job) -> bool:
+        """Whether a job has ended and left its results."""
+        return job.ended(self.folder)
+
     def path(self, document: Document[T]) -> Path:
         """The path of a file; MissingResult where it or its job's end is not there."""
         path = self.folder / document.file
@@ -82,7 +86,7 @@ class Results:
 
     def figures(self) -> Iterator[Figure]:
         """Every figure of every job that there is."""
-        for job in JOBS:
+        for job in (*JOBS, *REAL_MODELS):
             if (self.folder / figures(job).file).is_file():
                 yield from self.figures_of(job)
 

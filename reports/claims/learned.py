@@ -25,7 +25,7 @@ from reports.traced import given
 from simulate.jobs.table import Kind
 from train.analysis.construction_path import Step
 from train.analysis.prediction import Quantity, Source
-from train.organisms import FIGURE as NOISE_CURVE
+from train.organism.noise_curve import NAME as NOISE_CURVE
 from train.panels import (
     covered_inputs,
     formation,
@@ -69,7 +69,7 @@ def density(evidence: Evidence) -> Finding:
     )
     complement(evidence).number("mask density", lambda a: given(a.density), ".3f")
     fitted = {row.axis for row in evidence.rows(DENSITIES) if row.kind == Kind.FITTED}
-    swept = [field for field in WORDS if field in fitted]
+    swept = [field for field in WORDS if field in fitted] or [Swept.D]
     power, optimum = (
         {
             field: evidence.point(
@@ -90,10 +90,7 @@ def density(evidence: Evidence) -> Finding:
         f"{WORDS[field]} ({power[field]:.2f}, optimum {optimum[field]:.2f})" for field in swept
     )
     return Finding(
-        [
-            bool(swept),
-            *(not power[of].low <= optimum[of] <= power[of].high for of in swept),
-        ],
+        [not power[of].low <= optimum[of] <= power[of].high for of in swept],
         f"Their density is {learned:.3f}, where random hashes would fail least at {best:.3f}, and "
         "it does not follow the optimum: training makes it depend on what the optimum hardly knows "
         "of. Its powers, beside those of the optimum, are in "

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from reports.claims.certified import ALL_INPUTS, Certified, Margin
 from reports.claims.certified import FIGURE as CERTIFICATE_FIGURE
 from reports.claims.sources import (
     CAPACITIES,
     FINISHED,
     PROOF,
+    RECOGNISER_READOUT,
+    SMOLLM2_READOUT,
     complement,
     source,
 )
+from reports.documents import Document
 from reports.jobs import (
     FINISHED_CERTIFICATE,
     SCALING,
@@ -28,6 +33,7 @@ from train.analysis.uniformity import Cause, Part
 from train.panels import (
     uniformity,
 )
+from train.readout.report import Report
 
 
 def margin(record: Certified, missing_bits: int) -> Margin:
@@ -109,7 +115,7 @@ def proof(evidence: Evidence) -> Finding:
         f"one bit: at one input the member's logit is {-seen:.2f} nats lower. Nor is there a proof "
         f"unit by unit: {gates:.0f} of its {units:.0f} gates hold for every input.",
         limited=seen < 0.0,
-        scope="of the network rounded to its masks",
+        scope="for the network rounded to its masks",
     )
 
 
@@ -176,16 +182,64 @@ def language_models_use(evidence: Evidence) -> Finding:
     bloom = capacity(language_models.Rival.BLOOM)
     inverse = capacity(language_models.Rival.PSEUDO_INVERSE)
     _, d = language_models.SHAPES[small]
+    found = [_real_model(evidence, *each) for each in READOUTS if evidence.there(each[1].job)]
     return Finding(
         [bloom > 1, inverse > 1],
         f"This is not settled here. The widths leave room for either: the {d} coordinates of "
         f"{small.label} hold {bloom:.0f} tokens by a Bloom filter and {inverse:.0f} by a "
         "pseudo-inverse. A Bloom filter would show as two modes of the readout after a change of "
         "basis, as false positives that are covered by the members, and as levels by the number "
-        "of missing bits.",
+        f"of missing bits.{''.join(found)}",
         settled=False,
     )
 
+
+def _real_model(evidence: Evidence, name: str, readout: Document[Report]) -> str:
+    """What was found in the readout of a network that others trained, in sentences."""
+
+    def number(label: str, get: Callable[[Report], float], style: str = ".2f") -> Number:
+        return evidence.number(f"{label}, {name}", readout, get, style)
+
+    verdict = evidence.fact(
+        f"verdict of the search for two-level directions, {name}", readout, lambda r: r.verdict
+    )
+    explained = number(
+        "variance between the levels of the best direction",
+        lambda r: r.two_level.near[0].explained,
+        ".0%",
+    )
+    # the outputs are of the model, and of a Bloom filter of its sizes
+    spacing = number(
+        "variation of the spacings of ranked logits",
+        lambda r: given(r.natural).outputs[0].spacing_cv,
+    )
+    of_filter = number(
+        "the same, Bloom filter of its n, d and k",
+        lambda r: given(r.natural).outputs[1].spacing_cv,
+    )
+    effective = number(
+        "tokens that share its outputs, median perplexity",
+        lambda r: given(r.natural).outputs[0].effective_k,
+        ".1f",
+    )
+    largest = number(
+        "largest random set that an ideal residual can put on top",
+        lambda r: r.ideal.k_star,
+        ".0f",
+    )
+    return (
+        f" In the readout of {name} the search for two-level directions says: {verdict}; the best "
+        f"direction has {explained:.0%} of its variance between two levels. Its outputs fall off "
+        f"smoothly (the spacings of ranked logits vary by {spacing:.2f} of their mean, those of a "
+        f"Bloom filter of its sizes by {of_filter:.2f}), and {effective:.1f} tokens share a "
+        f"typical one, where an ideal residual could put random sets of {largest:.0f} on top."
+    )
+
+
+READOUTS = (
+    ("the text recogniser PP-OCRv4", RECOGNISER_READOUT),
+    ("the language model SmolLM2", SMOLLM2_READOUT),
+)
 
 OPEN_QUESTIONS = (
     Claim(

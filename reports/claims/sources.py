@@ -10,7 +10,9 @@ from reports.documents import Document, record, table
 from reports.jobs import (
     COMPLEMENT_ANALYSIS,
     FINISHED_CERTIFICATE,
+    RECOGNISER,
     SCALING,
+    SMOLLM2,
     SOURCE_ANALYSIS,
     SOURCE_CERTIFICATE,
     SOURCE_NETWORK,
@@ -19,6 +21,7 @@ from reports.jobs import (
 )
 from reports.numbers import Evidence, Number, Single
 from simulate.panels import harder_task, language_models, pseudo_inverse, width_of_rivals
+from train import unembedding
 from train.analyse import ANALYSIS
 from train.analysis.record import Analysis
 from train.certify import RECORD
@@ -30,6 +33,7 @@ from train.panels import (
     predicted_against_measured,
     trained_failure_against_width,
 )
+from train.readout.report import Report
 from train.run import NETWORK
 
 SOURCE = record(SOURCE_ANALYSIS, ANALYSIS, Analysis)
@@ -37,6 +41,9 @@ COMPLEMENT = record(COMPLEMENT_ANALYSIS, ANALYSIS, Analysis)
 PROOF = record(SOURCE_CERTIFICATE, RECORD, Certified)
 FINISHED = record(FINISHED_CERTIFICATE, RECORD, Certified)
 SOURCE_WEIGHTS = Document(SOURCE_NETWORK, NETWORK, bytes)
+
+RECOGNISER_READOUT = record(RECOGNISER, unembedding.RECORD, Report)
+SMOLLM2_READOUT = record(SMOLLM2, unembedding.RECORD, Report)
 
 CAPACITIES = table(SCALING, language_models.NAME)
 RIVALS = table(SCALING, width_of_rivals.NAME)

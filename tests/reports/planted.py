@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -34,17 +34,18 @@ def save_run(folder: Path, job: Job) -> None:
 
 
 class Planted(Results):
-    """Saved results in which one part of one file is another."""
+    """Saved results in which some parts of one file are others."""
 
-    def __init__(self, results: Results, file: str, path: traced.Path, value: object) -> None:
+    def __init__(self, results: Results, file: str, parts: Mapping[traced.Path, object]) -> None:
         super().__init__(results.folder)
-        self._results, self._file, self._path, self._value = results, file, path, value
+        self._results, self._file, self._parts = results, file, parts
 
     def read(self, document: Document[T]) -> T:
-        saved = self._results.read(document)
-        if document.file != self._file:
-            return saved
-        return cast(T, with_part(saved, self._path, self._value))
+        saved: Any = self._results.read(document)
+        if document.file == self._file:
+            for path, value in self._parts.items():
+                saved = with_part(saved, path, value)
+        return cast(T, saved)
 
 
 def part(record: Any, path: traced.Path) -> Any:
@@ -61,9 +62,9 @@ def with_part(record: Any, path: traced.Path, value: object) -> Any:
     step, *rest = path
     if _is_field(record, step):
         return replace(record, **{str(step): with_part(getattr(record, str(step)), rest, value)})
-    copy = dict(record) if isinstance(record, dict) else list(record)
-    copy[step] = with_part(record[step], rest, value)
-    return copy
+    copy: Any = dict(record) if isinstance(record, dict) else list(record)
+    copy[step] = with_part(record[step], tuple(rest), value)
+    return tuple(copy) if isinstance(record, tuple) else copy
 
 
 def _is_field(record: object, step: object) -> bool:
@@ -81,38 +82,40 @@ SHIFTS: tuple[Callable[[float], float], ...] = (
     lambda x: x + 100.0,
     lambda x: x - 100.0,
 )
+NO_INTERVAL = (-1e3, 1e3)
 
 
-def changes(value: Any) -> Iterator[object]:
-    """Other values of the same kind."""
+def changes(value: Any) -> list[object]:
+    """Other values of the same kind, as many for each value of a kind."""
     if isinstance(value, bool):
-        yield not value
-    elif isinstance(value, StrEnum):
-        yield from (other for other in type(value) if other is not value)
-    elif isinstance(value, str):
-        yield f"not {value}"
-    elif isinstance(value, Check):
-        yield replace(value, passed=not value.passed)
-    if isinstance(value, bool | str):
-        return
-    for shift in SHIFTS:
-        moved = _moved(shift)
-        if isinstance(value, Estimate):
-            yield replace(value, value=shift(value.value), interval=moved(value.interval))
-        elif isinstance(value, Check):
-            yield replace(value, observed=moved(value.observed), interval=moved(value.interval))
-        elif isinstance(value, Point):
-            low, high = moved((value.low, value.high))
-            yield replace(value, y=shift(value.y), low=low, high=high)
-        elif isinstance(value, int | float | list | tuple):
-            yield moved(value)
+        return [not value]
+    if isinstance(value, StrEnum):
+        return [other for other in type(value) if other is not value]
+    if isinstance(value, str):
+        return [f"not {value}"]
+    made: list[object] = []
+    if isinstance(value, Check):
+        made.append(replace(value, passed=not value.passed))
+    if isinstance(value, Point):
+        made.append(replace(value, low=NO_INTERVAL[0], high=NO_INTERVAL[1]))
+    if isinstance(value, Check | Estimate):
+        made.append(replace(value, interval=NO_INTERVAL))
+    return made + [_shifted(value, shift) for shift in SHIFTS]
 
 
-def _moved(shift: Callable[[float], float]) -> Callable[[Any], Any]:
-    def moved(value: Any) -> Any:
-        if isinstance(value, list | tuple):
-            ends = [moved(end) for end in value]
-            return tuple(ends if None in ends else sorted(ends))
-        return None if value is None else shift(value)
+def _shifted(value: Any, shift: Callable[[float], float]) -> object:
+    def ends(pair: Any) -> tuple[float | None, ...]:
+        moved = [None if end is None else shift(end) for end in pair]
+        return tuple(moved if None in moved else sorted(moved))
 
-    return moved
+    if isinstance(value, Estimate):
+        return replace(value, value=shift(value.value), interval=ends(value.interval))
+    if isinstance(value, Check):
+        observed = None if value.observed is None else shift(value.observed)
+        return replace(value, observed=observed, interval=ends(value.interval))
+    if isinstance(value, Point):
+        low, high = ends((value.low, value.high))
+        return replace(value, y=shift(value.y), low=low, high=high)
+    if isinstance(value, int):
+        return round(shift(value))
+    return ends(value) if isinstance(value, list | tuple) else shift(value)

@@ -221,7 +221,7 @@ class TestVerdicts:
         row = judge(
             claim(rule=lambda evidence: replace(slope(evidence), scope="of half")), Results(saved)
         )
-        assert row.judged == "confirmed with a limit of half"
+        assert row.judged == "confirmed with a limit, of half"
 
     def test_figures_say_themselves_what_they_bear_on(self, saved):
         row = judge(claim(figures=(), drawn_by=[STUDY]), Results(saved))
@@ -258,8 +258,10 @@ class TestRendering:
 
     def test_minus_signs(self, saved):
         save_checks(saved, check(A, 1.25e-8))
-        rule = lambda evidence: replace(  # noqa: E731
-            slope(evidence), conditions=[True], text="It is -3 of 1e-8, not a-b or 3-4."
-        )
+        text = "It is -3 of 1e-8, -0.00 or -0.01, not a-b or 3-4."
+
+        def rule(evidence: Evidence) -> Finding:
+            return replace(slope(evidence), conditions=[True], text=text)
+
         row = judge(claim(rule=rule), Results(saved))
-        assert row.finding == "It is −3 of 1e−8, not a-b or 3-4."
+        assert row.finding == "It is −3 of 1e−8, 0.00 or −0.01, not a-b or 3-4."

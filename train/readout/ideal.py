@@ -1,8 +1,8 @@
 """What the readout could do if the residual were ideal: which sets of tokens some h puts on top.
 
 A set S is reachable if w_i h > w_j h for all i in S, j outside. Strict inequalities are kept by
-scaling h, against which a bias vanishes, so biases do not matter. Sets are decided by linear
-programming over few of the tokens outside; either answer comes with a certificate over all.
+scaling h, against which a bias vanishes, so biases do not matter. Sets are decided by Farkas'
+alternative over few of the tokens outside; either answer comes with a certificate over all.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy import optimize, sparse, stats
+from scipy import optimize, stats
 
 from theory.domain import DomainError, check_integer
 
@@ -66,8 +66,8 @@ class Reached:
 def reach(vectors: Float[np.ndarray, "n d"], members: Int[np.ndarray, " k"]) -> Reached:
     """Decide whether the members are the top k of some h; exact up to the solver's tolerance.
 
-    Cutting planes: the linear programme (HiGHS) sees the members and the others that came too
-    close so far. If these few cannot be parted, all cannot. Raises DomainError for repeated
+    Cutting planes: the solver sees the members and the others that came too close so far. If
+    these few cannot be parted, all cannot. Raises DomainError for repeated
     members, or none, or all tokens.
     """
     n, d = vectors.shape
@@ -115,30 +115,26 @@ def _holds(vectors: np.ndarray, members: np.ndarray, outside: np.ndarray, h: np.
 
 
 def _part(inside: np.ndarray, rivals: np.ndarray) -> tuple[np.ndarray, float, float]:
-    """The h in the unit box of largest margin, that margin, and the certificate that it is least.
+    """A direction that parts members from rivals, its margin for entries in [-1, 1], and the gap.
 
-    maximise s subject to w_i h - c >= s for members, c - w_j h >= s for rivals. The dual variables
-    are two convex combinations; half of the taxicab length of their difference bounds s.
+    Farkas' alternative by non-negative least squares: convex combinations of both that meet leave
+    no residual; otherwise the residual parts them. A few times faster here than the same linear
+    programme, and as exact.
     """
     k, d = inside.shape
-    ones = np.ones((k + len(rivals), 1))
-    side = np.concatenate([ones[:k], -ones[k:]])
-    rows = np.concatenate([np.concatenate([-inside, rivals]), side, ones], axis=1)
-    found = optimize.linprog(
-        np.concatenate([np.zeros(d + 1), [-1.0]]),
-        A_ub=sparse.csr_array(rows),
-        b_ub=np.zeros(len(rows)),
-        bounds=[(-1.0, 1.0)] * d + [(None, None), (0.0, None)],
-        method="highs",
-    )
-    if found.x is None:
-        raise DomainError(f"the linear programme was not solved: {found.message}")
-    weight = np.maximum(-found.ineqlin.marginals, 0.0)
+    columns = np.concatenate([inside, -rivals]).T
+    sums = np.zeros((2, columns.shape[1]))
+    sums[0, :k], sums[1, k:] = 1.0, 1.0
+    system, target = np.concatenate([columns, sums]), np.array([0.0] * d + [1.0, 1.0])
+    weight, _ = optimize.nnls(system, target, maxiter=30 * (d + 2))
+    residual = target - system @ weight
     share, other = weight[:k], weight[k:]
     gap = math.inf
     if share.sum() > 0.0 and other.sum() > 0.0:
         gap = float(np.abs(share @ inside / share.sum() - other @ rivals / other.sum()).sum())
-    return found.x[:d], float(found.x[-1]), gap
+    h = -residual[:d]
+    h /= max(float(np.abs(h).max()), np.finfo(np.float64).tiny)
+    return h, float((inside @ h).min() - (rivals @ h).max()), gap
 
 
 @dataclass(frozen=True)

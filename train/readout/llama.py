@@ -52,8 +52,8 @@ class Llama:
             raise DomainError(f"{path}: {self.heads} heads do not fit a width of {d}")
 
     def _names(self) -> list[str]:
-        parts = ("attn_norm", "attn_q", "attn_k", "attn_v", "attn_output", "ffn_norm")
-        parts += ("ffn_gate", "ffn_up", "ffn_down")
+        parts = [f"attn_{part}" for part in ("norm", "q", "k", "v", "output")]
+        parts += [f"ffn_{part}" for part in ("norm", "gate", "up", "down")]
         return ["token_embd.weight"] + [
             f"blk.{layer}.{part}.weight" for layer in range(self.layers) for part in parts
         ]

@@ -17,14 +17,20 @@ T = TypeVar("T")
 
 
 class Parts:
-    """A folder of finished parts. resume: whether earlier ones of the same inputs are used."""
+    """A folder of finished parts, or None, which keeps nothing.
 
-    def __init__(self, folder: Path, resume: bool) -> None:
+    resume: whether earlier parts of the same inputs are used.
+    """
+
+    def __init__(self, folder: Path | None, resume: bool) -> None:
         self.folder, self.resume = folder, resume
-        folder.mkdir(parents=True, exist_ok=True)
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
 
     def get(self, name: str, kind: type[T], make: Callable[[], T], *inputs: object) -> T:
         """The part by its name: made now, or what was made of equal inputs (arrays and values)."""
+        if self.folder is None:
+            return make()
         path, inputs_hash = self.folder / f"{name}.json", fingerprint(*inputs)
         if self.resume:
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -79,7 +80,7 @@ class Tokenizer:
     def _merged(self, parts: list[str]) -> list[str]:
         last = len(self._rank)
         while len(parts) > 1:
-            ranks = [self._rank.get(pair, last) for pair in zip(parts, parts[1:], strict=False)]
+            ranks = [self._rank.get(pair, last) for pair in itertools.pairwise(parts)]
             best = min(ranks)
             if best == last:
                 break

@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from simulate.jobs.intervals import proportion
 from train.readout import controls
+from train.readout.parts import Parts, fingerprint
 from train.readout.search import Climbs, best_threshold, climbs
 from train.readout.whiten import Whitened, whiten
 
@@ -153,11 +154,28 @@ def starts_for(n: int, d: int) -> int:
 
 
 @dataclass(frozen=True)
+class OfModel:
+    """The model's own search; see `TwoLevel`."""
+
+    directions: tuple[Direction, ...]
+    groups: int
+    near: tuple[Direction, ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Of one search beside the model's: a null, or planted masks by density."""
+
+    nulls: tuple[Null, ...] = ()
+    planted: tuple[Planted, ...] = ()
+
+
+@dataclass(frozen=True)
 class _Job:
-    """A search of the matrix that `make` draws; it may plant masks, whose fate `judge` records."""
+    """A search beside the model's, by what it is of."""
 
     name: str
-    run: Callable[[np.random.Generator], Null | tuple[Planted, ...]]
+    run: Callable[[np.random.Generator], Outcome]
 
 
 def search_with_controls(
@@ -167,40 +185,65 @@ def search_with_controls(
     jobs: int | None = None,
     vocabulary: Sequence[str] = (),
     progress: Callable[[str], None] = lambda text: None,
+    parts: Parts | None = None,
 ) -> TwoLevel:
     """Search the model, its nulls and its planted controls, with the same effort each.
 
-    Deterministic by `seed` whatever the number of jobs. The verdict is that of every invertible
-    linear map of the vectors, but for rounding. Raises DomainError for fewer than 10 tokens.
+    Deterministic by `seed` whatever the number of jobs. parts: keeps finished searches. The
+    verdict is that of every invertible linear map of the vectors, but for rounding. Raises
+    DomainError for fewer than 10 tokens.
     """
     n, d = vectors.shape
     starts = starts_for(n, d) if starts is None else starts
+    parts = parts or Parts(None, False)
     with threadpool_limits(1):
         tokens = whiten(np.random.default_rng([seed, 0]), vectors)
-        found = climbs(np.random.default_rng([seed, 1]), tokens, starts)
-        progress(f"the model: {_searched(found).directions} directions")
-        outcomes = _outcomes(
-            list(_jobs(tokens, starts)), seed, jobs or os.cpu_count() or 1, progress
-        )
-    nulls = tuple(each for each in outcomes if isinstance(each, Null))
-    planted = tuple(p for each in outcomes if isinstance(each, tuple) for p in each)
-    kept = found.distinct(MOST_DIRECTIONS, found=True)
+
+        def search_model() -> OfModel:
+            return _of_model(tokens, np.random.default_rng([seed, 1]), starts, vocabulary)
+
+        inputs = fingerprint(vectors, seed, starts)
+        model = parts.get("model", OfModel, search_model, inputs, vocabulary)
+        progress(f"the model: {len(model.directions)} two-level directions")
+        searches = list(_jobs(tokens, starts))
+
+        def run(index: int) -> Outcome:
+            rng = np.random.default_rng([seed, 2, index])
+            return parts.get(
+                f"control_{index}", Outcome, lambda: searches[index].run(rng), inputs, index
+            )
+
+        outcomes = _outcomes([search.name for search in searches], run, jobs, progress)
+    nulls = tuple(null for each in outcomes for null in each.nulls)
+    planted = tuple(masks for each in outcomes for masks in each.planted)
     powers = tuple(_power(density, planted) for density in DENSITIES)
     false_alarms = max(null.searched.directions for null in nulls)
-    verdict, sentence = judged(kept.size, false_alarms, powers)
-    white = tokens.all
+    verdict, sentence = judged(len(model.directions), false_alarms, powers)
     return TwoLevel(
         n,
         d,
         starts,
         verdict,
         sentence,
-        _directions(white, found, kept, vocabulary),
-        _groups(white @ found.directions[:, kept]),
-        _directions(white, found, found.distinct(BEST), vocabulary),
+        model.directions,
+        model.groups,
+        model.near,
         powers,
         nulls,
         planted,
+    )
+
+
+def _of_model(
+    tokens: Whitened, rng: np.random.Generator, starts: int, vocabulary: Sequence[str]
+) -> OfModel:
+    found = climbs(rng, tokens, starts)
+    kept = found.distinct(MOST_DIRECTIONS, found=True)
+    white = tokens.all
+    return OfModel(
+        _directions(white, found, kept, vocabulary),
+        _groups(white @ found.directions[:, kept]),
+        _directions(white, found, found.distinct(BEST), vocabulary),
     )
 
 
@@ -220,18 +263,18 @@ def judged(directions: int, false_alarms: int, powers: Sequence[Power]) -> tuple
 
 
 def _outcomes(
-    tasks: Sequence[_Job], seed: int, jobs: int, progress: Callable[[str], None]
-) -> list[Null | tuple[Planted, ...]]:
-    """Every task's outcome in order; arrays leave Python's lock, so threads are enough."""
-    with ThreadPoolExecutor(jobs) as pool:
-        futures = {
-            pool.submit(task.run, np.random.default_rng([seed, 2, index])): task
-            for index, task in enumerate(tasks)
-        }
+    names: Sequence[str],
+    run: Callable[[int], Outcome],
+    jobs: int | None,
+    progress: Callable[[str], None],
+) -> list[Outcome]:
+    """Every search's outcome in order; arrays leave Python's lock, so threads are enough."""
+    with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
+        futures = {pool.submit(run, index): name for index, name in enumerate(names)}
         try:
             for done, future in enumerate(as_completed(futures), 1):
                 future.result()
-                progress(f"{done} of {len(tasks)} controls: {futures[future].name}")
+                progress(f"{done} of {len(names)} controls: {futures[future]}")
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -306,9 +349,9 @@ def _search_null(
     make: Callable[[np.random.Generator], np.ndarray],
     starts: int,
     rng: np.random.Generator,
-) -> Null:
+) -> Outcome:
     tokens = whiten(rng, make(rng))
-    return Null(control, _searched(climbs(rng, tokens, starts)))
+    return Outcome(nulls=(Null(control, _searched(climbs(rng, tokens, starts))),))
 
 
 def _search_planted(
@@ -319,12 +362,12 @@ def _search_planted(
     make: Callable[[np.random.Generator, np.ndarray], np.ndarray],
     starts: int,
     rng: np.random.Generator,
-) -> tuple[Planted, ...]:
+) -> Outcome:
     masks = controls.random_masks(rng, n, densities)
     tokens = whiten(rng, make(rng, masks))
     again = controls.recovered(tokens, climbs(rng, tokens, starts), masks)
     each = np.array(densities)
-    return tuple(
+    planted = tuple(
         Planted(
             control,
             density,
@@ -335,6 +378,7 @@ def _search_planted(
         )
         for density in dict.fromkeys(densities)
     )
+    return Outcome(planted=planted)
 
 
 def _power(density: float, planted: Sequence[Planted]) -> Power:

@@ -73,18 +73,18 @@ def layer_writes(
 
 
 def _writes(directions: np.ndarray, vectors: np.ndarray) -> Writes:
-    explained, kurtosis = [], []
+    explained_parts, kurtosis_parts = [], []
     for first in range(0, len(directions), _AT_ONCE):
         logits = vectors @ directions[first : first + _AT_ONCE].T.astype(np.float32)
         logits -= logits.mean(axis=0)
         variance = np.maximum((logits**2).mean(axis=0), np.finfo(np.float32).tiny)
-        kurtosis.append((logits**4).mean(axis=0) / variance**2 - 3.0)
+        kurtosis_parts.append((logits**4).mean(axis=0) / variance**2 - 3.0)
         high = logits > best_threshold(logits)
         share = high.mean(axis=0)
         mean = np.einsum("ns,ns->s", logits, high) / len(logits)
         between = mean**2 / np.maximum(share * (1.0 - share), 1e-12)
-        explained.append(np.minimum(between / variance, 1.0))
-    explained, kurtosis = np.concatenate(explained), np.concatenate(kurtosis)
+        explained_parts.append(np.minimum(between / variance, 1.0))
+    explained, kurtosis = np.concatenate(explained_parts), np.concatenate(kurtosis_parts)
     return Writes(
         len(explained), _spread(explained), _spread(kurtosis), int((explained >= FOUND).sum())
     )

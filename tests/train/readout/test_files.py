@@ -1,0 +1,123 @@
+"""One unembedding in every format reads the same; whatever is malformed ends in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("gguf")
+pytest.importorskip("onnx")
+
+from tests.train.readout import model_files
+from theory import command_line
+from theory.domain import DomainError
+from train.readout.files import open_readout
+from train.readout.states import load_states
+from train.unembedding import main
+
+
+def test_every_format_gives_the_same_unembedding(tmp_path: Path) -> None:
+    rows, gain = model_files.weights()
+    (tmp_path / "shards").mkdir()
+    models = [
+        model_files.single(tmp_path / "a.safetensors"),
+        model_files.single(tmp_path / "b.safetensors", bf16=True),
+        model_files.sharded(tmp_path / "shards"),
+        model_files.gguf(tmp_path / "c.gguf"),
+        model_files.onnx_graph(tmp_path / "d.onnx"),
+    ]
+    for model in models:
+        readout = open_readout(model)
+        assert readout.vectors.dtype == np.float32
+        np.testing.assert_array_equal(readout.vectors, rows * gain)
+        np.testing.assert_array_equal(readout.W_U, (rows * gain).T)
+        assert not readout.bias.any()
+
+
+def test_a_gguf_without_a_head_is_tied_and_keeps_its_vocabulary(tmp_path: Path) -> None:
+    readout = open_readout(model_files.gguf(tmp_path / "c.gguf"))
+    assert readout.tied
+    assert readout.gain_folded
+    assert readout.vocabulary[3] == "token3"
+
+
+def test_names_and_orientation(tmp_path: Path) -> None:
+    from safetensors.numpy import save_file
+
+    rows, _ = model_files.weights()
+    path = tmp_path / "own.safetensors"
+    save_file({"head": np.ascontiguousarray(rows.T)}, path)
+    read = open_readout(path, {"W_U": "head"}, transpose=True)
+    np.testing.assert_array_equal(read.vectors, rows)
+    with pytest.raises(DomainError, match="no unembedding found; it has head"):
+        open_readout(path)
+    with pytest.raises(DomainError, match="no tensor tail"):
+        open_readout(path, {"W_U": "tail"})
+
+
+def test_a_layer_norm_is_folded_with_its_bias_and_its_centring(tmp_path: Path) -> None:
+    from safetensors.numpy import save_file
+
+    rows, gain = model_files.weights()
+    shift = np.linspace(-1.0, 1.0, model_files.D, dtype=np.float32)
+    path = tmp_path / "gpt2.safetensors"
+    save_file({"wte.weight": rows, "ln_f.weight": gain, "ln_f.bias": shift}, path)
+    readout = open_readout(path)
+    residual = np.random.default_rng(0).standard_normal(model_files.D).astype(np.float32)
+    centred = residual - residual.mean()
+    wanted = rows @ (gain * centred + shift)
+    np.testing.assert_allclose(readout.vectors @ residual + readout.bias, wanted, rtol=1e-4)
+
+
+def test_malformed_files_end_in_one_line_and_exit_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = model_files.broken_files(tmp_path)
+    assert len(broken) >= 20
+    for name, path in broken.items():
+        with pytest.raises(SystemExit) as stopped:
+            command_line.run(lambda path=path: main([str(path), "--out", str(tmp_path / "out")]))
+        errors = capsys.readouterr().err
+        assert stopped.value.code == command_line.BAD_INPUT, name
+        assert errors.startswith("error: "), name
+        assert errors.count("\n") == 1, (name, errors)
+
+
+def test_every_truncation_of_a_gguf_is_refused_or_read(tmp_path: Path) -> None:
+    whole = model_files.gguf(tmp_path / "whole.gguf").read_bytes()
+    path = tmp_path / "cut.gguf"
+    for length in range(0, len(whole) - 1, 37):
+        path.write_bytes(whole[:length])
+        with pytest.raises(DomainError):
+            open_readout(path)
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+    from safetensors.numpy import save_file
+
+    rows, _ = model_files.weights()
+    rows[3, 2] = np.nan
+    save_file({"lm_head.weight": rows}, tmp_path / "nan.safetensors")
+    with pytest.raises(DomainError, match="must be finite"):
+        open_readout(tmp_path / "nan.safetensors")
+
+
+def test_states_that_are_none_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "H.npy"
+    for content in (
+        np.zeros((3, 4), np.float32),
+        np.zeros((3, 8), np.int64),
+        np.full((3, 8), np.inf),
+        np.array([{}], dtype=object),
+    ):
+        np.save(path, content)
+        with pytest.raises(DomainError):
+            load_states(path, 8)
+    path.write_bytes(b"no array")
+    with pytest.raises(DomainError):
+        load_states(path, 8)
+    np.save(path, np.ones((3, 8), np.float16))
+    assert load_states(path, 8).dtype == np.float32

@@ -1,0 +1,80 @@
+"""The states that a readout reads: from a file, or made by running the model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from theory.domain import DomainError
+from train.readout.files import Readout
+from train.readout.report import Recipe
+
+WINDOW = 512
+_MOST_TEXT = 2**26
+
+
+def load_states(path: Path, d: int) -> Float[np.ndarray, "T d"]:
+    """States [T, d] of a .npy file, as float32; objects are not unpickled.
+
+    Raises DomainError, naming the file, for any other content.
+    """
+    try:
+        states = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, SyntaxError, UnicodeDecodeError) as error:
+        why = str(error).splitlines()[0] if str(error) else "it ends too early"
+        raise DomainError(f"{path}: not an array file: {why}") from None
+    if not isinstance(states, np.ndarray) or not np.issubdtype(states.dtype, np.floating):
+        raise DomainError(f"{path}: states must be one floating-point array")
+    if states.ndim != 2 or states.shape[1] != d or not len(states):
+        raise DomainError(f"{path}: states must have shape [T, {d}]; got {list(states.shape)}")
+    found = np.asarray(states, dtype=np.float32)
+    if not np.isfinite(found).all():
+        raise DomainError(f"{path}: states must be finite")
+    return found
+
+
+def states_of_text(
+    model: Path, readout: Readout, texts: Sequence[Path], most: int
+) -> tuple[Float[np.ndarray, "T d"], Recipe]:
+    """States of a Llama-type GGUF at the first tokens of the texts together, at most so many.
+
+    In windows of 512 tokens; the check is the perplexity of the text in them. Raises DomainError
+    for a model of another type, or no text.
+    """
+    from train.readout.llama import Llama
+
+    llama = Llama(model)
+    tokens: list[int] = []
+    for path in texts:
+        if path.stat().st_size > _MOST_TEXT:
+            raise DomainError(f"{path}: a text must have at most {_MOST_TEXT} bytes")
+        share = max(1, most // len(texts))
+        # a token has at least one byte; 16 a token is more than enough
+        tokens += llama.tokenizer.encode(path.read_text("utf-8", "replace")[: 16 * share])[:share]
+    windows = [tokens[first : first + WINDOW] for first in range(0, len(tokens), WINDOW)]
+    states = llama.states(windows)
+    surprise, first = [], 0
+    for window in windows:
+        logits = states[first : first + len(window) - 1] @ readout.vectors.T + readout.bias
+        top = logits.max(axis=1)
+        total = top + np.log(np.exp(logits - top[:, None]).sum(axis=1))
+        surprise.append(total - logits[np.arange(len(logits)), window[1:]])
+        first += len(window)
+    perplexity = float(np.exp(np.concatenate(surprise).mean(dtype=np.float64)))
+    return states, Recipe(len(states), "perplexity per token", perplexity)
+
+
+def states_of_lines(
+    model: Path, readout: Readout, font: Path, lines: int, seed: int
+) -> tuple[Float[np.ndarray, "T d"], Recipe]:
+    """States of an ONNX recogniser on so many lines of random characters drawn from the font."""
+    from train.readout.recogniser import recogniser_states
+
+    rng = np.random.default_rng([seed, 6])
+    states, right = recogniser_states(rng, model, readout, font, lines)
+    if not len(states):
+        raise DomainError(f"{model}: the recogniser reads nothing but blanks in lines of {font}")
+    return states, Recipe(len(states), "share of lines read rightly", right)
