@@ -47,7 +47,8 @@ def log_bernoulli_union_law(k: int, d: int, rho: float) -> np.ndarray:
     k, d, _ = check_code(k, d, 1)
     rho = check_real("rho", rho, 0.0, 1.0)
     uncovered = math.exp(k * math.log1p(-rho))
-    return binom.logpmf(np.arange(d, -1, -1), d, uncovered)
+    found: np.ndarray = binom.logpmf(np.arange(d, -1, -1), d, uncovered)
+    return found
 
 
 def bernoulli_enclosure(k: int, d: int, rho: float, value: Value) -> Enclosure:
@@ -245,7 +246,8 @@ def with_replacement_exponent(k: int) -> tuple[float, float]:
 
     def excess(y: float) -> float:
         u = -math.log(y) / k / (1.0 - y)
-        return 1.0 - y * -math.expm1(-u) - (1.0 - y) ** (1.0 / (k + 1))
+        found: float = 1.0 - y * -math.expm1(-u) - (1.0 - y) ** (1.0 / (k + 1))
+        return found
 
     return with_replacement_exponent_at(brentq(excess, 1e-9, 1.0 - 1e-9, xtol=1e-15), k)
 

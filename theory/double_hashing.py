@@ -16,7 +16,7 @@ import numpy as np
 from theory.codes import HashedBits
 from theory.column_weight import WITH_REPLACEMENT, check_draws
 from theory.domain import DomainError, check_integer
-from theory.logarithms import Floats, log_some
+from theory.logarithms import log_some
 from theory.occupancy import Enclosure, Value
 
 # d^2 pairs are looked at for every union, and d^3 for an exact rate
@@ -25,7 +25,7 @@ _LARGEST_EXACT_WIDTH, _LARGEST_EXACT_HASHES = 256, 12
 _PAIRS, _FEWEST_UNIONS, _SEED = 10**8, 24, 0
 
 
-def offsets(d: int, m: int) -> Floats:
+def offsets(d: int, m: int) -> np.ndarray:
     """What the bits of a token with a = 0 are: int64 [d, m], row b."""
     i = np.arange(m, dtype=object)
     cubic = np.array([(j**3 - j) // 6 % d for j in i], dtype=np.int64)
@@ -37,8 +37,8 @@ def coverage(union: np.ndarray, m: int) -> float:
     """Exact: the share of all d^2 pairs (a, b) whose m bits lie in the union, bool [d]."""
     d = len(union)
     places = offsets(d, m)
-    a, b = np.meshgrid(np.flatnonzero(union), np.arange(d))
-    a, b = a.ravel(), b.ravel()
+    starts, steps = np.meshgrid(np.flatnonzero(union), np.arange(d))
+    a, b = starts.ravel(), steps.ravel()
     for i in range(1, m):
         inside = union[(a + places[b, i]) % d]
         a, b = a[inside], b[inside]

@@ -196,13 +196,15 @@ def false_positive_count_law(n: int, k: int, d: int, m: int, counts: np.ndarray)
     law = union_size_law(k, d, m)[m:]
     kept = np.flatnonzero(law)
     coverage = np.exp(log_coverage(d, m)[kept])
-    found = binom.pmf(np.asarray(counts)[..., None], n - k, np.minimum(coverage, 1.0)) @ law[kept]
-    return np.minimum(found, 1.0)
+    given_union = binom.pmf(np.asarray(counts)[..., None], n - k, np.minimum(coverage, 1.0))
+    found: np.ndarray = np.minimum(given_union @ law[kept], 1.0)
+    return found
 
 
 def _mean_missing_bits_law(d: int, m: int, union_law: np.ndarray) -> np.ndarray:
     kept = np.flatnonzero(union_law)
-    return np.minimum(union_law[kept] @ missing_bits_given_union(d, m, kept), 1.0)
+    found: np.ndarray = np.minimum(union_law[kept] @ missing_bits_given_union(d, m, kept), 1.0)
+    return found
 
 
 def missing_bits_law(k: int, d: int, m: int) -> np.ndarray:
@@ -223,7 +225,8 @@ def union_size_given_false_positive(k: int, d: int, m: int) -> np.ndarray:
     log_weight = np.log(law[kept]) + log_coverage(d, m)[kept - m]
     posterior = np.zeros(d + 1)
     posterior[kept] = np.exp(log_weight - log_weight.max())
-    return posterior / posterior.sum()
+    found: np.ndarray = posterior / posterior.sum()
+    return found
 
 
 def missing_bits_given_false_positive(k: int, d: int, m: int) -> np.ndarray:

@@ -167,7 +167,10 @@ def _log_mean(k: int, d: int, log_value: Callable[[np.ndarray], np.ndarray]) -> 
     constant = (0.5 * nu - 1.0) * math.log(2.0) + float(gammaln(0.5 * nu))
 
     def log_integrand(r: np.ndarray) -> np.ndarray:
-        return (nu - 1.0) * np.log(r) - 0.5 * r * r - constant + log_value(r / math.sqrt(k))
+        found: np.ndarray = (
+            (nu - 1.0) * np.log(r) - 0.5 * r * r - constant + log_value(r / math.sqrt(k))
+        )
+        return found
 
     reach = math.sqrt(2.0 * _NEGLIGIBLE)
     first = max(0.0, math.sqrt(max(nu - 2.0, 0.0) * k / (k + 1)) - reach)

@@ -71,6 +71,19 @@ def missing_bits_given_union(d: int, m: int, w: np.ndarray) -> np.ndarray:
     return tilted_missing_bits(d, m, w, 0.0)[0]
 
 
+def missing_bits_of(d: int, m: int) -> np.ndarray:
+    """Exact: P(M = s | W = w) for every w = 0..d, also where the union is smaller than a hash.
+
+    float64 [d + 1, m + 1]; by the symmetry of the hypergeometric law in hash and union.
+    """
+    d, m = check_integer("d", d, 1), check_integer("m", m, 0, d, "d")
+    found = np.zeros((d + 1, m + 1))
+    found[m:] = missing_bits_given_union(d, m, np.arange(m, d + 1))
+    for w in range(m):  # of w bits of a union, s - (m - w) lie outside the hash
+        found[w, m - w :] = missing_bits_given_union(d, w, np.array([m]))[0]
+    return found
+
+
 @lru_cache(maxsize=32)
 def tilted_union_size_law(k: int, d: int, m: int, tilt: float = 0.0) -> tuple[np.ndarray, float]:
     """Exact: the law of W reweighted by e^(tilt w), normalised, and the ln of its normaliser.
