@@ -45,6 +45,12 @@ def coverage(union: np.ndarray, m: int) -> float:
     return len(a) / d**2
 
 
+def equal_pair_rate(k: int, d: int) -> float:
+    """Lower bound: FPR >= 1 - (1 - 1/d^2)^k, that the query's a and b are some member's."""
+    k, d, _ = check_draws(k, d, 1)
+    return 1.0 if d == 1 else -math.expm1(k * math.log1p(-1.0 / d**2))
+
+
 @lru_cache(maxsize=64)
 def double_hashing_rate(k: int, d: int, m: int) -> float:
     """Exact: FPR over all pairs (a, b), d <= 256, m <= 12, by inclusion-exclusion.
@@ -70,7 +76,7 @@ def double_hashing_rate(k: int, d: int, m: int) -> float:
             avoiding = np.stack([avoiding.sum(axis), free], axis)
         sign = np.array([(-1.0) ** j.bit_count() for j in range(2 ** len(bits))])
         total += float(sign @ (avoiding.ravel() / d**2) ** k)
-    return min(1.0, max(total / d, -math.expm1(k * math.log1p(-1.0 / d**2)) if d > 1 else 1.0))
+    return min(1.0, max(total / d, equal_pair_rate(k, d)))
 
 
 @lru_cache(maxsize=128)
