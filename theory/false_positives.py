@@ -19,9 +19,10 @@ from theory.union_size import (
     fill_probability,
     law_seconds,
     log_coverage,
+    log_coverage_up_to,
     mean_union_size,
     missing_bits_given_union,
-    tilted_union_size_law,
+    reachable_law,
     union_size_law,
 )
 
@@ -31,7 +32,10 @@ _MOST_TILTS = 100
 
 
 def _log_mean(k: int, d: int, m: int, log_value: np.ndarray) -> float:
-    """ln E[value(W)], nats, of a non-decreasing value given by its logarithm at w = m..d."""
+    """ln E[value(W)], nats, of a non-decreasing value given by its logarithm at w = m, m + 1, ...
+
+    As far as min(d, k m), or further.
+    """
     return _log_mean_and_slope(k, d, m, log_value)[0]
 
 
@@ -43,15 +47,15 @@ def _log_mean_and_slope(k: int, d: int, m: int, log_value: np.ndarray) -> tuple[
     """
     tilt = 0.0
     for _ in range(_MOST_TILTS):
-        law, log_normaliser = tilted_union_size_law(k, d, m, tilt)
+        law, log_normaliser = reachable_law(k, d, m, tilt)
         kept = np.flatnonzero(law)
         terms = np.log(law[kept]) - tilt * kept + log_normaliser + log_value[kept - m]
         peak = int(terms.argmax())
         top = terms[peak]
         if top == -math.inf:
             return -math.inf, 0.0
-        at = min(max(int(kept[peak]) - m, 1), d - m)
-        slope = float(log_value[at] - log_value[at - 1]) if d > m else 0.0
+        at = min(max(int(kept[peak]) - m, 1), len(log_value) - 1)
+        slope = float(log_value[at] - log_value[at - 1]) if at > 0 else 0.0
         # untilted, the unions cut below weigh under 1e-300 each at a smaller value: negligible
         cut_below = tilt > 0.0 and kept[0] > m and terms[0] > top - _NEGLIGIBLE
         cut_above = kept[-1] < min(d, k * m) and terms[-1] > top - _NEGLIGIBLE
@@ -71,7 +75,7 @@ def enclosure(k: int, d: int, m: int, value: Value) -> Enclosure:
     k, d, m = check_code(k, d, m)
 
     def exact() -> float:
-        log_f = value.all_of * log_coverage(d, m)
+        log_f = value.all_of * log_coverage_up_to(d, m, min(d, k * m))
         return min(0.0, _log_mean(k, d, m, log_some(value.some, log_f)))
 
     # Jensen, and negative association
