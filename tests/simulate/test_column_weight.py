@@ -81,8 +81,8 @@ def test_filters_of_engineers(name: str) -> None:
     assert not hits.contains((n - k) * false_positives.false_positive_rate(k, d, m))
     failed = intervals.clustered_proportion(counts.failures, SETS, CONFIDENCE)
     ends = scheme.enclose(k, d, m, Value(some=n - k))
-    assert failed.high >= math.exp(ends.lower)
-    assert failed.low <= math.exp(ends.upper)
+    assert failed.interval[1] >= math.exp(ends.lower)
+    assert failed.interval[0] <= math.exp(ends.upper)
 
 
 def test_weights() -> None:
