@@ -427,7 +427,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"  {name:<10}{(offered.__doc__ or '').splitlines()[0]}")
         print("\npython -m theory COMMAND --help says what each takes.")
         return command_line.DONE
-    command: Any = tyro.cli(Command, prog="python -m theory", description=__doc__, args=given)  # type: ignore[call-overload]
+    command: Any = tyro.cli(Command, prog="python -m theory", description=__doc__, args=given)
     code: int = command.run()
     return code
 
