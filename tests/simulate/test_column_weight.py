@@ -5,11 +5,8 @@ False-alarm budget: intervals of confidence 1 - 1e-6, fewer than 30 comparisons.
 
 from __future__ import annotations
 
-<<<<<<< HEAD
 import dataclasses
-=======
 import math
->>>>>>> theory
 from functools import partial
 
 import numpy as np
