@@ -10,8 +10,6 @@ EXTRAS ?= all
 
 # make reproduce QUICK=1: everything once, in small, into a folder of its own
 ALL := $(RESULTS)/$(if $(QUICK),quick,all)
-EFFORT := $(if $(QUICK),--quick)
-NETWORKS := source complement
 
 .PHONY: install scaling derive train test test-slow bench check format browser report reproduce evidence clean
 
@@ -40,38 +38,10 @@ report: install
 
 # everything that the report rests on, from nothing: about an hour and a half on two cores, with
 # QUICK=1 about five minutes. Finished jobs are kept and interrupted ones resumed when it is called again.
-reproduce: $(ALL)/scaling/run.json $(ALL)/study/run.json $(ALL)/survey/run.json \
-		$(NETWORKS:%=$(ALL)/analysis/%/run.json) $(ALL)/certificates/source/run.json \
-		$(ALL)/certificates/finished/run.json $(ALL)/organisms/run.json
+reproduce: install
+	$(RUN) -m reports.reproduce --out $(ALL) $(if $(QUICK),--quick)
 	$(RUN) -m theory derive
 	$(RUN) -m reports --results $(ALL) --out $(ALL)/report
-
-# exit code 1: a check failed, which the report will tell
-$(ALL)/scaling/run.json: | install
-	$(RUN) -m simulate.scaling $(EFFORT) --resume --out $(@D) || [ $$? -eq 1 ]
-
-$(ALL)/study/run.json: | install
-	$(RUN) -m train.study $(EFFORT) --resume --out $(@D) || [ $$? -eq 1 ]
-
-$(ALL)/survey/run.json: | install
-	$(RUN) -m train.survey $(EFFORT) --resume --out $(@D) || [ $$? -eq 1 ]
-
-$(ALL)/networks/%/run.json: | install
-	$(RUN) -m train.run --preset $* --resume --out $(@D)
-
-$(ALL)/analysis/%/run.json: $(ALL)/networks/%/run.json
-	$(RUN) -m train.analyse $(<D) --out $(@D)
-
-$(ALL)/certificates/source/run.json: $(ALL)/networks/source/run.json
-	$(RUN) -m train.certify $(<D) $(if $(QUICK),--most-inputs 0) --out $(@D)
-
-$(ALL)/certificates/finished/run.json: $(ALL)/networks/source/run.json
-	$(RUN) -m train.certify $(<D) --finish sharp --most-inputs 0 --out $(@D)
-
-$(ALL)/organisms/run.json: | install
-	$(RUN) -m train.organisms --out $(@D)
-
-.PRECIOUS: $(ALL)/networks/%/run.json
 
 test: install
 	$(RUN) -m pytest -m "not slow" -n auto $(ARGS)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from reports.results import Results
 
 PAGE, CLAIMS, LEDGER, FIGURES = "page.html", "claims.md", "ledger.json", "figures"
-# the network of the page, and the analysis that knows its exact failure rate
-NETWORK, ANALYSIS = "networks/source/network.safetensors", "analysis/source/analysis.json"
 
 
 @dataclass(frozen=True)
@@ -52,36 +51,37 @@ class Report:
         from simulate.jobs import output
 
         results = Results(self.results)
-        missing, figures = results.missing(), list(results.figures())
+        figures = list(results.figures())
+        missing = {job.folder: job.command(str(self.results)) for job in results.missing()}
         rows = ledger(ALL, results)
         failed = failed_checks(results)
-        commands = {figure.job: results.command(figure.job) for figure in figures}
+        summary = render.summary(rows)
         record = {
             "schema": SCHEMA,
-            "summary": render.summary(rows),
+            "summary": summary,
             "claims": [row.record() for row in rows],
             "failed_checks": failed,
             "missing": missing,
-            "figures": [render.file_name(figure) for figure in figures],
+            "figures": [figure.file_name for figure in figures],
         }
         page = self._page(results, render.section(rows))
 
         (self.out / FIGURES).mkdir(parents=True, exist_ok=True)
         self._remove_earlier()
         for figure in figures:
-            name = render.file_name(figure)
             for path in (figure.svg, figure.csv):
-                output.write_whole(self.out / FIGURES / f"{name}{path.suffix}", path.read_bytes())
-        output.write_whole(self.out / CLAIMS, render.markdown(rows, missing))
-        output.write_whole(self.out / "figures.md", render.figures_page(figures, commands))
+                name = f"{figure.file_name}{path.suffix}"
+                output.write_whole(self.out / FIGURES / name, path.read_bytes())
+        output.write_whole(self.out / CLAIMS, render.markdown(rows, [*missing.values()]))
+        output.write_whole(self.out / "figures.md", render.figures_page(figures, results))
         output.write_whole(self.out / LEDGER, output.as_json(record))
         output.write_whole(self.out / PAGE, page)
         if self.json:
             command_line.print_json(record)
         else:
-            print(record["summary"])
+            print(summary)
             for row in rows:
-                print(f"{row.key:>3}  {row.verdict:<23} {row.title}")
+                print(f"{row.key:>3}  {row.judged:<23} {row.title}")
         for job, command in missing.items():
             print(f"missing: {job}; make it with: {command}", file=sys.stderr)
         for name in failed:
@@ -103,22 +103,25 @@ class Report:
                 (self.out / FIGURES / name).unlink(missing_ok=True)
 
     def _page(self, results: Results, claims: str) -> str:
+        from reports.claims.sources import SOURCE, SOURCE_WEIGHTS
+        from reports.jobs import SOURCE_NETWORK
         from reports.page import build
         from reports.results import MissingResult
         from train.reading import weights
 
         try:
-            network = weights.load(results.path(NETWORK))
-            rate = results.find(ANALYSIS, ("prediction", "masks", "failure_probability", "value"))
-            source = f"Network: {results.command('networks/source')}"
+            network = weights.load(results.path(SOURCE_WEIGHTS))
+            masks = results.read(SOURCE).prediction.masks
+            source = f"Network: {results.command(SOURCE_NETWORK)}"
         except MissingResult:
-            network, rate, source = None, None, ""
+            return build(ledger=claims)
+        rate = masks.failure_probability.value
         return build(network, mask_failure_probability=rate, ledger=claims, source=source)
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and build the report."""
-    return tyro.cli(Report, prog="python -m reports", description=__doc__).run()
+    return tyro.cli(Report, prog="python -m reports", description=__doc__, args=arguments).run()
 
 
 if __name__ == "__main__":

@@ -1,164 +1,86 @@
 """The ledger: each claim beside the saved numbers that bear on it, and the verdict they give.
 
-Nothing is computed here but comparisons: a number is read from its file, a verdict follows from the
-numbers by the claim's own rule, and prose takes its figures from them, so that none can go stale.
+A claim's rule is a function that reads numbers from the evidence and returns a `Finding`: what has
+to hold, and the finding in words. Nothing is computed here but comparisons, and prose takes its
+figures from the numbers, so that none can go stale.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import PurePosixPath
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
 
-from reports.results import Figure, MissingResult, Results, Step, shown
+from reports.documents import verdict
+from reports.jobs import JOBS, Job
+from reports.numbers import Evidence, Found, typeset
+from reports.results import Figure, MissingResult, Results
 
-SCHEMA = 1
-CONFIRMED, LIMITED, REFUTED, ANSWERED, PARTLY, OPEN, MISSING = (
-    "confirmed",
-    "confirmed with a limit",
-    "refuted",
-    "answered",
-    "answered with a limit",
-    "open",
-    "no result yet",
-)
+SCHEMA = 2
 
 
-class Estimate(float):
-    """A number with the ends of its interval, as rules see it."""
+class Verdict(StrEnum):
+    """What the numbers say of a claim or a question."""
 
-    low: float
-    high: float
-
-    def __new__(cls, value: float, low: float, high: float) -> Estimate:
-        """All three are finite."""
-        made = super().__new__(cls, value)
-        made.low, made.high = low, high
-        return made
+    CONFIRMED = "confirmed"
+    LIMITED = "confirmed with a limit"
+    REFUTED = "refuted"
+    ANSWERED = "answered"
+    PARTLY = "answered with a limit"
+    OPEN = "open"
+    MISSING = "no result yet"
 
 
 @dataclass(frozen=True)
-class Found:
-    """A number of the ledger. text: with its interval, prediction and inputs, for people.
+class Finding:
+    """What a claim's numbers say.
 
-    value: what rules and prose see, an Estimate where there is an interval, None where there was
-    nothing to measure. file, place: where it stands in the results.
+    conditions: they confirm the claim, or settle the question, where all of these hold. text,
+    limit: the finding and what limits it, in words. limited: whether the limit is to be stated.
+    scope: of what alone the verdict holds, a few words. settled: False where the question stays
+    open even so, and the text says what is known of it.
     """
 
-    label: str
+    conditions: Sequence[bool]
     text: str
-    value: Any
-    file: str
-    place: str
+    limit: str = ""
+    limited: bool = True
+    scope: str = ""
+    settled: bool = True
 
 
-@dataclass(frozen=True)
-class Number:
-    """One saved number. style: a format of floats, ".3g" or ".2%" and the like."""
-
-    label: str
-    file: str
-    path: Sequence[Step]
-    style: str = ".3g"
-
-    def found(self, results: Results) -> Found:
-        """Read it, with what stands beside it in the file."""
-        saved = results.find(self.file, self.path)
-        value, text = _worded(saved, self.style)
-        return Found(self.label, text, value, self.file, shown(self.file, self.path))
-
-
-@dataclass(frozen=True)
-class Range:
-    """Smallest and largest of several saved numbers; low, high, count in prose."""
-
-    label: str
-    file: str
-    path: Sequence[Step]
-    style: str = ".3g"
-    of: str = "networks"
-
-    @dataclass(frozen=True)
-    class Value:
-        """What rules and prose see."""
-
-        low: float
-        high: float
-        count: int
-
-    def found(self, results: Results) -> Found:
-        """Read them all."""
-        values = results.find_all(self.file, self.path)
-        value = self.Value(min(values), max(values), len(values))
-        text = f"{value.low:{self.style}} to {value.high:{self.style}}, {value.count} {self.of}"
-        return Found(self.label, text, value, self.file, shown(self.file, self.path))
-
-
-@dataclass(frozen=True)
-class Passed:
-    """How many checks of a panel, or of a whole verdict, passed; passed, total in prose."""
-
-    label: str
-    file: str
-    panel: str | None = None
-
-    @dataclass(frozen=True)
-    class Value:
-        """What rules and prose see."""
-
-        passed: int
-        total: int
-
-        def __bool__(self) -> bool:
-            return self.passed == self.total > 0
-
-    def found(self, results: Results) -> Found:
-        """Count them."""
-        path: list[Step] = ["checks", {} if self.panel is None else {"panel": self.panel}]
-        checks = results.find_all(self.file, path)
-        value = self.Value(sum(check["passed"] for check in checks), len(checks))
-        text = f"{value.passed} of {value.total}"
-        return Found(self.label, text, value, self.file, shown(self.file, path))
-
-
-Values = Mapping[str, Any]
+Rule = Callable[[Evidence], Finding]
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim, what bears on it, and the rule by which that decides.
+    """A claim and the rule by which the evidence decides.
 
-    claim, formula: in our words and letters. numbers: by the names that rules and prose use.
-    finding, limit: prose with numbers in braces. holds: whether the numbers confirm the claim, or
-    settle the question; None for a question that is open whatever they are. question: a question
-    whose numbers do not settle it is open, not refuted. limited: whether the limit is to be stated.
-    figures: job and name.
+    said, formula: in our words and letters. question: one whose numbers do not settle it is open,
+    not refuted. figures: job and id. drawn_by: jobs whose figures say themselves that they bear on
+    this claim.
     """
 
     key: str
     title: str
-    claim: str
-    numbers: Mapping[str, Number | Range | Passed]
-    finding: str
-    holds: Callable[[Values], bool] | None
+    said: str
+    rule: Rule = field(repr=False)
     formula: str = ""
-    limit: str = ""
-    limited: Callable[[Values], bool] = lambda values: True
-    figures: Sequence[tuple[str, str]] = ()
     question: bool = False
+    figures: Sequence[tuple[Job, str]] = ()
+    drawn_by: Sequence[Job] = ()
 
 
 @dataclass(frozen=True)
 class Row:
-    """A claim as judged. missing: the jobs whose results it lacks; then the verdict says so."""
+    """A claim as judged. missing: folders of the jobs it lacks; then the verdict says so."""
 
     key: str
     title: str
     claim: str
     formula: str
-    verdict: str
+    verdict: Verdict
+    scope: str
     finding: str
     limit: str
     numbers: list[Found]
@@ -166,62 +88,72 @@ class Row:
     commands: list[str]
     missing: list[str]
 
-    def record(self) -> dict[str, Any]:
+    @property
+    def judged(self) -> str:
+        """The verdict, and of what alone it holds."""
+        return f"{self.verdict} {self.scope}" if self.scope else str(self.verdict)
+
+    def record(self) -> object:
         """As plain data; figures by name."""
         plain = {name: value for name, value in vars(self).items() if name != "figures"}
-        numbers = [{**vars(number), "value": _plain(number.value)} for number in self.numbers]
-        figures = [f"{figure.job}/{figure.name}" for figure in self.figures]
+        numbers = [number.record() for number in self.numbers]
+        figures = [f"{figure.job.folder}/{figure.name}" for figure in self.figures]
         return {**plain, "numbers": numbers, "figures": figures}
 
 
 def judge(claim: Claim, results: Results) -> Row:
     """The claim's row."""
-    found: dict[str, Found] = {}
-    figures: list[Figure] = []
-    missing: dict[str, None] = {}
-    for name, number in claim.numbers.items():
-        try:
-            found[name] = number.found(results)
-        except MissingResult as lacking:
-            missing[str(lacking)] = None
-    for job, name in claim.figures:
-        try:
-            figures.append(results.figure(job, name))
-        except MissingResult:
-            missing[job] = None
-    values = {name: number.value for name, number in found.items()}
-    complete = len(found) == len(claim.numbers)
+    evidence = Evidence(results)
+    found = claim.rule(evidence)
+    complete = not evidence.missing
     # what cannot be measured confirms nothing
-    measured = complete and None not in values.values()
-    holds = measured and claim.holds is not None and claim.holds(values)
+    holds = complete and not evidence.unmeasured and all(found.conditions)
     if not complete:
-        verdict = MISSING
-    elif claim.holds is None or (claim.question and not holds):
-        verdict = OPEN
-    elif not holds:
-        verdict = REFUTED
-    elif claim.question:
-        verdict = PARTLY if claim.limit and claim.limited(values) else ANSWERED
+        given = Verdict.MISSING
+    elif not holds or not found.settled:
+        given = Verdict.OPEN if claim.question else Verdict.REFUTED
+    elif found.limit and found.limited:
+        given = Verdict.PARTLY if claim.question else Verdict.LIMITED
     else:
-        verdict = LIMITED if claim.limit and claim.limited(values) else CONFIRMED
-    # prose is worded for what holds; of an open question there may be something to say all the same
-    said = holds or (measured and claim.holds is None)
-    jobs = dict.fromkeys(
-        [_job(number.file) for number in found.values()] + [figure.job for figure in figures]
-    )
+        given = Verdict.ANSWERED if claim.question else Verdict.CONFIRMED
+    figures, missing = _figures(claim, results)
+    jobs = dict.fromkeys([number.document.job for number in evidence.found])
+    jobs |= dict.fromkeys(figure.job for figure in figures)
     return Row(
         key=claim.key,
         title=claim.title,
-        claim=claim.claim,
+        claim=claim.said,
         formula=claim.formula,
-        verdict=verdict,
-        finding=_prose(claim.finding, values) if said else "",
-        limit=_prose(claim.limit, values) if verdict in (LIMITED, PARTLY) else "",
-        numbers=list(found.values()),
+        verdict=given,
+        # prose is worded for what holds
+        scope=found.scope if holds else "",
+        finding=typeset(found.text) if holds else "",
+        limit=typeset(found.limit) if given in (Verdict.LIMITED, Verdict.PARTLY) else "",
+        numbers=evidence.found,
         figures=figures,
         commands=[results.command(job) for job in jobs],
-        missing=list(missing),
+        missing=[job.folder for job in dict.fromkeys([*evidence.missing, *missing])],
     )
+
+
+def _figures(claim: Claim, results: Results) -> tuple[list[Figure], list[Job]]:
+    """The claim's figures, and the jobs that lack one."""
+    found, missing = [], []
+
+    def drawn(job: Job, fits: Callable[[Figure], bool]) -> None:
+        try:
+            own = [figure for figure in results.figures_of(job) if fits(figure)]
+        except MissingResult:
+            own = []
+        found.extend(own)
+        if not own:
+            missing.append(job)
+
+    for job in claim.drawn_by:
+        drawn(job, lambda figure: claim.key in map(str, figure.claims))
+    for job, name in claim.figures:
+        drawn(job, lambda figure, name=name: figure.name == name)  # type: ignore[misc]
+    return found, missing
 
 
 def ledger(claims: Iterable[Claim], results: Results) -> list[Row]:
@@ -232,61 +164,10 @@ def ledger(claims: Iterable[Claim], results: Results) -> list[Row]:
 def failed_checks(results: Results) -> list[str]:
     """Names of the scientific checks that failed, in any verdict there is."""
     found = []
-    for job in ("scaling", "study", "survey"):
+    for job in (job for job in JOBS if job.checked):
         try:
-            checks = results.read(f"{job}/verdict.json")["checks"]
+            checks = results.read(verdict(job)).checks
         except MissingResult:
             continue
-        found += [f"{job}: {check['name']}" for check in checks if not check["passed"]]
+        found += [f"{job.folder}: {check.name}" for check in checks if not check.passed]
     return found
-
-
-def _prose(text: str, values: Values) -> str:
-    """With the numbers in it, and a minus where a number begins with a hyphen."""
-    return re.sub(r"(?<![\w.])-(?=\d)|(?<=\d[eE])-(?=\d)", "−", text.format(**values))
-
-
-def _job(file: str) -> str:
-    return str(PurePosixPath(file).parent)
-
-
-def _plain(value: Any) -> Any:
-    return asdict(value) if isinstance(value, Range.Value | Passed.Value) else value
-
-
-def _worded(saved: Any, style: str) -> tuple[Any, str]:
-    """The number and its words, from a number, an estimate, a check or a point of a figure."""
-    if isinstance(saved, list):
-        return saved, _interval(saved, style)
-    if not isinstance(saved, Mapping):
-        return saved, _written(saved, style)
-    if "observed" in saved:
-        value, interval = saved["observed"], saved["interval"]
-        text = f"{_written(value, style)}, predicted {_written(saved['predicted'], style)}"
-        return value, f"{text}; interval {_interval(interval, style)}"
-    if "y" in saved:
-        value, interval, inputs = saved["y"], [saved["low"], saved["high"]], None
-    else:
-        value, interval, inputs = saved["value"], saved["interval"], saved["inputs"]
-    text = _written(value, style)
-    if interval is None:
-        text += ", exact"
-    elif None not in interval:
-        text += f" {_interval(interval, style)}"
-        value = Estimate(value, *interval)
-    return value, text if inputs is None else f"{text}, {inputs:,} inputs"
-
-
-def _interval(ends: Sequence[float | None], style: str) -> str:
-    low, high = ("…" if end is None else _written(end, style) for end in ends)
-    return f"[{low}, {high}]"
-
-
-def _written(value: Any, style: str) -> str:
-    if value is None:
-        return "none"
-    if isinstance(value, float):
-        return f"{value:{style}}".replace("-", "−")
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:,}"
-    return str(value)

@@ -4,33 +4,50 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from reports.ledger import ANSWERED, CONFIRMED, LIMITED, MISSING, OPEN, PARTLY, REFUTED, Row
-from reports.results import Figure
+from reports.ledger import Row, Verdict
+from reports.results import Figure, Results
 from reports.templating import render
 
 _TEMPLATES = Path(__file__).parent / "templates"
 # the verdicts' classes in the page
 _MARKS = {
-    CONFIRMED: "confirmed",
-    LIMITED: "limited",
-    REFUTED: "refuted",
-    ANSWERED: "confirmed",
-    PARTLY: "limited",
-    OPEN: "open",
-    MISSING: "missing",
+    Verdict.CONFIRMED: "confirmed",
+    Verdict.LIMITED: "limited",
+    Verdict.REFUTED: "refuted",
+    Verdict.ANSWERED: "confirmed",
+    Verdict.PARTLY: "limited",
+    Verdict.OPEN: "open",
+    Verdict.MISSING: "missing",
 }
 
 
-def markdown(rows: Sequence[Row], missing: Mapping[str, str]) -> str:
-    """claims.md, with figures as files below figures/. missing: commands by job."""
+@dataclass(frozen=True)
+class Section:
+    """A row of the ledger as the templates see it. mark: the class of its verdict in the page."""
+
+    row: Row
+
+    @property
+    def mark(self) -> str:
+        return _MARKS[self.row.verdict]
+
+    @property
+    def anchor(self) -> str:
+        """That of its heading, as GitHub makes it."""
+        heading = f"{self.row.key}. {self.row.title}".lower()
+        return re.sub(r"[^\w\- ]", "", heading).replace(" ", "-")
+
+
+def markdown(rows: Sequence[Row], missing: Sequence[str]) -> str:
+    """claims.md, with figures as files below figures/. missing: commands."""
     text = render(
         _TEMPLATES / "claims.md.j2",
         False,
-        rows=[_plain(row) for row in rows],
+        sections=[Section(row) for row in rows],
         missing=missing,
         summary=summary(rows),
     )
@@ -42,8 +59,9 @@ def section(rows: Sequence[Row]) -> str:
     return render(
         _TEMPLATES / "claims.html.j2",
         True,
-        rows=[_plain(row) for row in rows],
+        sections=[Section(row) for row in rows],
         summary=summary(rows),
+        embedded=_embedded,
     )
 
 
@@ -57,36 +75,23 @@ def summary(rows: Sequence[Row]) -> str:
 def verdicts(rows: Sequence[Row]) -> str:
     """A table of Markdown: every claim and its verdict, as the README has it."""
     lines = ["| | claim | verdict |", "|---|---|---|"]
-    lines += [f"| {row.key} | {row.title} | {row.verdict} |" for row in rows]
+    lines += [f"| {row.key} | {row.title} | {row.judged} |" for row in rows]
     return "\n".join(lines)
 
 
-def file_name(figure: Figure) -> str:
-    """A figure's name among those of all jobs."""
-    return f"{figure.job}_{figure.name}".replace("/", "_")
-
-
-def figures_page(figures: Sequence[Figure], commands: Mapping[str, str]) -> str:
+def figures_page(figures: Sequence[Figure], results: Results) -> str:
     """Markdown with every figure, its caption, numbers and command."""
     sections = ["# Figures\n\nEach with the CSV of its numbers and the command that makes it.\n"]
     for figure in figures:
-        name = file_name(figure)
+        name = figure.file_name
         sections.append(
-            f"## {figure.job}: {figure.name}\n\n![{figure.name}](figures/{name}.svg)\n\n"
-            f"{figure.caption}\n\n[Numbers](figures/{name}.csv); `{commands[figure.job]}`\n"
+            f"## {figure.job.folder}: {figure.name}\n\n![{figure.name}](figures/{name}.svg)\n\n"
+            f"{figure.caption}\n\n[Numbers](figures/{name}.csv); "
+            f"`{results.command(figure.job)}`\n"
         )
     return "\n".join(sections)
 
 
-def _plain(row: Row) -> dict[str, Any]:
-    figures = [
-        {
-            "name": figure.name,
-            "file": file_name(figure),
-            "caption": figure.caption,
-            "data": base64.b64encode(figure.svg.read_bytes()).decode(),
-        }
-        for figure in row.figures
-    ]
-    anchor = re.sub(r"[^\w\- ]", "", f"{row.key}. {row.title}".lower()).replace(" ", "-")
-    return {**vars(row), "figures": figures, "mark": _MARKS[row.verdict], "anchor": anchor}
+def _embedded(figure: Figure) -> str:
+    """Its picture in base64."""
+    return base64.b64encode(figure.svg.read_bytes()).decode()

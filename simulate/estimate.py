@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -85,7 +85,7 @@ class Estimate:
         record = {
             "schema": SCHEMA,
             **{name: value for name, value in asdict(self).items() if name != "json"},
-            "estimate": found.measured.estimate,
+            "estimate": found.measured.value,
             "standard_error": found.measured.standard_error,
             "interval": list(found.measured.interval),
             "confidence": CONFIDENCE,
@@ -100,7 +100,7 @@ class Estimate:
             command_line.print_json(record)
         else:
             low, high = found.measured.interval
-            print(f"estimate  {found.measured.estimate:.6g}  [{low:.6g}, {high:.6g}] (95 %)")
+            print(f"estimate  {found.measured.value:.6g}  [{low:.6g}, {high:.6g}] (95 %)")
             print(f"exact     {found.exact:.6g}")
             print(f"{found.sets} sets in {found.seconds:.3g} s", file=sys.stderr)
         return command_line.DONE
@@ -200,9 +200,10 @@ def _warm_up() -> float:
     return time.perf_counter() - started
 
 
-def main() -> int:
-    """Parse the command line and run the estimate."""
-    return tyro.cli(Estimate, prog="python -m simulate.estimate", description=__doc__).run()
+def main(args: Sequence[str] | None = None) -> int:
+    """Parse the command line, or `args`, and run the estimate."""
+    prog = "python -m simulate.estimate"
+    return tyro.cli(Estimate, prog=prog, description=__doc__, args=args).run()
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ Exit code 0 when every check passed, 1 when one failed, 2 on bad input, 130 when
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
@@ -38,12 +38,13 @@ class Scaling(PanelJob):
         return PANELS
 
 
-def main() -> int:
-    """Parse the command line and run the job."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse the command line, or `arguments`, and run the job."""
     command = tyro.cli(
         Annotated[Scaling, tyro.conf.arg(name="")],
         prog="python -m simulate.scaling",
         description=__doc__,
+        args=arguments,
     )
     return command.run()
 

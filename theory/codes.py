@@ -16,7 +16,11 @@ from functools import cache
 from typing import ClassVar, Generic, TypeVar
 
 from theory.domain import DomainError, check_integer, check_real, check_task
-from theory.search import first_true
+from theory.occupancy import Enclosure, Value
+from theory.search import first_true, lowest_of_valley
+
+# ends of an enclosure that are further apart, relatively, are told apart
+_APART = 1e-6
 
 Parameter = TypeVar("Parameter", int, float, None)
 
@@ -141,20 +145,86 @@ class Scheme(ABC, Generic[Parameter]):
         Up to n/2 what fits is taken to end somewhere for good. Beyond, few non-members may fit
         again. Raises DomainError outside n, d >= 1, 0 < epsilon <= `largest_epsilon`.
         """
-        n, d = check_integer("n", n, 1), check_integer("d", d, 1)
+        n = check_integer("n", n, 1)
+        k = largest_fitting(n, d, epsilon, self._fits(d, epsilon, lambda k: n))
+        return self._capacity(n, k, d)
+
+    def capacity_for_queries(self, d: int, epsilon: float) -> Capacity:
+        """The largest k at which the FPR of one query, n = k + 1, is at most epsilon; 0 if none."""
+        fits = self._fits(d, epsilon, lambda k: k + 1)
+        guess = round(math.log(2.0) * d / max(1.0, -math.log2(epsilon)))
+        k = first_true(lambda k: not fits(k), guess) - 1
+        return self._capacity(k + 1, k, d)
+
+    def _fits(
+        self, d: int, epsilon: float, vocabulary: Callable[[int], int]
+    ) -> Callable[[int], bool]:
+        d = check_integer("d", d, 1)
         log_epsilon = math.log(self.check_epsilon(epsilon))
 
         def fits(k: int) -> bool:
             if self.narrowest(k) > d:
                 return False
+            n = vocabulary(k)
             return self.log_failure(n, k, d, self.best_parameter(n, k, d)) <= log_epsilon
 
-        k = largest_fitting(n, d, epsilon, fits)
+        return fits
+
+    def _capacity(self, n: int, k: int, d: int) -> Capacity:
         if k == 0:
             return Capacity(0)
         best = self.at_best(n, k, d)
         m = best.parameter if isinstance(best.parameter, int) and self.parameter else None
         return Capacity(k, m, best.failure_probability)
+
+
+class HashScheme(Scheme[Parameter]):
+    """A scheme of random hashes: a token is accepted when all its bits lie in the members' union.
+
+    Its failures follow from the law of that union alone; see `enclose`.
+    """
+
+    @abstractmethod
+    def enclose(self, k: int, d: int, parameter: Parameter, value: Value) -> Enclosure:
+        """ln of the probability that some, or all, of several non-members are covered, nats."""
+
+    @abstractmethod
+    def check_parameter(self, d: int, parameter: float) -> Parameter:
+        """The parameter, if it is in its domain at this width; raises DomainError otherwise."""
+
+    @abstractmethod
+    def log_rate_given_fill(self, d: int, parameter: Parameter, w: int) -> float:
+        """ln of the FPR of a filter in which w of the d bits are set, nats."""
+
+    @abstractmethod
+    def likely_parameter(self, k: int, d: int) -> float:
+        """A parameter near the best; any guess is good enough."""
+
+    def most(self, d: int) -> int:
+        """The largest number of hash bits at this width."""
+        return d
+
+    def log_failure(self, n: int, k: int, d: int, parameter: Parameter) -> float:
+        """The proved upper end where the two ends are apart."""
+        n, k = check_task(n, k)
+        if n == k:
+            return -math.inf
+        found = self.enclose(k, d, parameter, Value(some=n - k))
+        return found.middle if found.relative_width < _APART else found.upper
+
+
+class HashedBits(HashScheme[int]):
+    """A scheme whose parameter is the number of hash bits, of which P_fail has one valley."""
+
+    def check_parameter(self, d: int, parameter: float) -> int:
+        return check_integer("m", parameter, 1, self.most(d), "d")
+
+    def best_parameter(self, n: int, k: int, d: int) -> int:
+        """Found by descent from a likely number; right where P_fail is below 0.9."""
+        n, k = check_task(n, k)
+        d = check_integer("d", d, self.unit)
+        guess = round(self.likely_parameter(k, d))
+        return lowest_of_valley(lambda m: self.badness(n, k, d, m), guess, self.most(d))
 
 
 def _at(holds: Callable[[int], bool], places: range) -> Callable[[int], bool]:
@@ -182,3 +252,16 @@ def non_members(n: int, k: int) -> int:
     if n == k:
         raise DomainError(f"n must exceed k = {k} for a width law (no non-members); got {n}")
     return n - k
+
+
+def log2_binomial(n: int, k: int) -> float:
+    """Exact: log2 C(n, k), bits; as a sum of k terms, or for large k in 40 digits."""
+    n, k = check_task(n, k)
+    k = min(k, n - k)
+    if k < 1000:
+        return math.fsum(math.log2((n - i) / (i + 1)) for i in range(k))
+    import mpmath
+
+    with mpmath.workdps(40):
+        log = mpmath.loggamma(n + 1) - mpmath.loggamma(k + 1) - mpmath.loggamma(n - k + 1)
+        return float(log / mpmath.log(2))

@@ -15,11 +15,20 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from theory.codes import Scheme, log_ratio, non_members
-from theory.domain import check_code, check_integer, check_real, check_sizes, check_task
+from theory.codes import HashedBits, HashScheme, log_ratio, non_members
+from theory.domain import DomainError, check_code, check_integer, check_real, check_task
 from theory.large_deviations import best_density
 from theory.logarithms import Floats, log_mean, log_some
-from theory.search import lowest_of_valley
+from theory.occupancy import (
+    Enclosure,
+    ExponentialCoverage,
+    RootedCoverage,
+    Union,
+    Value,
+    drawn_bits,
+    independent_bits,
+    settle,
+)
 from theory.width import Code, check_epsilon
 
 
@@ -41,11 +50,33 @@ def log_bernoulli_union_law(k: int, d: int, rho: float) -> np.ndarray:
     return binom.logpmf(np.arange(d, -1, -1), d, uncovered)
 
 
+def bernoulli_enclosure(k: int, d: int, rho: float, value: Value) -> Enclosure:
+    """ln of the probability that some, or all, of several non-members are covered, nats.
+
+    All of them: in closed form, since a bit is covered for each with the same chance. Some: by the
+    binomial law of the union where that is quick, otherwise between two proved ends.
+    """
+    k, d, _ = check_code(k, d, 1)
+    rho = check_real("rho", rho, 0.0, 1.0)
+    uncovered = math.exp(k * math.log1p(-rho))
+    if value.some == 1:
+        # a bit that no member owns, and some of them do
+        exposed = -math.expm1(value.all_of * math.log1p(-rho)) * uncovered
+        return Enclosure.rounded(d * math.log1p(-exposed))
+
+    def exact() -> float:
+        log_f = np.arange(d, -1, -1) * math.log1p(-rho)
+        return min(0.0, log_mean(log_bernoulli_union_law(k, d, rho), log_some(value.some, log_f)))
+
+    jensen = Enclosure(d * math.log1p(-rho * uncovered), 0.0).widened()
+    law = Union(k, d, independent_bits, rho, 0)
+    return settle(1e-7 * d, exact, law, ExponentialCoverage(d, rho), value, jensen)
+
+
 def log_bernoulli_failure_probability(n: int, k: int, d: int, rho: float) -> float:
     """Exact: ln P_fail of hashes of independent Bernoulli(rho) bits, nats; -inf where n = k."""
-    n, k = check_task(n, k)
-    log_law = log_bernoulli_union_law(k, d, rho)
-    return _log_failure(n - k, log_law, np.arange(d, -1, -1) * math.log1p(-rho))
+    check_real("rho", rho, 0.0, 1.0)
+    return INDEPENDENT.log_failure(n, k, d, rho)
 
 
 def bernoulli_failure_probability(n: int, k: int, d: int, rho: float) -> float:
@@ -99,18 +130,12 @@ def bernoulli_extra_width(k: int) -> float:
 
 
 @lru_cache(maxsize=32)
-def log_with_replacement_union_law(k: int, d: int, m: int) -> np.ndarray:
-    """Exact: ln P(W = w), nats, for the bits hit by k m uniform draws; float64 [d + 1], index w.
-
-    The occupancy law C(d, w) w! S(k m, w) / d^(k m), S the Stirling number of the second kind,
-    grown draw by draw in logarithms: all terms positive, absolute error about 1e-16 |ln P| a draw.
-    Read-only. Cost O(k d m).
-    """
-    k, d, m = check_code(k, d, m)
-    w = np.arange(d + 1)
+def _log_occupancy_law(k: int, d: int, m: int) -> Floats:
+    """ln P(W = w), nats, at w = 0..min(d, k m); see `log_with_replacement_union_law`."""
+    w = np.arange(min(d, k * m) + 1)
     with np.errstate(divide="ignore"):
         log_stay, log_grow = np.log(w / d), np.log((d - w[:-1]) / d)
-    log_law = np.full(d + 1, -math.inf)
+    log_law = np.full(len(w), -math.inf)
     log_law[0] = 0.0
     for _ in range(k * m):
         grown = log_law + log_stay
@@ -120,12 +145,50 @@ def log_with_replacement_union_law(k: int, d: int, m: int) -> np.ndarray:
     return log_law
 
 
+def log_with_replacement_union_law(k: int, d: int, m: int) -> Floats:
+    """Exact: ln P(W = w), nats, for the bits hit by k m uniform draws; float64 [d + 1], index w.
+
+    The occupancy law C(d, w) w! S(k m, w) / d^(k m), S the Stirling number of the second kind,
+    grown draw by draw in logarithms: all terms positive, absolute error about 1e-16 |ln P| a draw.
+    Cost O(k d m).
+    """
+    k, d, m = check_draws(k, d, m)
+    if _occupancy_seconds(k, d, m) > 600.0 or d > 10**7:
+        raise DomainError(f"k, d, m = {k}, {d}, {m} must be smaller for the exact occupancy law")
+    law = _log_occupancy_law(k, d, m)
+    return np.concatenate([law, np.full(d + 1 - len(law), -math.inf)])
+
+
+def drawn_weights(d: int, m: int) -> Floats:
+    """Exact: P(m draws from d bits hit a different ones), float64 [min(d, m) + 1], index a."""
+    return np.exp(_log_occupancy_law(1, d, m))
+
+
+def _occupancy_seconds(k: int, d: int, m: int) -> float:
+    return k * m * (1e-5 + 2.5e-8 * min(d, k * m))
+
+
+def with_replacement_enclosure(k: int, d: int, m: int, value: Value) -> Enclosure:
+    """ln E value((W/d)^m), nats: that some, or all, of several non-members are covered.
+
+    By the exact law where that is quick, otherwise between two proved ends.
+    """
+    k, d, m = check_draws(k, d, m)
+
+    def exact() -> float:
+        law = _log_occupancy_law(k, d, m)
+        return min(0.0, log_mean(law, log_some(value.some, value.all_of * _log_inside(d, m, law))))
+
+    mean_fill = 1.0 if d == 1 else -math.expm1(k * m * math.log1p(-1.0 / d))
+    jensen = Enclosure(value.all_of * m * math.log(mean_fill), 0.0).widened()
+    law = Union(k, d, drawn_bits, m, 1)
+    coverage = RootedCoverage(d, m, distinct=False)
+    return settle(_occupancy_seconds(k, d, m), exact, law, coverage, value, jensen)
+
+
 def log_with_replacement_rate(k: int, d: int, m: int) -> float:
     """Exact: ln FPR, nats, of hashes of m draws with replacement; FPR = E (W/d)^m."""
-    from scipy.special import logsumexp
-
-    k, d, m = check_code(k, d, m)
-    return float(logsumexp(log_with_replacement_union_law(k, d, m) + _log_drawn_inside(d, m)))
+    return with_replacement_enclosure(k, d, m, Value()).middle
 
 
 def with_replacement_rate(k: int, d: int, m: int) -> float:
@@ -139,14 +202,14 @@ def with_replacement_rate(k: int, d: int, m: int) -> float:
 
 def with_replacement_lower_bound(k: int, d: int, m: int) -> float:
     """Lower bound: FPR >= (1 - (1 - 1/d)^(k m))^m with replacement; equality at m = 1 (Jensen)."""
-    k, d, m = check_code(k, d, m)
+    k, d, m = check_draws(k, d, m)
     return 1.0 if d == 1 else math.exp(m * math.log(-math.expm1(k * m * math.log1p(-1.0 / d))))
 
 
 def log_with_replacement_failure_probability(n: int, k: int, d: int, m: int) -> float:
     """Exact: ln P_fail of hashes of m draws with replacement, nats; -inf where n = k."""
-    n, k, d, m = check_sizes(n, k, d, m)
-    return _log_failure(n - k, log_with_replacement_union_law(k, d, m), _log_drawn_inside(d, m))
+    n, k = check_task(n, k)
+    return WITH_REPLACEMENT.log_failure(n, k, d, m)
 
 
 def with_replacement_failure_probability(n: int, k: int, d: int, m: int) -> float:
@@ -205,45 +268,66 @@ def with_replacement_extra_width(k: int) -> float:
     return best_density(k)[1] / with_replacement_exponent(k)[1] - 1.0
 
 
-def _log_drawn_inside(d: int, m: int) -> np.ndarray:
-    """ln (w/d)^m at w = 0..d, nats."""
+def check_draws(k: int, d: int, m: int) -> tuple[int, int, int]:
+    """Sizes of a code of draws as ints: k >= 1 active tokens, d >= 1 bits, m >= 1 draws a token."""
+    k, d, _ = check_code(k, d, 1)
+    return k, d, check_integer("m", m, 1)
+
+
+def _log_inside(d: int, m: int, law: Floats) -> Floats:
+    """ln (w/d)^m at w = 0.. of a law, nats."""
     with np.errstate(divide="ignore"):
-        return m * np.log(np.arange(d + 1) / d)
+        found: Floats = m * np.log(np.arange(len(law)) / d)
+    return found
 
 
-def _log_failure(non_members: int, log_law: Floats, log_coverage: Floats) -> float:
-    """ln of the mean over the union's law of 1 - (1 - f(W))^N, nats, given ln f(w) at w = 0..d."""
-    return min(0.0, log_mean(log_law, log_some(non_members, log_coverage)))
-
-
-class WithReplacement(Scheme[int]):
+class WithReplacement(HashedBits):
     """m uniform draws a token, some of which may coincide: ordinary Bloom filters. Exact."""
 
     name: ClassVar[str] = "with-replacement"
 
-    def log_failure(self, n: int, k: int, d: int, parameter: int) -> float:
-        return log_with_replacement_failure_probability(n, k, d, parameter)
+    def enclose(self, k: int, d: int, parameter: int, value: Value) -> Enclosure:
+        return with_replacement_enclosure(k, d, parameter, value)
 
-    def best_parameter(self, n: int, k: int, d: int) -> int:
-        """Found by descent from the best density of `with_replacement_exponent`; P_fail < 0.9."""
-        n, k = check_task(n, k)
-        k, d, _ = check_code(k, d, 1)
-        guess = round(with_replacement_exponent(k)[0] * d)
-        return lowest_of_valley(lambda m: self.log_failure(n, k, d, m), guess, d)
+    def check_parameter(self, d: int, parameter: float) -> int:
+        return check_integer("m", parameter, 1)
+
+    def log_rate_given_fill(self, d: int, parameter: int, w: int) -> float:
+        """m ln(w/d)."""
+        w = check_integer("w", w, 0, d, "d")
+        return parameter * math.log(w / d) if w else -math.inf
+
+    def likely_parameter(self, k: int, d: int) -> float:
+        """By the best density of `with_replacement_exponent`."""
+        return with_replacement_exponent(k)[0] * d
+
+    def most(self, d: int) -> int:
+        """More draws than this overfill any filter."""
+        return 4 * d + 64
 
     def likely_width(self, n: int, k: int, epsilon: float) -> float:
         """At which E#FP meets epsilon by the exact exponent."""
         return log_ratio(n, k, epsilon) / with_replacement_exponent(k)[1]
 
 
-class Independent(Scheme[float]):
+class Independent(HashScheme[float]):
     """Every bit owned with probability rho, independently of all others. Exact."""
 
     name: ClassVar[str] = "independent"
     parameter: ClassVar[str | None] = "density"
 
-    def log_failure(self, n: int, k: int, d: int, parameter: float) -> float:
-        return log_bernoulli_failure_probability(n, k, d, parameter)
+    def enclose(self, k: int, d: int, parameter: float, value: Value) -> Enclosure:
+        return bernoulli_enclosure(k, d, parameter, value)
+
+    def check_parameter(self, d: int, parameter: float) -> float:
+        return check_real("rho", parameter, 0.0, 1.0)
+
+    def log_rate_given_fill(self, d: int, parameter: float, w: int) -> float:
+        """(d - w) ln(1 - rho)."""
+        return (d - check_integer("w", w, 0, d, "d")) * math.log1p(-parameter)
+
+    def likely_parameter(self, k: int, d: int) -> float:
+        return 1.0 / (k + 1)
 
     def best_parameter(self, n: int, k: int, d: int) -> float:
         """To 1e-5 relative, where P_fail is below 0.9.

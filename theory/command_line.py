@@ -6,10 +6,14 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping
-from typing import NoReturn
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, NoReturn
+
+import tyro
 
 from theory.domain import DomainError
 
+SCHEMA = 1
 DONE = 0
 CHECK_FAILED = 1
 BAD_INPUT = 2
@@ -38,3 +42,53 @@ def run(command: Callable[[], int]) -> NoReturn:
 def print_json(record: Mapping[str, object]) -> None:
     """One JSON object on standard output; a value that JSON cannot hold is an error, not NaN."""
     print(json.dumps(record, allow_nan=False))
+
+
+def whole_number(text: str) -> int:
+    """An integer as people write sizes: 4096, 1_000_000, 1e6, 2.5e9, 2^30. Raises ValueError."""
+    base, power, exponent = text.partition("^")
+    if power:
+        return int(base) ** int(exponent)
+    try:
+        number = Decimal(text.replace("_", ""))
+    except InvalidOperation:
+        raise ValueError(f"{text!r} is no integer") from None
+    if not number.is_finite() or number != number.to_integral_value() or number.adjusted() > 400:
+        raise ValueError(f"{text!r} is no integer")
+    return int(number)
+
+
+Whole = Annotated[
+    int,
+    tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="INT",
+        instance_from_str=lambda texts: whole_number(texts[0]),
+        is_instance=lambda value: isinstance(value, int),
+        str_from_instance=lambda value: [str(value)],
+    ),
+]
+"""An integer flag that takes 1e6 as well as 1000000."""
+
+
+def print_record(
+    sizes: Mapping[str, object],
+    values: Mapping[str, object],
+    notes: Mapping[str, str],
+    as_json: bool,
+) -> None:
+    """A record: one JSON object, sizes first, or a table with one line per value and its note."""
+    if as_json:
+        print_json({"schema": SCHEMA, **sizes, **values})
+        return
+    for name, value in values.items():
+        print(f"{name:<26}{_shown(value):>18}   {notes.get(name, 'exact')}".rstrip())
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, Mapping):
+        parts = (f"{name} = {_shown(part)}" for name, part in value.items() if part is not None)
+        return ", ".join(parts)
+    return f"{value:.10g}" if isinstance(value, float) else str(value)

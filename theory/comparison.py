@@ -152,19 +152,24 @@ class Width:
 
 
 def compare(n: int, k: int, epsilon: float) -> list[Width]:
-    """Every rival's width. Raises DomainError outside n >= 3k, 1e-290 < epsilon < 1/2."""
+    """Every rival's width. Raises DomainError outside n >= 3k, 1e-100 < epsilon < 1/2."""
     n, k = check_task(n, k)
-    check_real("epsilon", epsilon, 1e-290, 0.5)
+    check_real("epsilon", epsilon, 1e-100, 0.5)
     if n < 3 * k:
         raise DomainError(f"n must be at least 3k = {3 * k} for Radon's limit; got {n}")
     found = []
     for rival in RIVALS:
         d = rival.width(n, k, epsilon)
+        d = d if d < 2**53 else float(d)
         precision = rival.precision(n, k, d)
         found.append(
             Width(rival.name, rival.kind, rival.error, d, rival.law, rival.hidden, precision)
         )
     return found
+
+
+def _whole(width: float) -> str:
+    return f"{width:,.0f}" if width < 1e15 else f"{width:.3g}"
 
 
 def as_markdown(n: int, k: int, epsilon: float) -> str:
@@ -175,6 +180,13 @@ def as_markdown(n: int, k: int, epsilon: float) -> str:
     lines = [f"| {heads} |", "|---|---|---:|---|---|---|"]
     for row in compare(n, k, epsilon):
         sign = {"upper bound": "≤ ", "lower bound": "≥ "}.get(row.kind, "")
-        cells = (row.name, row.error, f"{sign}{row.width:,.0f}", row.law, row.hidden, row.precision)
+        cells = (
+            row.name,
+            row.error,
+            f"{sign}{_whole(row.width)}",
+            row.law,
+            row.hidden,
+            row.precision,
+        )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"

@@ -26,7 +26,7 @@ from typing import ClassVar
 import numpy as np
 
 from theory.codes import Scheme
-from theory.domain import check_code, check_integer, check_real, check_task
+from theory.domain import DomainError, check_beta, check_code, check_integer, check_real, check_task
 from theory.logarithms import log_some
 from theory.search import first_true
 
@@ -68,10 +68,13 @@ def tight_frame_error(n: int, k: int, d: int) -> float:
     """Exact: relative squared error of y for a unit-norm tight frame of zero sum, at alpha = 1.
 
     (n-k)(n-d)/(d(n-1)) + (k-1)/(n-1): the squared inner products meet the Welch bound with equality
-    on average. No mean over codes is taken. Domain d <= n - 1, where such frames exist.
+    on average. No mean over codes is taken. Domain d <= n - 1. Where n is odd there is none with
+    d = 1, whose vectors +-1 do not sum to 0, nor with d = n - 2, whose complement is that.
     """
     n, k = check_task(n, k)
     check_integer("d", d, 1, n - 1, "n - 1")
+    if n % 2 and d in (1, n - 2):
+        raise DomainError(f"d must be neither 1 nor n - 2 for such a frame of n = {n}; got {d}")
     return (n - k) * (n - d) / (d * (n - 1)) + (k - 1) / (n - 1)
 
 
@@ -120,7 +123,10 @@ def largest_error_law(n: int, k: int, d: int, c: float = 1.0) -> float:
 
 
 def largest_error_of_gaussians(n: int, k: int, d: int, c: float = 1.0) -> float:
-    """Asymptotic: sqrt(k E[alpha^2] / d) E max_i |Z_i| of n independent normals; d -> infinity.
+    """Asymptotic: sqrt(k E[alpha^2] / d) E max_i |Z_i| of n independent normals.
+
+    d -> infinity, and then n -> infinity with k/n -> 0: a member's own error rests on k - 1 tokens,
+    so that at n = k = 1 there is none, and at n = k = 2 both are the same.
 
     E max |Z_i| is the integral of 1 - erf(t/sqrt(2))^n over t > 0.
     """
@@ -171,7 +177,7 @@ def member_kl(k: int, d: int, beta: float) -> float:
 
     KL of the uniform law on the members to the softmax over them alone; beta^2 k << d.
     """
-    check_real("beta", beta, 0.0)
+    check_beta(beta)
     return 0.5 * beta**2 * member_spread(k, d)
 
 
@@ -180,7 +186,7 @@ def member_total_variation(k: int, d: int, beta: float) -> float:
 
     (beta/2) E|y_i - mean over members|, normal as d -> infinity; beta^2 k << d.
     """
-    check_real("beta", beta, 0.0)
+    check_beta(beta)
     return beta * math.sqrt(member_spread(k, d) / (2.0 * math.pi))
 
 
@@ -190,7 +196,7 @@ def leakage_floor(n: int, k: int, beta: float) -> float:
     For every code with E<e_i, e_j> = 0: the logarithm of a sum of exponentials is convex in y.
     """
     n, k = check_task(n, k)
-    check_real("beta", beta, 0.0)
+    check_beta(beta)
     return math.log1p((n - k) / k * math.exp(-beta))
 
 
@@ -201,7 +207,7 @@ def kl_bound(n: int, k: int, d: int, beta: float) -> float:
     most the square root of half of it (Pinsker).
     """
     n, k, d = _check_dense(n, k, d)
-    check_real("beta", beta, 0.0)
+    check_beta(beta)
     log_cosh = d * _log_cosh(beta / d)
     if n == k:
         return (k - 1) * log_cosh

@@ -8,6 +8,10 @@ import operator
 
 import numpy as np
 
+# sizes up to which the evaluators are tested; beyond them doubles hold no whole numbers for long
+LARGEST_N, LARGEST_K, LARGEST_D = 10**15, 10**10, 10**12
+LARGEST_BETA = 1e6
+
 
 class DomainError(ValueError):
     """An argument lies outside its domain; the message names it and its range."""
@@ -22,6 +26,10 @@ def check_integer(
     if not isinstance(value, int | np.integer) or isinstance(value, bool):
         raise DomainError(f"{name} must be an integer, at least {low}{limit}; got {value!r}")
     number = operator.index(value)
+    if not -(10**30) < number < 10**30:
+        raise DomainError(
+            f"{name} must be at least {low}{limit}; got one of {len(str(number))} digits"
+        )
     if number < low or (high is not None and number > high):
         raise DomainError(f"{name} must be at least {low}{limit}; got {number}")
     return number
@@ -51,9 +59,12 @@ def check_real(
 
 
 def check_code(k: int, d: int, m: int) -> tuple[int, int, int]:
-    """Sizes of a hash code as ints: k >= 1 active tokens, d >= 1 bits, 1 <= m <= d bits a token."""
-    k = check_integer("k", k, 1)
-    d = check_integer("d", d, 1)
+    """Sizes of a hash code as ints: k >= 1 active tokens, d >= 1 bits, 1 <= m <= d bits a token.
+
+    At most 10^10 tokens and 10^12 bits.
+    """
+    k = check_integer("k", k, 1, LARGEST_K)
+    d = check_integer("d", d, 1, LARGEST_D)
     return k, d, check_integer("m", m, 1, d, "d")
 
 
@@ -63,6 +74,11 @@ def check_sizes(n: int, k: int, d: int, m: int) -> tuple[int, int, int, int]:
 
 
 def check_task(n: int, k: int) -> tuple[int, int]:
-    """Sizes of the task as ints: n >= 1 tokens of which 1 <= k <= n are active."""
-    n = check_integer("n", n, 1)
+    """Sizes of the task as ints: 1 <= n <= 10^15 tokens of which 1 <= k <= n are active."""
+    n = check_integer("n", n, 1, LARGEST_N)
     return n, check_integer("k", k, 1, n, "n")
+
+
+def check_beta(beta: float) -> float:
+    """A logit scale in (0, 1e6]; larger ones add nothing, and overflow in the end."""
+    return check_real("beta", beta, 0.0, math.nextafter(LARGEST_BETA, math.inf))

@@ -14,13 +14,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from theory.domain import check_real, check_sizes, check_task
+from theory.domain import DomainError, check_beta, check_real, check_sizes, check_task
 from theory.false_positives import missing_bits_law
 from theory.union_size import fill_probability, missing_bits_given_union, union_size_law
 
 # The integrands are analytic and bounded for |Im ln t| < pi/2, so the trapezoid rule in ln t
 # converges as e^(-pi^2 / step); the step below leaves an error of about 1e-17.
 _LOG_STEP = 0.25
+# entries of the table of missing bits by union size: 128 MB
+_LARGEST_TABLE = 2**24
 
 
 def total_variation_of_leakage(leakage: np.ndarray | float, k: int) -> np.ndarray | float:
@@ -59,10 +61,16 @@ def expected_divergence(n: int, k: int, d: int, m: int, beta: float) -> Expected
     sizes outside 1 <= k <= n, 1 <= m <= d or beta outside (0, inf).
     """
     n, k, d, m = check_sizes(n, k, d, m)
-    check_real("beta", beta, 0.0)
+    check_beta(beta)
     non_members = n - k
     if non_members == 0:
         return ExpectedDivergence(0.0, 0.0, 0.0)
+    states = min(d, k * m) - m + 1
+    if states * (m + 1) > _LARGEST_TABLE:
+        raise DomainError(
+            f"beta must be left out at these sizes: the table of missing bits would have "
+            f"{states * (m + 1):,} entries, more than {_LARGEST_TABLE:,}"
+        )
     law = union_size_law(k, d, m)
     w = np.flatnonzero(law)
     law = law[w]
@@ -89,21 +97,23 @@ def expected_divergence(n: int, k: int, d: int, m: int, beta: float) -> Expected
     pairs = non_members * (non_members - 1.0) / k * psi_1**2 * two_left_out
     squared_error = t**2 * (law @ (own + pairs))
     return ExpectedDivergence(
-        laplace_integral(total_variation), laplace_integral(kl), laplace_integral(squared_error)
+        min(1.0, laplace_integral(total_variation)),
+        laplace_integral(kl),
+        laplace_integral(squared_error),
     )
 
 
 def mean_leakage(n: int, k: int, d: int, m: int, beta: float) -> float:
     """Exact: E L = N G(beta), G = E e^(-beta M)."""
     n, k, d, m = check_sizes(n, k, d, m)
-    check_real("beta", beta, 0.0)
+    check_beta(beta)
     return (n - k) * float(missing_bits_law(k, d, m) @ np.exp(-beta * np.arange(m + 1)))
 
 
 def mean_leakage_bound(n: int, k: int, d: int, m: int, beta: float) -> float:
     """Upper bound: E L <= N (1 - q (1 - e^(-beta)))^m, q = (1 - m/d)^k."""
     n, k, d, m = check_sizes(n, k, d, m)
-    check_real("beta", beta, 0.0)
+    check_beta(beta)
     q = 1.0 - fill_probability(k, d, m)
     return (n - k) * math.exp(m * math.log1p(q * math.expm1(-beta)))
 
@@ -121,7 +131,7 @@ def kl_bound(n: int, k: int, d: int, m: int, beta: float) -> float:
 def total_variation_without_false_positive(n: int, k: int, beta: float) -> float:
     """Upper bound: TV <= N e^(-beta) / k on every input that has no false positive."""
     n, k = check_task(n, k)
-    check_real("beta", beta, 0.0)
+    check_beta(beta)
     return (n - k) * math.exp(-beta) / k
 
 

@@ -8,16 +8,20 @@ transition law of the union's size, because the bits a token misses are the bits
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import numpy as np
 
-from theory.domain import check_code, check_integer, check_real
+from theory.domain import DomainError, check_code, check_integer, check_real
 
 # Kernels up to this many entries (128 MB) are built once per law, larger ones block by block.
 _LARGEST_KERNEL = 2**24
 # Probabilities below this are dropped: doubles lose their precision there.
 _SMALLEST = 1e-300
+# the exact law of the union's size is refused beyond
+_MOST_SECONDS = 600.0
+_LARGEST_LAW = 2 * 10**7
 
 
 def log_coverage(d: int, m: int) -> np.ndarray:
@@ -77,11 +81,17 @@ def tilted_union_size_law(k: int, d: int, m: int, tilt: float = 0.0) -> tuple[np
     Cost O(k d m). Raises DomainError outside k >= 1, 1 <= m <= d.
     """
     k, d, m = check_code(k, d, m)
+    if law_seconds(k, d, m) > _MOST_SECONDS or d > _LARGEST_LAW:
+        raise DomainError(
+            f"k, d, m = {k}, {d}, {m} must be smaller for the exact law of the union's size: d at "
+            f"most {_LARGEST_LAW}, and k times d times m about {_MOST_SECONDS / 2e-9:.0g}"
+        )
     law = np.zeros(d + 1)
     law[m] = 1.0
     log_normaliser = tilt * m
-    fits = (d - m + 1) * (m + 1) <= _LARGEST_KERNEL
-    whole = tilted_missing_bits(d, m, np.arange(m, d + 1), tilt) if fits else None
+    largest = min(d, (k - 1) * m) if k > 1 else m
+    fits = (largest - m + 1) * (m + 1) <= _LARGEST_KERNEL
+    whole = tilted_missing_bits(d, m, np.arange(m, largest + 1), tilt) if fits else None
     rows = max(1, _LARGEST_KERNEL // (m + 1))
     for _ in range(k - 1):
         low, high = np.flatnonzero(law)[[0, -1]]
@@ -111,6 +121,16 @@ def tilted_union_size_law(k: int, d: int, m: int, tilt: float = 0.0) -> tuple[np
         law = grown
     law.flags.writeable = False
     return law, log_normaliser
+
+
+def law_seconds(k: int, d: int, m: int) -> float:
+    """About how long the exact law of the union's size takes, on one core."""
+    p = fill_probability(k, d, m)
+    spread = math.sqrt(1.0 + min(d * p * (1.0 - p), (k * m) ** 2 / d))
+    most = max(1, min(d, (k - 1) * m) - m + 1)
+    states = min(most, 80.0 * spread)
+    kernel = most if most * (m + 1) <= _LARGEST_KERNEL else k * states
+    return (m + 1) * (3e-8 * kernel + k * (2e-9 * states + 3e-6)) + 2e-9 * k * d
 
 
 def union_size_law(k: int, d: int, m: int) -> np.ndarray:

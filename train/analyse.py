@@ -5,34 +5,41 @@ Exit code 0 whatever the verdict, 2 on bad input, 130 when interrupted.
 
 from __future__ import annotations
 
-import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from theory import command_line
 from theory.domain import DomainError, check_integer
 
+if TYPE_CHECKING:
+    from train.reading.subject import Subject
+
 Format = Literal["png", "svg", "pdf"]
-ANALYSIS, RUN, PAGE = "analysis.json", "run.json", "figures.md"
+Optional = Literal["departures", "prediction", "causal", "uniformity"]
+ANALYSIS, INDEX = "analysis.json", "index.html"
 
 
 @dataclass(frozen=True)
 class Analyse:
-    """Behaviour and mechanism of any network with W_E, W_in, b_in, W_out and W_U.
+    """Structure, mechanism and behaviour of any network of one ReLU layer.
 
-    Writes analysis.json, run.json, figures.md and the figures (PNG, SVG), each with the CSV of its
-    numbers, into the output folder.
+    Writes index.html (the page to open), analysis.json, figures.json, run.json and the figures,
+    each with the CSV of its numbers, into the output folder. Memory is about twelve times that of
+    the weights in float64, and half a gigabyte.
     """
 
     checkpoint: tyro.conf.Positional[str]
-    """A safetensors file, the folder of a training run, or construction:n=512,k=3,d=64,m=12
-    (optionally kind=clamp, complement or complement_limit, and seed, c, beta, gain, eta)."""
+    """A safetensors file, a state dict (.pt), the folder of a training run, or
+    construction:n=512,k=3,d=64,m=12 (optionally kind=clamp, complement or complement_limit, and
+    seed, c, beta, gain, eta, noise)."""
     out: Path = Path("reports/results/analysis")
     """Folder for the results. An earlier analysis in it is replaced; other files are left alone."""
     k: int | None = None
@@ -40,65 +47,110 @@ class Analyse:
     c: float | None = None
     """Largest coefficient, alpha ~ U[1, c]; that of the file's metadata, or 2, if not given."""
     names: tuple[str, ...] = ()
-    """The file's names of tensors that are called otherwise, as W_in=mlp.0.weight."""
+    """The file's names of tensors that are not guessed, as W_in=mlp.0.weight."""
     transpose: tuple[str, ...] = ()
-    """Our names of tensors that the file holds transposed, as W_in of a torch Linear."""
-    inputs: int = 100_000
-    """Fresh inputs of the behavioural measures, at least 1,000."""
+    """Our names of tensors that the file holds transposed, where shapes and names do not tell."""
+    ignore: tuple[str, ...] = ()
+    """The file's names of tensors that are to be left out; every other one must be used."""
+    residual: bool | None = None
+    """Whether there is a residual connection; there is, if this is not given and shapes allow it.
+    """
+    sections: tuple[Optional, ...] = ("departures", "prediction", "causal", "uniformity")
+    """Parts beside structure, mechanism and behaviour, which are always there."""
+    quick: bool = False
+    """A first look: the verdict alone, on a tenth of the inputs, without the other sections."""
+    inputs: int | None = None
+    """Fresh inputs of the behavioural measures, at least 1,000; 100,000 if not given, and fewer for
+    a vocabulary of over 671 tokens."""
     seed: int = 0
     """Seed of the sampled inputs, at least 0."""
     formats: tuple[Format, ...] = ("png", "svg")
-    """File formats of the figures."""
+    """File formats of the figures; the page shows PNG or SVG."""
     json: bool = False
     """Print analysis.json instead of the summary."""
 
     def run(self) -> int:
-        check_integer("inputs", self.inputs, 1000)
+        if self.inputs is not None:
+            check_integer("inputs", self.inputs, 1000)
         check_integer("seed", self.seed, 0)
         if not self.formats:
             raise DomainError("formats must name at least one of png, svg, pdf")
-        from simulate.jobs import output
-        from train.analysis.figure import figures_page
-        from train.analysis.report import analyse, summary
-        from train.reading.subject import open_subject
+        from train.reading.subject import open_subjects
 
-        started = time.monotonic()
-        subject = open_subject(self.checkpoint, self.k, self.c, self.names, self.transpose)
-        if subject.c_assumed:
-            print(f"c is neither given nor in the metadata: {subject.c:g} assumed", file=sys.stderr)
-        self.out.mkdir(parents=True, exist_ok=True)
-        report = analyse(subject, self.inputs, self.seed)
-        figures = report.figures()
-        record = {**report.record, "figures": [figure.name for figure in figures]}
-
-        remove_earlier(self.out)
-        for figure in figures:
-            for name, content in figure.files(self.formats).items():
-                output.write_whole(self.out / name, content)
-        output.write_whole(self.out / PAGE, figures_page(figures, subject.name))
-        output.write_whole(self.out / ANALYSIS, output.as_json(record))
-        seconds = time.monotonic() - started
-        configuration = {"job": "train.analyse", **asdict(self), "out": str(self.out)}
-        run = output.run_record(output.command_of("train.analyse"), configuration, seconds)
-        output.write_whole(self.out / RUN, output.as_json(run))
-        if self.json:
-            command_line.print_json(record)
-        else:
-            print("\n".join(summary(record)))
-        print(f"{seconds:.0f} s, results in {self.out}", file=sys.stderr)
+        subjects = open_subjects(
+            self.checkpoint, self.k, self.c, self.names, self.transpose, self.ignore, self.residual
+        )
+        if subjects[0].c_assumed:
+            c = subjects[0].c
+            print(f"c is neither given nor in the metadata: {c:g} assumed", file=sys.stderr)
+        for place, subject in enumerate(subjects):
+            out = self.out if len(subjects) == 1 else self.out / f"instance_{place}"
+            self._analyse(subject, out)
         return command_line.DONE
 
+    def _analyse(self, subject: Subject, out: Path) -> None:
+        from simulate.jobs import output
+        from simulate.jobs.folder import ResultFolder
+        from train.analysis.page import page
+        from train.analysis.report import QUICK, Section, analyse, default_inputs, summary
 
-def remove_earlier(out: Path) -> None:
-    """An earlier analysis' figures must not stand beside a new record; the record names them."""
-    try:
-        earlier = json.loads((out / ANALYSIS).read_text())["figures"]
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        earlier = []
-    names = [f"{name}.{kind}" for name in earlier for kind in ("csv", "png", "svg", "pdf")]
-    for name in (ANALYSIS, RUN, PAGE, *names):
-        if Path(name).name == name:
-            (out / name).unlink(missing_ok=True)
+        started = time.monotonic()
+        inputs = self.inputs or default_inputs(subject.network.n)
+        effort, sections = 1.0, tuple(map(Section, self.sections))
+        if self.quick:
+            effort, sections = QUICK, ()
+            inputs = self.inputs or max(1000, int(QUICK * inputs))
+        report = analyse(subject, inputs, self.seed, sections, effort, watched)
+        folder = ResultFolder(out)
+        folder.begin(files=(ANALYSIS, INDEX))
+        figures = report.figures()
+        with watched("figures", 0.5 * len(figures) * len(self.formats)):
+            drawn = [figure.rendered(self.formats) for figure in figures]
+        for each in drawn:
+            folder.write_figure(each)
+        folder.write_index(subject.name)
+        folder.write_record(ANALYSIS, report.record)
+        folder.write(INDEX, page(report.record, drawn))
+        seconds = time.monotonic() - started
+        configuration = {"job": "train.analyse", **asdict(self), "out": str(out)}
+        run = output.run_record(output.command_of("train.analyse"), configuration, seconds)
+        folder.finish(run)
+        if self.json:
+            command_line.print_json(output.as_plain(report.record))
+        else:
+            print("\n".join(summary(report.record)))
+        print(f"{seconds:.0f} s, open {out / INDEX}", file=sys.stderr)
+
+
+@contextmanager
+def watched(step: str, seconds: float) -> Iterator[None]:
+    """Signs of life while a step runs: its name, how far it should be, how long it should take.
+
+    seconds: about how long it takes. Where it takes longer, the share stops short of the whole.
+    """
+    from simulate.jobs.progress import progress
+
+    seconds = max(seconds, 0.1)
+    ended = Event()
+    with progress(seconds, what=step) as advance:
+
+        def beat() -> None:
+            done = 0.0
+            started = time.monotonic()
+            while not ended.wait(0.5):
+                spent = time.monotonic() - started
+                # ever slower towards the end that was expected
+                reached = seconds * spent / (spent + 0.3 * seconds)
+                advance(reached - done)
+                done = reached
+
+        thread = Thread(target=beat, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
+import msgspec
 import tyro
 
+from simulate.jobs import output
 from theory import command_line
-from theory.domain import DomainError, check_integer
+from theory.domain import DomainError, check_integer, check_real
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from train.certificate.finish import FinishedRecord
     from train.reading.normal_form import NormalForm
 
 Format = Literal["png", "svg", "pdf"]
@@ -32,6 +36,7 @@ CERTIFICATE, WEIGHTS, RECORD, RUN, PAGE = (
     "run.json",
     "figures.md",
 )
+JOURNAL, LOCK = "enumeration.jsonl", "enumeration.lock"
 # 2^25: C(512, 3) is 22 million
 MOST_INPUTS = 33_554_432
 
@@ -68,9 +73,14 @@ class Certify:
     sample; 0 for none but the structure of the weights."""
     samples: int = 2000
     """Size of that sample, at least 2."""
-    splits: int | None = None
-    """How often a box of coefficients may be halved to settle whether its inputs fail; 3 to 10 by
-    the number of inputs if not given."""
+    precision: float = 0.002
+    """A box of an input's coefficients is halved where in more of it, as a share of all, the input
+    may or may not fail."""
+    arithmetic: Literal["real", "float32", "bfloat16"] = "real"
+    """What the certificate is about: the weights in real arithmetic, or every forward pass in
+    float32 or in bfloat16, whatever the order of its sums. bfloat16 needs weights that it holds."""
+    resume: bool = False
+    """Go on where an earlier run of the same command was killed."""
     jobs: int = 0
     """Threads; 0 for one on each processor. Results do not depend on it."""
     seed: int = 0
@@ -85,18 +95,16 @@ class Certify:
         check_integer("samples", self.samples, 2)
         check_integer("jobs", self.jobs, 0)
         check_integer("seed", self.seed, 0)
-        if self.splits is not None:
-            check_integer("splits", self.splits, 0, 40)
+        check_real("precision", self.precision, 0.0, 1.0, closed=True)
         if not self.formats:
             raise DomainError("formats must name at least one of png, svg, pdf")
         import numpy as np
         from threadpoolctl import threadpool_limits
 
-        from simulate.jobs import output
         from train import check_installed
         from train.analysis.figure import figures_page
         from train.certificate import checker
-        from train.certificate.proof import certificate, proposed, prove, weights_of
+        from train.certificate.proof import check, proposed, prove, weights_of
         from train.certificate.report import figure, record, summary
         from train.reading.subject import open_subject
         from train.reading.weights import safetensors_bytes
@@ -106,62 +114,78 @@ class Certify:
         subject = open_subject(self.checkpoint, self.k, self.c, self.names, self.transpose)
         if subject.c_assumed:
             print(f"c is neither given nor in the metadata: {subject.c:g} assumed", file=sys.stderr)
-        self.out.mkdir(parents=True, exist_ok=True)
+        network = subject.network
+        if self.arithmetic == "float32" and network.dtype != np.float32:
+            raise DomainError("arithmetic must be real where the weights are not float32")
         rng = np.random.default_rng(self.seed)
         # the products are as many as the threads; their own would only compete
-        with threadpool_limits(1), np.errstate(over="ignore", invalid="ignore"):
-            form = proposed(subject.network, subject.k, subject.c)
-            finished: dict[str, Any] | None = None
+        with threadpool_limits(1), np.errstate(all="ignore"):
+            form = proposed(network, subject.k, subject.c)
+            finished = None
             if self.finish != "no":
                 form, finished = _finished(form, rng, self.finish)
+            self.out.mkdir(parents=True, exist_ok=True)
             proof = prove(
                 form,
                 rng,
+                self.arithmetic,
                 self.samples,
                 self.most_inputs,
-                self.splits,
+                self.precision,
                 self.jobs or os.cpu_count() or 1,
-                _progress if sys.stderr.isatty() else None,
+                checker.progress(),
+                self.out / JOURNAL,
+                self.resume,
             )
-            cert = certificate(proof)
-            found = {
-                "checkpoint": subject.name,
-                "source": subject.source,
-                "finished": finished,
-                **record(proof),
-            }
-            # what is quickly checked again is
-            quick = {**cert, "claims": {**cert["claims"], "enumeration": None}}
-            weights = weights_of(form.network)
-            rejected = [claim for claim, holds in checker.check(weights, quick) if not holds]
+            weights = safetensors_bytes(weights_of(form.network), {"k": form.k, "c": form.c})
+            cert = output.as_json(proof.certificate)
+            verdicts = check(proof, weights, cert.encode())
+            found = record(proof, verdicts, subject.name, subject.source, finished)
 
         drawn = figure(found)
-        metadata = {"k": form.k, "c": form.c}
-        output.write_whole(self.out / WEIGHTS, safetensors_bytes(weights, metadata))
-        output.write_whole(self.out / CERTIFICATE, output.as_json(cert))
-        output.write_whole(self.out / RECORD, output.as_json(found))
-        for name, content in drawn.files(self.formats).items():
-            output.write_whole(self.out / name, content)
-        output.write_whole(self.out / PAGE, figures_page([drawn], subject.name))
+        plain = msgspec.to_builtins(found)
         seconds = time.monotonic() - started
         configuration = {"job": "train.certify", **asdict(self), "out": str(self.out)}
         run = output.run_record(output.command_of("train.certify"), configuration, seconds)
-        output.write_whole(self.out / RUN, output.as_json(run))
+        files: dict[str, bytes | str] = {
+            WEIGHTS: weights,
+            CERTIFICATE: cert,
+            RECORD: output.as_json(plain),
+            **drawn.files(self.formats),
+            PAGE: figures_page([drawn], subject.name),
+            RUN: output.as_json(run),
+        }
+        write_all(self.out, files)
+        for name in (JOURNAL, LOCK):
+            (self.out / name).unlink(missing_ok=True)
         if self.json:
-            command_line.print_json(found)
+            command_line.print_json(plain)
         else:
             print("\n".join(summary(found)))
         print(f"{seconds:.0f} s, results in {self.out}", file=sys.stderr)
-        for claim in rejected:
-            print(f"the checker rejects: {claim}", file=sys.stderr)
+        rejected = [x.sentence for x in verdicts if not x.proved]
+        for sentence in rejected:
+            print(f"the checker rejects: {sentence}", file=sys.stderr)
         return command_line.CHECK_FAILED if rejected else command_line.DONE
+
+
+def write_all(folder: Path, files: Mapping[str, bytes | str]) -> None:
+    """Write all of the files or none: each beside its place first, then all are moved there.
+
+    Raises OSError, as on a full disk, with the folder as it was.
+    """
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".certify.") as beside:
+        for name, content in files.items():
+            output.write_whole(Path(beside) / name, content)
+        for name in files:
+            os.replace(Path(beside) / name, folder / name)
 
 
 def _finished(
     form: NormalForm, rng: np.random.Generator, goal: Literal["least", "sharp"]
-) -> tuple[NormalForm, dict[str, Any]]:
+) -> tuple[NormalForm, FinishedRecord]:
     """The least finished network that is certified, and what that cost."""
-    from train.certificate.finish import certifiable
+    from train.certificate.finish import FinishedRecord, certifiable
 
     found = certifiable(form, rng, goal)
     if found is None:
@@ -169,17 +193,9 @@ def _finished(
             f"finish must not be {goal}: not even the network's own rounding is certified at no "
             "more than 1.1 times its total variation"
         )
-    return found.form, {
-        "goal": goal,
-        "strength": found.strength,
-        "scale": found.scale,
-        "total_variation": found.total_variation,
-        "trained_total_variation": found.before,
-    }
-
-
-def _progress(done: int, inputs: int) -> None:
-    print(f"\r{done:,} of {inputs:,} inputs", end="\n" if done == inputs else "", file=sys.stderr)
+    return found.form, FinishedRecord(
+        goal, found.strength, found.scale, found.total_variation, found.before
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -5,7 +5,7 @@ Exit code 0 when every check passed, 1 when one failed, 2 on bad input, 130 when
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
@@ -36,12 +36,13 @@ class Survey(PanelJob):
         return SURVEY
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and run the job."""
     command = tyro.cli(
         Annotated[Survey, tyro.conf.arg(name="")],
         prog="python -m train.survey",
         description=__doc__,
+        args=arguments,
     )
     return command.run()
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from reports.page.golden import golden_numbers
+from simulate.jobs.output import as_plain
 from theory.domain import DomainError, check_integer, check_real, check_task
 
 if TYPE_CHECKING:
@@ -120,6 +121,8 @@ def task_of(metadata: Mapping[str, str], network: ReluNetwork) -> tuple[int, flo
     return check_task(network.n, k)[1], check_real("c", c, 1.0, closed=True)
 
 
-def _as_script_data(record: Mapping[str, Any] | Sequence[Any]) -> str:
+def _as_script_data(record: object) -> str:
     """JSON that may stand inside a script element."""
-    return json.dumps(record, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+    return json.dumps(as_plain(record), allow_nan=False, separators=(",", ":")).replace(
+        "<", "\\u003c"
+    )

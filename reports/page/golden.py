@@ -5,11 +5,12 @@ The values come from theory/ and simulate/, so a page that agrees with them agre
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from theory import false_positives, quenched, union_size, width
 
@@ -32,19 +33,28 @@ PROPORTIONS = ((0, 1), (1, 1), (0, 100), (3, 100), (100, 100), (231, 1000), (12,
 SEED = 8
 
 
-def golden_numbers(weights: Weights | None = None) -> list[dict[str, Any]]:
-    """Plain data for JSON; with weights, also the forward pass of that network in float64."""
+@dataclass(frozen=True)
+class Golden:
+    """name: of the page's function. given: its arguments. expected: a number, or nested lists."""
+
+    name: str
+    given: Mapping[str, object]
+    expected: object
+
+
+def golden_numbers(weights: Weights | None = None) -> list[Golden]:
+    """Data for JSON; with weights, also the forward pass of that network in float64."""
     records = [*_theory(), *_intervals(), *_quenched(), *_constructions()]
     if weights is not None:
         records += _forward_passes(weights.relu_network, int(weights.metadata["k"]))
     return records
 
 
-def _record(name: str, given: dict[str, Any], expected: Any) -> dict[str, Any]:
-    return {"name": name, "given": given, "expected": np.asarray(expected, dtype=float).tolist()}
+def _record(name: str, given: Mapping[str, object], expected: ArrayLike) -> Golden:
+    return Golden(name, given, np.asarray(expected, dtype=float).tolist())
 
 
-def _theory() -> Iterator[dict[str, Any]]:
+def _theory() -> Iterator[Golden]:
     for n, k, d, m in SIZES:
         code = {"k": k, "d": d, "m": m}
         yield _record("union_size_law", code, union_size.union_size_law(k, d, m))
@@ -60,7 +70,7 @@ def _theory() -> Iterator[dict[str, Any]]:
             yield _record("optimal_hashes_for_failure", {"n": n, "k": k, "d": d}, best)
 
 
-def _intervals() -> Iterator[dict[str, Any]]:
+def _intervals() -> Iterator[Golden]:
     from simulate.jobs.intervals import proportion
 
     for successes, trials in PROPORTIONS:
@@ -74,7 +84,7 @@ def _bits(hashes: np.ndarray) -> list[list[int]]:
     return [np.flatnonzero(row).tolist() for row in hashes]
 
 
-def _quenched() -> Iterator[dict[str, Any]]:
+def _quenched() -> Iterator[Golden]:
     from simulate.sampling import random_hashes
 
     rng = np.random.default_rng(SEED)
@@ -88,7 +98,7 @@ def _quenched() -> Iterator[dict[str, Any]]:
         yield _record("quenched_expected_false_positives", given, float(expected))
 
 
-def _constructions() -> Iterator[dict[str, Any]]:
+def _constructions() -> Iterator[Golden]:
     """Logits, then probabilities, then TV and KL, of one input."""
     from scipy.special import softmax
 
@@ -116,7 +126,7 @@ def _constructions() -> Iterator[dict[str, Any]]:
             yield _record("construction", given, values)
 
 
-def _forward_passes(network: ReluNetwork, k: int) -> Iterator[dict[str, Any]]:
+def _forward_passes(network: ReluNetwork, k: int) -> Iterator[Golden]:
     """Hidden activations, then logits, then probabilities, of two inputs; what failing means."""
     from scipy.special import softmax
 

@@ -174,7 +174,7 @@ def _pool_of(client: Client) -> Pool:
         return max(1, 2 * threads)
 
     def deaths(error: BaseException | None) -> int:
-        return error.allowed_failures + 1 if isinstance(error, KilledWorker) else 0
+        return int(error.allowed_failures) + 1 if isinstance(error, KilledWorker) else 0
 
     return Pool(client.get_executor(pure=False), most, deaths)
 
@@ -213,4 +213,4 @@ async def _kind_of_server(address: str) -> str:
     from distributed import rpc
 
     async with asyncio.timeout(_SECONDS_TO_CONNECT), rpc(address) as server:
-        return (await server.identity())["type"]
+        return str((await server.identity())["type"])

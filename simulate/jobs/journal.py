@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -43,7 +42,7 @@ class Journal:
     written, another run holds the journal, or the header differs.
     """
 
-    def __init__(self, path: Path, header: Mapping[str, Any], resume: bool) -> None:
+    def __init__(self, path: Path, header: Mapping[str, object], resume: bool) -> None:
         self.results: dict[str, object] = {}
         self._path = path
         self._header = {"schema": SCHEMA, **header}
@@ -64,7 +63,7 @@ class Journal:
             self.__exit__()
             raise
 
-    def _read(self, path: Path, header: Mapping[str, Any]) -> bytes:
+    def _read(self, path: Path, header: Mapping[str, object]) -> bytes:
         """Load an earlier run's results; returns the bytes of its whole lines."""
         content = path.read_bytes() if path.exists() else b""
         whole = content[: content.rfind(b"\n") + 1]
@@ -93,7 +92,7 @@ class Journal:
             kept += line
         return kept
 
-    def _append(self, record: Mapping[str, Any]) -> None:
+    def _append(self, record: Mapping[str, object]) -> None:
         line = _as_line(record)
         try:
             self._file.write(line)
@@ -131,5 +130,5 @@ class Journal:
         self._lock.release()
 
 
-def _as_line(record: Mapping[str, Any]) -> bytes:
+def _as_line(record: Mapping[str, object]) -> bytes:
     return json.dumps(record, allow_nan=False).encode() + b"\n"

@@ -29,6 +29,8 @@ GREY = "#777777"
 WIDTH = "residual width $d$"
 FAILURE = r"failure probability $P_\mathrm{fail}$"
 
+_NOTE: Mapping[str, Any] = {"fontsize": 7, "color": GREY, "textcoords": "offset points"}
+
 STYLE = {
     "font.size": 8.0,
     "axes.labelsize": 8.0,
@@ -94,9 +96,7 @@ def note(axes: Axes, text: str, at: tuple[float, float], **options: Any) -> None
 
     Grey unless `color` says otherwise.
     """
-    axes.annotate(
-        text, at, **{"fontsize": 7, "color": GREY, "textcoords": "offset points"} | options
-    )
+    axes.annotate(text, at, **{**_NOTE, **options})
 
 
 def failure_against_width(axes: Axes, least: float) -> None:
@@ -150,12 +150,21 @@ def legends(
 
 def grey_marks(meanings: Mapping[str, tuple[str, str | None]]) -> list[Line2D]:
     """What each line style and marker means, for a legend."""
-    return [
-        Line2D(
-            [], [], color=GREY, linestyle=line, marker=marker, markerfacecolor="white", label=text
-        )
-        for text, (line, marker) in meanings.items()
-    ]
+    return [key(text, GREY, line, marker) for text, (line, marker) in meanings.items()]
+
+
+def key(label: str, colour: str, line: str, marker: str | None, width: float = 1.3) -> Line2D:
+    """One entry of a legend: a line, hollow marks, or both."""
+    return Line2D(
+        [],
+        [],
+        color=colour,
+        linestyle=line,
+        linewidth=width,
+        marker=marker,
+        markerfacecolor="white",
+        label=label,
+    )
 
 
 def label_1_2_5(axis: Axis) -> None:

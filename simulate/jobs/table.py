@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import Self, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -42,7 +42,7 @@ class Named(StrEnum):
 
     label: str
 
-    def __new__(cls, id: str, label: str = "") -> Self:
+    def __new__(cls, id: str, label: str = "") -> Named:
         member = str.__new__(cls, id)
         member._value_ = id
         member.label = label or id

@@ -188,7 +188,7 @@ def table(results: Sequence[Measured]) -> list[Point]:
             made.append(Point(Axis.FAILURE, weight, Kind.EXACT, d, y, n=N, k=K, d=d, m=m))
     for each in results:
         found = each.failures.at(DRAWN_CONFIDENCE)
-        sizes = {"n": N, "k": K, "d": each.d}
+        sizes = Sizes(N, K, each.d).at
         made.append(measured_point(Axis.FAILURE, each.weight, Kind.DIRECT, each.d, found, **sizes))
     for weight, law in LAWS.items():
         if law.extra:

@@ -25,6 +25,7 @@ from simulate.jobs.panel import QUICK, Effort, Panel
 from simulate.jobs.table import Kind, Named, Point, measured_point, of_kind, select, series_of
 from simulate.jobs.tasks import Task
 from simulate.network import divergence
+from simulate.panels.measured import Sizes
 from simulate.sampling import random_coefficients, random_sets
 from theory.dense_codes import (
     best_beta,
@@ -235,7 +236,7 @@ def table(results: Sequence[Outputs]) -> list[Point]:
             if series is None:
                 continue
             for each, mean in zip(own, means, strict=True):
-                found, sizes = mean.at(DRAWN_CONFIDENCE), {"n": n, "k": K, "d": each.d}
+                found, sizes = mean.at(DRAWN_CONFIDENCE), Sizes(n, K, each.d).at
                 made.append(measured_point(axis, series, Kind.FORWARD_PASS, each.d, found, **sizes))
             if setting != Setting.FIXED:  # KL levels off there
                 fitted = _exponent([each.d for each in own], means, DRAWN_CONFIDENCE)
@@ -267,7 +268,8 @@ def draw(points: Sequence[Point]) -> Figure:
                 style.curve(axes, of_kind(own, kind), line, color=colour)
             measured = of_kind(own, Kind.FORWARD_PASS)
             style.error_bars(axes, measured, colour, marker, label=series.label)
-            for fitted in select(points, axis=Axis.EXPONENT, series=series):
+            exponents = select(points, axis=Axis.EXPONENT, series=series) if measured else ()
+            for fitted in exponents:
                 where = (measured[-1].x, measured[-1].y)
                 at = {"xytext": (0, 6), "ha": "right", "color": colour}
                 style.note(axes, f"exponent {style.with_interval(fitted)}", where, **at)

@@ -18,6 +18,7 @@ from simulate.jobs.panel import Effort, Panel
 from simulate.jobs.table import Kind, Named, Point, measured_point, of_kind, series_of
 from simulate.jobs.tasks import Task
 from simulate.network import membership
+from simulate.panels.measured import Sizes
 from simulate.sampling import random_sets
 from theory.dense_codes import (
     best_cut,
@@ -112,14 +113,14 @@ def measure(
         positives, negatives = dense_codes.threshold_errors(y, membership(tokens, N), cut / d)
         failed = np.count_nonzero(positives + negatives)
         counts[:, family] = failed, positives.sum(), negatives.sum()
-    failures, positives, negatives = counts.tolist()
+    failures, false_positives, false_negatives = counts.tolist()
     return Measured(
         code,
         d,
         cut,
         ClusteredCount(failures, sets),
-        ClusteredCount(positives, sets * (N - K)),
-        ClusteredCount(negatives, sets * K),
+        ClusteredCount(false_positives, sets * (N - K)),
+        ClusteredCount(false_negatives, sets * K),
     )
 
 
@@ -200,7 +201,7 @@ def table(results: Sequence[Measured]) -> list[Point]:
         add(Series.BLOOM, Kind.EXACT, d, failure_probability(N, K, d, m), m)
     for each in results:
         found = each.failures.at(DRAWN_CONFIDENCE)
-        sizes = {"n": N, "k": K, "d": each.d}
+        sizes = Sizes(N, K, each.d).at
         made.append(measured_point(Axis.FAILURE, each.series, Kind.DIRECT, each.d, found, **sizes))
     return made
 
@@ -218,10 +219,9 @@ def draw(points: Sequence[Point]) -> Figure:
             style.curve(axes, of_kind(own, kind), line, color=ink)
         counted = of_kind(own, Kind.DIRECT)
         style.error_bars(axes, counted, colour, MARKERS[series])
+        line = "-" if len(own) > len(counted) else "none"
         marker = MARKERS[series] if counted else None
-        line = "none" if series in (Series.DIRECTIONS, Series.TIGHT_FRAME) else "-"
-        look = {"color": colour, "marker": marker, "linestyle": line, "label": own[0].shown}
-        axes.plot([], [], markerfacecolor="white", **look)
+        axes.add_line(style.key(own[0].shown, colour, line, marker))
     style.failure_against_width(axes, SMALLEST)
     axes.set_title(f"$n={N}$, $k={K}$")
     style.legends(

@@ -133,8 +133,8 @@ def table(results: Sequence[Measured | Fill]) -> list[Point]:
             made.append(Point(axis, series, kind, m, value, n=N, k=K, d=D, m=m))
     for union in results_of(results, Fill):
         found = union.fill.at(DRAWN_CONFIDENCE)
-        sizes = {"k": union.k, "d": union.d, "m": union.m}
-        made.append(measured_point(Axis.FILL, Series.FILL, Kind.DIRECT, union.m, found, **sizes))
+        k, d, m = union.k, union.d, union.m
+        made.append(measured_point(Axis.FILL, Series.FILL, Kind.DIRECT, m, found, k=k, d=d, m=m))
     for each in results_of(results, Measured):
         if each.method == Kind.DIRECT:
             at = each.sizes.at

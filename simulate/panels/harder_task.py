@@ -516,7 +516,7 @@ def _draw_widths(points: Sequence[Point], axes: Axes) -> None:
         style.curve(axes, drawn[series], line, color=colour, label=series.label)
     for p in (p for p in select(points, axis=Axis.KL) if p.y < ALLOWED_KL):
         colour, _ = looks[Series(p.series)]
-        axes.plot([p.n], [p.x], "o", color=colour, markerfacecolor="white")
+        axes.plot(KL_N, p.x, "o", color=colour, markerfacecolor="white")
         at = {"xytext": (0, 4), "ha": "center", "color": style.INK, "fontsize": 6.5}
         style.note(axes, f"{p.y:.2g}", (KL_N, p.x), **at)
     axes.plot([], [], "o", color=style.GREY, markerfacecolor="white", label="measured KL")

@@ -12,7 +12,7 @@ import numpy as np
 
 from simulate.jobs.checks import Check, Which, agrees
 from simulate.jobs.panel import Effort, Panel
-from simulate.jobs.table import Kind, Named, Point, of_kind, series_of
+from simulate.jobs.table import Kind, Named, Point, of_kind, series_of, xs, ys
 from simulate.jobs.tasks import Task
 from simulate.panels.measured import Measured, measure_by_weights
 from simulate.panels.pseudo_inverse import tilt
@@ -167,7 +167,7 @@ def checks(results: Sequence[AtCapacity]) -> list[Check]:
 
 
 def table(results: Sequence[AtCapacity]) -> list[Point]:
-    """Largest k by model and rival; of the measured ones P_fail there, too. x: the model's place."""
+    """Largest k by model and rival, and P_fail there where measured; x is the model's place."""
     made = []
     place = {model: at for at, model in enumerate(Model)}
     for model, (n, d) in SHAPES.items():
@@ -190,10 +190,14 @@ def draw(points: Sequence[Point]) -> Figure:
     colours = dict(zip(Rival, (*style.COLOURS[:3], style.COLOURS[4], style.INK), strict=True))
     for series, own in series_of(points, axis=Axis.CAPACITY).items():
         rival = Rival(series)
-        look = {"color": colours[rival], "label": own[0].shown, "markersize": 4.5}
-        filled = "white" if rival in (Rival.PSEUDO_INVERSE, Rival.THRESHOLDED) else None
         largest.plot(
-            [p.y for p in own], [p.x for p in own], markers[rival], markerfacecolor=filled, **look
+            ys(own),
+            xs(own),
+            markers[rival],
+            color=colours[rival],
+            markerfacecolor="white" if KINDS[rival] == Kind.LOWER_BOUND else None,
+            markersize=4.5,
+            label=own[0].shown,
         )
     largest.set_xscale("log")
     names = [f"{model.label} ({n:,}, {d:,})" for model, (n, d) in SHAPES.items()]

@@ -15,6 +15,7 @@ from simulate.jobs.checks import (
     CONFIDENCE,
     FALSE_ALARM,
     Check,
+    Size,
     Which,
     agrees,
     lies_within,
@@ -202,7 +203,8 @@ def checks(results: Sequence[Measured | Dense]) -> list[Check]:
         if exact < LARGEST_ERROR:
             steep.append((each.sizes.d, found))
     for code in dense:
-        at, label = {"code": code.code, "d": code.d}, f"{code.code}, n={N}, k={K}, d={code.d}"
+        at: dict[str, Size] = {"code": code.code, "d": code.d}
+        label = f"{code.code.label}, {Sizes(N, K, code.d).label()}"
         exact = _exact_error(code.code, code.d)
         which, text = Which(NAME, Quantity.ERROR, at), f"linear readout relative error, {label}"
         made.append(agrees(which, text, exact, code.squared.at(CONFIDENCE)))
@@ -266,11 +268,11 @@ def table(results: Sequence[Measured | Dense]) -> list[Point]:
             (Axis.LARGEST, SERIES[code.code], code.largest),
         ):
             if mean:
-                found, sizes = mean.at(DRAWN_CONFIDENCE), {"n": N, "k": K, "d": code.d}
+                found, sizes = mean.at(DRAWN_CONFIDENCE), Sizes(N, K, code.d).at
                 made.append(measured_point(axis, series, Kind.FORWARD_PASS, code.d, found, **sizes))
-    for series, largest, expected in ((Axis.SQUARED, False, -1.0), (Axis.LARGEST, True, -0.5)):
+    for of_axis, largest, expected in ((Axis.SQUARED, False, -1.0), (Axis.LARGEST, True, -0.5)):
         fitted = _exponent(results, largest, DRAWN_CONFIDENCE)
-        made.append(measured_point(Axis.EXPONENT, series, Kind.FITTED, expected, fitted))
+        made.append(measured_point(Axis.EXPONENT, of_axis, Kind.FITTED, expected, fitted))
     return made
 
 

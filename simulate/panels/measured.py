@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -37,7 +38,7 @@ class Sizes:
     m: int | None = None
 
     @property
-    def at(self) -> dict[str, int]:
+    def at(self) -> dict[str, Any]:
         """Those that it has, by letter."""
         return {letter: size for letter, size in vars(self).items() if size is not None}
 

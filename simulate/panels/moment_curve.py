@@ -16,6 +16,7 @@ from simulate.jobs.panel import QUICK, Effort, Panel, results_of
 from simulate.jobs.table import Kind, Named, Point, measured_point, select, series_of
 from simulate.jobs.tasks import Task
 from simulate.moment_curve import Circle, Line, arc_sets, bits_of_all, bits_of_sets, end_sets
+from simulate.panels.measured import Sizes
 from simulate.sampling import random_sets
 from theory.moment_curve import sufficient_bits
 
@@ -189,7 +190,7 @@ def table(results: Sequence[Hardest | Random]) -> list[Point]:
             for n, bits in _hardest(results, k, sets).items():
                 made.append(Point(Axis.BITS, sets, Kind.MEASURED, n, bits, n=n, k=k, d=2 * k))
         for each in _random(results, k):
-            sizes = {"n": each.n, "k": k, "d": 2 * k}
+            sizes = Sizes(each.n, k, 2 * k).at
             mean = Mean.of(np.array(each.bits)).at(DRAWN_CONFIDENCE)
             made.append(measured_point(Axis.BITS, Sets.RANDOM, Kind.MEAN, each.n, mean, **sizes))
             # every fourth, from another one for every k, so that the points stand apart
@@ -229,7 +230,7 @@ def draw(points: Sequence[Point]) -> Figure:
     bits.set_xlabel("vocabulary $n$")
     bits.set_ylabel("bits of significand needed")
     bits.set_title("width $d=2k$")
-    meanings = {Sets.SUFFICIENT.label: ("-", None)}
+    meanings: dict[str, tuple[str, str | None]] = {Sets.SUFFICIENT.label: ("-", None)}
     meanings |= {sets.label: ("none", marker) for sets, marker in MARKERS.items()}
     bits.legend(handles=style.grey_marks(meanings), loc="upper left")
     for name in ("bfloat16", "float32"):

@@ -216,8 +216,8 @@ def draw(points: Sequence[Point]) -> Figure:
     bars = series_of(points, axis=Axis.HISTOGRAM)
     families, (annealed,) = bars[Series.FAMILIES], bars[Series.ANNEALED]
     width = 0.92 * (families[1].x - families[0].x)
-    look = {"color": style.COLOURS[5], "label": families[0].shown}
-    histogram.bar(xs(families), ys(families), width=width, **look)
+    label, colour = families[0].shown, style.COLOURS[5]
+    histogram.bar(xs(families), ys(families), width=width, color=colour, label=label)
     histogram.axvline(annealed.x, color=style.COLOURS[1], label=annealed.shown)
     histogram.set_xlabel(r"a family's own $P_\mathrm{fail}$")
     histogram.set_ylabel("share of families")

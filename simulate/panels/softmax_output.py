@@ -121,8 +121,9 @@ def checks(results: Sequence[Outputs]) -> list[Check]:
     made = []
     for each in results:
         at, label = each.sizes.at, each.sizes.label()
+        n, k, d, m = astuple(each.sizes)
         for found in each.by_beta:
-            exact = expected_divergence(*astuple(each.sizes), found.beta)
+            exact = expected_divergence(n, k, d, m, found.beta)
             for measure, mean in found.means.items():
                 which = Which(NAME, measure, {**at, "beta": found.beta})
                 text = f"{measure}, beta={found.beta:g}, {label}"
@@ -151,8 +152,9 @@ def table(results: Sequence[Outputs]) -> list[Point]:
     made = []
     for each in results:
         series, at = each.sizes.label(), each.sizes.at
+        n, k, d, m = astuple(each.sizes)
         for beta in np.linspace(0.25, BETAS[-1] + 0.5, 60).tolist():
-            exact = expected_divergence(*astuple(each.sizes), beta)
+            exact = expected_divergence(n, k, d, m, beta)
             made += [
                 Point(name, series, Kind.EXACT, beta, float(of(exact)), **at)
                 for name, of in OF.items()

@@ -272,12 +272,9 @@ def draw(points: Sequence[Point]) -> Figure:
         panel.set_title(title)
     axes[0].set_ylabel(style.WIDTH)
     handles = [
-        style.Line2D(
-            [], [], color=colour, linestyle=line, marker=marker, markerfacecolor="white",
-            linewidth=weight, label=code.label,
-        )
+        style.key(code.label, colour, line, marker, weight)
         for code, (colour, line, marker, weight) in looks.items()
-    ]  # fmt: skip
+    ]
     fig.legend(handles=handles, loc="outside lower center", ncols=3)
     return fig
 

@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import re
 import shutil
-import subprocess
-import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from reports.__main__ import main
+from reports.documents import verdict
+from reports.jobs import SCALING, SOURCE_NETWORK
 from reports.ledger import Row
 from tests.reports.conftest import DESKTOP, PHONE
+from theory.domain import DomainError
 
 EVIDENCE = Path("reports/evidence")
 SIZES = [pytest.param(PHONE, id="phone"), pytest.param(DESKTOP, id="desktop")]
 
 
-def report(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "reports", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+@dataclass(frozen=True)
+class Done:
+    """How a command ended, and what it said."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def report(*arguments: object) -> Done:
+    with (
+        contextlib.redirect_stdout(io.StringIO()) as out,
+        contextlib.redirect_stderr(io.StringIO()) as err,
+    ):
+        code = main([*map(str, arguments)])
+    return Done(code, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture(scope="module")
@@ -80,8 +98,8 @@ class TestCommand:
 
     def test_a_missing_job_is_named_with_its_command(self, tmp_path):
         part = shutil.copytree(EVIDENCE, tmp_path / "part")
-        shutil.rmtree(part / "scaling")
-        shutil.rmtree(part / "networks/source")
+        shutil.rmtree(part / SCALING.folder)
+        shutil.rmtree(part / SOURCE_NETWORK.folder)
         done = report("--results", part, "--out", tmp_path / "out")
         assert done.returncode == 0
         command = f"python -m simulate.scaling --out {part}/scaling"
@@ -94,17 +112,17 @@ class TestCommand:
 
     def test_a_failed_check_is_no_success(self, tmp_path):
         part = shutil.copytree(EVIDENCE, tmp_path / "part")
-        verdict = json.loads((part / "scaling/verdict.json").read_text())
-        verdict["checks"][0]["passed"] = False
-        (part / "scaling/verdict.json").write_text(json.dumps(verdict))
+        path = part / verdict(SCALING).file
+        record = json.loads(path.read_text())
+        record["checks"][0]["passed"] = False
+        path.write_text(json.dumps(record))
         done = report("--results", part, "--out", tmp_path / "out")
         assert done.returncode == 1
-        assert f"a check had failed: scaling: {verdict['checks'][0]['name']}" in done.stderr
+        assert f"a check had failed: scaling: {record['checks'][0]['name']}" in done.stderr
 
     def test_bad_input_is_one_line(self, tmp_path):
-        done = report("--results", tmp_path / "nowhere", "--out", tmp_path / "out")
-        assert done.returncode == 2
-        assert re.fullmatch(r"error: results must be a folder [^\n]*\n", done.stderr)
+        with pytest.raises(DomainError, match=r"results must be a folder [^\n]*$"):
+            report("--results", tmp_path / "nowhere", "--out", tmp_path / "out")
         assert not (tmp_path / "out").exists()
 
 
@@ -115,7 +133,10 @@ class TestPage:
         ledger = json.loads((built / "ledger.json").read_text())
         for claim in ledger["claims"]:
             row = page.locator(f"#claim-{claim['key']}")
-            assert row.locator(".verdict").inner_text() == claim["verdict"]
+            assert (
+                row.locator(".verdict").inner_text()
+                == f"{claim['verdict']} {claim['scope']}".strip()
+            )
             row.locator("summary").click()
             assert row.locator("tbody tr").count() == len(claim["numbers"])
             pictures = row.locator("img")

@@ -6,17 +6,25 @@ False-alarm budget: seven comparisons of an estimate with the exact value at six
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+from typing import Any
 
 import pytest
 
-KEYS = {"estimate", "standard_error", "interval", "sets", "seconds", "setup_seconds", "exact"}
+from simulate.__main__ import main as listing
+from simulate.estimate import main
+from tests.simulate.running import run
+
+KEYS = {
+    *("schema", "n", "k", "d", "m", "method", "sets", "families", "seed"),
+    *("estimate", "standard_error", "interval", "confidence"),
+    *("quantity", "exact", "seconds", "setup_seconds"),
+}
 
 
-def estimate(arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "simulate.estimate", *arguments.split()]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+def estimate(arguments: str) -> dict[str, Any]:
+    done = run(main, *arguments.split(), "--json")
+    assert done.code == 0, done.err
+    return json.loads(done.out)
 
 
 @pytest.mark.parametrize(
@@ -32,32 +40,34 @@ def estimate(arguments: str) -> subprocess.CompletedProcess[str]:
     ],
 )
 def test_every_method(arguments: str) -> None:
-    run = estimate(arguments + " --json --seed 3")
-    assert run.returncode == 0, run.stderr
-    found = json.loads(run.stdout)
-    assert set(found) >= KEYS
+    found = estimate(f"{arguments} --seed 3")
+    assert set(found) == KEYS
     low, high = found["interval"]
     assert low < found["estimate"] < high
     assert abs(found["estimate"] - found["exact"]) < 6 * found["standard_error"]
-    again = json.loads(estimate(arguments + " --json --seed 3").stdout)
-    assert again["estimate"] == found["estimate"]
+    assert estimate(f"{arguments} --seed 3")["estimate"] == found["estimate"]
 
 
 def test_a_rate_with_few_hits_has_an_honest_interval() -> None:
     """No false positive seen: the interval begins at 0 and still holds the family's exact rate."""
-    run = estimate("--n 1000 --k 4 --d 140 --m 14 --method quenched --sets 1000 --json")
-    found = json.loads(run.stdout)
+    found = estimate("--n 1000 --k 4 --d 140 --m 14 --method quenched --sets 1000")
     low, high = found["interval"]
     assert low == 0.0
     assert found["exact"] < high
 
 
 def test_sets_are_split_evenly() -> None:
-    found = json.loads(
-        estimate("--n 50 --k 3 --d 30 --m 6 --method direct --sets 1000 --json").stdout
-    )
+    found = estimate("--n 50 --k 3 --d 30 --m 6 --method direct --sets 1000")
     assert found["families"] == 32
     assert found["sets"] == 32 * (1000 // 32)
+
+
+def test_the_table_says_the_same() -> None:
+    arguments = "--n 50 --k 3 --d 30 --m 6 --method direct --sets 1000"
+    lines = run(main, *arguments.split()).out.splitlines()
+    found = estimate(arguments)
+    assert [line.split()[0] for line in lines] == ["estimate", "exact"]
+    assert lines[0].split()[1] == f"{found['estimate']:.6g}"
 
 
 @pytest.mark.parametrize(
@@ -74,7 +84,15 @@ def test_sets_are_split_evenly() -> None:
     ],
 )
 def test_bad_input_is_one_line(arguments: str, message: str) -> None:
-    run = estimate("--n 50 --k 3 --d 30 --m 6 --method direct " + arguments)
-    assert run.returncode == 2
-    assert message in run.stderr
-    assert run.stderr.count("\n") == 1
+    sizes = "--n 50 --k 3 --d 30 --m 6 --method direct"
+    done = run(main, *f"{sizes} {arguments}".split())
+    assert done.code == 2
+    assert message in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_the_package_lists_its_commands() -> None:
+    done = run(listing)
+    assert done.code == 0
+    names = [line.split(":")[0] for line in done.out.splitlines()]
+    assert names == ["python -m simulate.estimate", "python -m simulate.scaling"]

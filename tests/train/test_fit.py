@@ -44,6 +44,9 @@ VARIANTS = {
     "bfloat16": replace(TINY, precision="bfloat16"),
     "readout": replace(TINY, readout_scale=0.01, readout_rate=2e-3, second_moment=0.95),
     "part": replace(TINY, tokens_a_step=7, final_share=0.3, final_batch=48),
+    "two_parts": replace(
+        TINY, tokens_a_step=7, steps_a_part=3, final_share=0.4, final_tokens=11, batch=16
+    ),
     "part_tied": replace(TINY, tokens_a_step=12, tied=True, frozen=("W_in",)),
     "part_harder": replace(TINY, tokens_a_step=8, target_scale=1.0, precision="bfloat16"),
     "decay": replace(TINY, weight_decay=0.3, embedding_decay=0.0, cooling=2.0),

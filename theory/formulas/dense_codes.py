@@ -65,7 +65,7 @@ LARGEST_ERROR_OF_GAUSSIANS = Formula(
     "largest error of a linear readout, n normals",
     sp.sqrt(k / d) * sp.Integral(1 - sp.erf(t / sp.sqrt(2)) ** n, (t, 0, sp.oo)),
     "asymptotic",
-    "1 <= k <= n, d -> infinity, alpha = 1",
+    "d -> infinity, then n -> infinity with k/n -> 0, alpha = 1",
     "the mean of the largest of n independent |normals| of variance k/d",
     dense_codes.largest_error_of_gaussians,
 )
@@ -246,7 +246,8 @@ TIGHT_FRAME_ERROR = Formula(
     "relative squared error of a unit-norm tight frame of zero sum with a linear readout",
     (n - k) * (n - d) / (d * (n - 1)) + (k - 1) / (n - 1),
     "exact",
-    f"1 <= k <= n, 1 <= d <= n - 1, {RELATIVE}; any such frame, no mean over codes",
+    f"1 <= k <= n, 1 <= d <= n - 1, neither d = 1 nor d = n - 2 where n is odd, {RELATIVE}; any "
+    "such frame, no mean over codes",
     "squared inner products sum to n^2/d (Welch), and a row of them to 0",
     dense_codes.tight_frame_error,
 )

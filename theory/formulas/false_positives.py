@@ -123,7 +123,7 @@ SECOND_ORDER = Formula(
     "second-order false-positive rate",
     p**m * sp.exp(-m * (m - 1) / (2 * d) * r**2 * sp.log(1 / q)),
     "asymptotic",
-    "k >= 1, 1 <= m < d, m^3 << d^2, mask density away from 0 and 1",
+    "k >= 1, 1 <= m < d, m^3 << d^2, the fill p bounded away from 0 and 1",
     "expansion of ln E f(W) about the mean union; next term O(m^3/d^2)",
     false_positives.second_order,
 )

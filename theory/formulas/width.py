@@ -50,7 +50,7 @@ WIDTH_LAW = Formula(
     "width law",
     k * sp.log(N / epsilon, 2) / sp.log(2),
     "asymptotic",
-    "1 <= k < n, 0 < epsilon < 1",
+    "1 <= k < n, 0 < epsilon < 1; k -> infinity",
     "N 2^(-d ln 2 / k) = epsilon: the classic rate at its best m, union half full",
     width.width_law,
 )
@@ -59,7 +59,7 @@ REFINED_WIDTH_LAW = Formula(
     "width law with the exact exponent",
     WIDTH_LAW.expression / kappa,
     "asymptotic",
-    "1 <= k < n, 0 < epsilon < 1, kappa = kappa(k); a little low at finite width",
+    "1 <= k < n, 0 < epsilon < 1, kappa = kappa(k); epsilon -> 0, and low where epsilon <= 0.01",
     "N e^(-d (ln 2)^2 kappa / k) = epsilon",
     lambda n, k, epsilon, kappa: width.width_law(n, k, epsilon) / kappa,
 )

@@ -241,7 +241,8 @@ def analyse(
     """Everything about the behaviour, from `inputs` fresh inputs and fewer of each departure.
 
     outside: whether to look outside the task too (more_tokens, other_coefficients, precision,
-    extreme_unions), which are empty or None if not. Raises DomainError outside 1 <= k < n, c >= 1, inputs >= 2, and where logits overflow.
+    extreme_unions), which are empty or None if not. Raises DomainError outside 1 <= k < n, c >= 1,
+    inputs >= 2, and where logits overflow.
     """
     hashes = hashes_of(masks)
     known = is_code(hashes)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 import numpy as np
 
@@ -24,7 +25,20 @@ from train.reading.masks import CLAMP, NEITHER, Masks
 from train.reading.normal_form import NormalForm
 from train.reading.rounding import rounded_cost, rounded_read
 
-STEPS = ("reads", "biases", "writes", "direct path", "equal bits", "equal heights")
+
+
+class Step(StrEnum):
+    """What is replaced next by what the masks have."""
+
+    READS = "reads"
+    BIASES = "biases"
+    WRITES = "writes"
+    DIRECT_PATH = "direct path"
+    EQUAL_BITS = "equal bits"
+    EQUAL_HEIGHTS = "equal heights"
+
+
+STEPS = tuple(step.value for step in Step)
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,8 @@ class BehaviourEvidence:
 
     predicted_failure_rate: inputs that cover a non-member. predicted_total_variation: of the exact
     filter of the masks, F/(k + F) with F covered non-members. in_accord: inputs that fail if and
-    only if they cover one. flat: inputs that fail although all members outrank all others.
+    only if they cover one. flat: inputs that fail although all members outrank all others and none
+    of these is covered.
     silent_tokens: tokens that are never output. tokens_without_bits: tokens that no unit knows.
     """
 
@@ -205,9 +206,9 @@ def behaviour(what: Behaviour, silent: Int[np.ndarray, " tokens"]) -> BehaviourE
     """Whether the network does as its masks say; silent: `silent_tokens`."""
     record, seen, k = what.record, what.sample.outcomes, what.k
     failed = fails(seen.mass, k)
-    flat = Count.of(failed & (seen.intruding == 0)).at()
     known = record.code_absent is None
-    covered = seen.false_positives > 0
+    covered = (seen.false_positives > 0) & known
+    flat = Count.of(failed & (seen.intruding == 0) & ~covered).at()
     accord = Count.of(failed == covered).at() if known else None
     predicted = Mean.of(seen.false_positives / (k + seen.false_positives)).at() if known else None
     bare = int((~what.hashes.any(axis=1)).sum()) if known else 0

@@ -26,6 +26,8 @@ Forward = Callable[[np.ndarray, np.ndarray], np.ndarray]
 # probabilities are counted in bins of a tenth of a decade; smaller ones in the first bin
 LOG10_EDGES = np.linspace(-12.0, 0.0, 121)
 
+# logits that differ by no more units in the last place are tied
+_TIES = 1024.0
 # entries of the logits that are handled at once
 _BLOCK_ENTRIES = 2**19
 
@@ -72,7 +74,8 @@ class Outcomes:
 
     total_variation, kl (nats), squared_error (summed over the vocabulary): distance from the
     target. mass: probability on the k tokens; log_mass: its logarithm. lowest_member: the smallest
-    probability of a member. intruding: non-members whose logit is at least the lowest member's.
+    probability of a member. intruding: non-members whose logit is at least the lowest member's,
+    ties by rounding among them.
     member_variance: mean square of the k members' logits about their mean. margin: the lowest
     member's logit less the highest uncovered non-member's, inf where every non-member is covered.
     union_size: bits of the union. false_positives, near_misses: non-members that miss no bit, one
@@ -220,6 +223,7 @@ def observe(
     packed = PackedHashes.of(hashes)
     weights = hashes.sum(axis=1)
     levels = _LevelSums(int(weights.max()) + 1)
+    eps = float(np.finfo(network.dtype).eps)
     found: dict[str, list[np.ndarray]] = {field.name: [] for field in fields(Outcomes)}
     block = max(1, _BLOCK_ENTRIES // network.n)
     for start in range(0, inputs, block):
@@ -232,6 +236,8 @@ def observe(
         own = np.take_along_axis(logits, members, axis=1)
         on_members = np.take_along_axis(output, members, axis=1)
         relative = logits - own.mean(axis=1, keepdims=True)
+        lowest = own.min(axis=1, keepdims=True)
+        rounding = _TIES * eps * np.abs(logits).max(axis=1, keepdims=True)
         levels.add(missing[others], relative[others], log_output[others])
 
         uncovered = missing > 0
@@ -245,7 +251,7 @@ def observe(
             squared_error=distance.squared_error,
             mass=on_members.sum(axis=1),
             log_mass=logsumexp(np.take_along_axis(log_output, members, axis=1), axis=1),
-            intruding=np.count_nonzero(others & (logits >= own.min(axis=1, keepdims=True)), axis=1),
+            intruding=np.count_nonzero(others & (logits >= lowest - rounding), axis=1),
             lowest_member=on_members.min(axis=1),
             member_variance=own.var(axis=1),
             margin=own.min(axis=1) - np.where(uncovered & others, logits, -np.inf).max(axis=1),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -40,10 +40,8 @@ MOST_LOGITS, FEWEST_INPUTS = 2**26, 1000
 QUICK = 0.1
 
 
-class Watch(Protocol):
-    """Told of each step before it begins: its name, and about how many seconds it will take."""
-
-    def __call__(self, step: str, seconds: float) -> AbstractContextManager[None]: ...
+# told of each step before it begins: its name, and about how many seconds it will take
+Watch = Callable[[str, float], AbstractContextManager[None]]
 
 
 def _unwatched(step: str, seconds: float) -> AbstractContextManager[None]:

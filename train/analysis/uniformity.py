@@ -28,7 +28,7 @@ from jaxtyping import Float
 
 from simulate.jobs.figure import Figure
 from simulate.jobs.intervals import Estimate, Mean, weighted_mean
-from simulate.jobs.table import Kind, Point, measured_point, ys
+from simulate.jobs.table import Kind, Named, Point, measured_point, ys
 from simulate.network import ReluNetwork
 from simulate.sampling import random_coefficients, random_sets
 from theory.domain import check_integer
@@ -40,14 +40,20 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawn
 
 INPUTS = 8192
-PARTS = {
-    "height": "constant of the token",
-    "coefficients": "coefficients",
-    "overlaps": "number of hits",
-    "partners": "which tokens hit",
-    "other_units": "units of others",
-    "residual_path": "past the units",
-}
+
+
+class Cause(Named):
+    """What makes the members' logits differ: the parts of a decomposition."""
+
+    HEIGHT = "height", "constant of the token"
+    COEFFICIENTS = "coefficients"
+    OVERLAPS = "overlaps", "number of hits"
+    PARTNERS = "partners", "which tokens hit"
+    OTHER_UNITS = "other_units", "units of others"
+    RESIDUAL_PATH = "residual_path", "past the units"
+
+
+PARTS = {cause.value: cause.label for cause in Cause}
 NAME, AXIS = "uniformity", "share"
 Members = Float[np.ndarray, "inputs k"]
 

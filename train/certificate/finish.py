@@ -66,6 +66,17 @@ def finish(form: NormalForm, strength: float, scale: float = 1.0) -> ReluNetwork
 
 
 @dataclass(frozen=True)
+class FinishedRecord:
+    """What is recorded of it; trained_total_variation: before."""
+
+    goal: Goal
+    strength: float
+    scale: float
+    total_variation: Measured
+    trained_total_variation: Measured
+
+
+@dataclass(frozen=True)
 class Finished:
     """A finished network that is certified, and how it was made.
 

@@ -1,44 +1,51 @@
-"""Everything that is proved of one network, and the certificate and the record of it."""
+"""From a network to its certificate: what to claim, and what the checker accepts of it."""
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import repeat
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from simulate.enumeration import MOST_INPUTS, subsets
 from simulate.jobs import intervals
+from simulate.jobs.journal import Journal
 from simulate.network import ReluNetwork
 from simulate.sampling import random_sets
+from theory.domain import DomainError
 from train.certificate import checker, replay
 from train.certificate.gates import Gates, gates
 from train.certificate.levels import WAYS, Levels, levels
-from train.certificate.probability import Bracket, Consequences, Covered, consequences, covered
-from train.certificate.search import Outcome, Search, Witness, merged
+from train.certificate.search import Outcome, Search, Witness
 from train.reading.masks import CLAMP, NEITHER, extract
 from train.reading.normal_form import NormalForm
 
-SCHEMA = 1
 CONFIDENCE = 0.95
+Arithmetic = Literal["real", "float32", "bfloat16"]
+Bracket = tuple[float, float]
+Statement = dict[str, Any]
+MOST_INPUTS = 2**25
+# of the alpha of one input this share may stay undecided in each box
+PRECISION = 0.002
 # margins of at most this many missing bits are searched
 _MOST_LEVELS = 4
-_BLOCK_INPUTS, _BLOCK_SAMPLES = 2**15, 2**8
+_BLOCK_SAMPLES = 2**8
 # multiplications spent on a first look at random inputs, and at most on a sample; and what a box
 # costs besides
 _WARM_UP, _SAMPLED, _OVERHEAD = 2**31, 2**35, 2**17
 # of an input's alpha but this share is all
 _ALL = 1e-9
-# claims are weaker than what was derived by this share, unless that was free of rounding
+# claims of sums over all inputs are weaker than what was summed by this share
 _ROOM = 1e-6
-
-How = Literal["all inputs", "sample", "unneeded"]
+# a margin is claimed so far below the smallest that was seen, at least
+_TOLERANCE = 1e-3
 
 
 def proposed(network: ReluNetwork, k: int, c: float) -> NormalForm:
@@ -57,279 +64,306 @@ def proposed(network: ReluNetwork, k: int, c: float) -> NormalForm:
 
 
 @dataclass(frozen=True)
-class Searched:
-    """What a search over inputs found.
+class Sampled:
+    """A search over independent random inputs: bounds, each with CONFIDENCE."""
 
-    how: over all inputs, over independent random ones, or not at all as levels and masks settle
-    everything. inputs, boxes: how many. levels: the levels that were followed. margin_low
-    [levels + 1]: lower bounds on the margins over the inputs searched, -inf where none was.
-    witnesses: the smallest margins seen, of more levels. failure, total_variation: bounds on the
-    probability of failure and the mean total variation, of all inputs or with CONFIDENCE.
-    """
-
-    how: How
     inputs: int
-    boxes: int
-    levels: int
-    margin_low: np.ndarray
-    witnesses: tuple[Witness, ...]
+    confidence: float
     failure: Bracket
     total_variation: Bracket
 
 
 @dataclass(frozen=True)
 class Proof:
-    """All of it. separate, plain: the levels in two weaker ways."""
+    """What was derived of one network, and its certificate.
+
+    separate, plain: the levels in two weaker ways. witnesses: the smallest margins seen, by missing
+    bits. enumerated: the sums over all inputs that the certificate rests on, None where it does
+    not. sampled: None unless there are too many inputs.
+    """
 
     form: NormalForm
     gates: Gates
     levels: Levels
     separate: Levels
     plain: Levels
-    masks: Covered
-    consequences: Consequences
-    searched: Searched
+    witnesses: tuple[Witness, ...]
+    certificate: Statement
+    enumerated: tuple[np.ndarray, float] | None
+    sampled: Sampled | None
 
-    @property
-    def structural(self) -> bool:
-        """Every gate is proved, and with them that members outrank whatever misses a bit."""
-        margin = self.levels.margin
-        return bool(self.gates.proved.all() and len(margin) > 1 and margin[1] > 0.0)
 
-    @property
-    def margins(self) -> np.ndarray:
-        """The best lower bound on the margin of each level 0..bits over all inputs."""
-        best = self.levels.margin.copy()
-        if self.searched.how == "all inputs":
-            found = self.searched.margin_low
-            for s in range(1, len(best)):
-                # a token that misses s bits misses as many as any level below asks for
-                best[s] = max(best[s], found[min(s, len(found) - 1)])
-        return best
+@dataclass(frozen=True)
+class Verdict:
+    """One statement of a certificate, in words, and whether the checker proved it."""
 
-    @property
-    def smallest_level(self) -> int | None:
-        """The smallest s for which every member is proved above every token missing s bits."""
-        positive = np.flatnonzero(self.margins[1:] > 0.0)
-        return int(positive[0]) + 1 if len(positive) else None
+    statement: Statement
+    sentence: str
+    proved: bool
 
 
 def prove(
     form: NormalForm,
     rng: np.random.Generator,
+    arithmetic: Arithmetic = "real",
     samples: int = 2000,
     most_inputs: int = MOST_INPUTS,
-    splits: int | None = None,
+    precision: float = PRECISION,
     jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
+    journal: Path | None = None,
+    resume: bool = False,
 ) -> Proof:
-    """Gates, levels and probabilities, and a search where the levels leave something open.
+    """Gates, levels, a search for small margins, and the certificate.
 
-    samples: inputs that are searched where there are more than `most_inputs`. splits: how often a
-    box is halved to settle failure, 3 to 10 by the number of inputs if not given. progress: told
-    how many inputs of how many are done.
+    samples: inputs that are looked at where there are more than `most_inputs`, which may be 0.
+    precision: see `checker.Enumeration`. journal: where finished parts of the enumeration are kept;
+    resume: whether those of an earlier run are taken over. Raises DomainError where float
+    arithmetic is asked for and the weights are not of its format.
     """
-    masks = covered(form.owners, form.k)
     _ = form.reference  # all three ways share what it rests on
     with ThreadPoolExecutor(jobs) as pool:
         found, separate, plain = pool.map(levels, repeat(form), WAYS)
-    follows = consequences(form, found, masks)
     decided = gates(form)
     bits = len(found.margin) - 1
-    settled = decided.proved.all() and bits > 0 and found.margin[1] > 0.0 and follows.sharp
-    # how often an input is covered may not be known
-    settled = settled and masks.inputs is not None
-    searched = _search(form, rng, bits, bool(settled), samples, most_inputs, splits, jobs, progress)
-    return Proof(form, decided, found, separate, plain, masks, follows, searched)
-
-
-def _search(
-    form: NormalForm,
-    rng: np.random.Generator,
-    bits: int,
-    settled: bool,
-    samples: int,
-    most_inputs: int,
-    splits: int | None,
-    jobs: int,
-    progress: Callable[[int, int], None] | None,
-) -> Searched:
     n, k = form.n, form.k
-    followed = min(bits, _MOST_LEVELS)
-    every = math.comb(n, k)
-    looks = min(every, max(256, min(4096, _WARM_UP // (n * form.h * (k + 3)))))
-    seen = Search(form, followed).warm_up(random_sets(rng, looks, n, k), rng)
-    if settled:
-        nothing = np.full(followed + 1, -np.inf)
-        return Searched("unneeded", 0, 0, 0, nothing, seen, (0.0, 1.0), (0.0, 1.0))
-    how: How = "all inputs" if every <= most_inputs else "sample"
-    if how == "all inputs":
-        # the first level that may be provable; what is refuted below it is refuted
-        above = [s for s in range(1, followed + 1) if seen[s].margin > 0.0]
-        inputs, followed, block = every, above[0] if above else min(followed, 1), _BLOCK_INPUTS
-        automatic = 3 if inputs > 10**6 else 6 if inputs > 10**4 else 10
-    else:
-        # margins of a sample prove nothing
-        inputs, followed, block = samples, 0, _BLOCK_SAMPLES
-        a_box = max(n * form.h * (k + 3), _OVERHEAD)
-        automatic = min(10, (_SAMPLED // (inputs * a_box)).bit_length())
-    search = Search(form, followed, automatic if splits is None else splits)
+    looks = min(math.comb(n, k), max(256, min(4096, _WARM_UP // (n * form.h * (k + 3)))))
+    search = Search(form, min(bits, _MOST_LEVELS))
+    seen = search.warm_up(random_sets(rng, looks, n, k), rng)
 
-    def blocks() -> Iterator[np.ndarray]:
-        for start in range(0, inputs, block):
-            stop = min(start + block, inputs)
-            if how == "all inputs":
-                yield subsets(n, k, start, stop)
-            else:
-                yield np.sort(random_sets(rng, stop - start, n, k), axis=1)
-
-    total = _Total(search, seen[: followed + 1])
-    for outcome in search.run_all(blocks(), seen[: followed + 1], jobs):
-        total.add(outcome)
-        if progress is not None:
-            progress(total.inputs, inputs)
-    brackets = total.of_all() if how == "all inputs" else total.with_confidence()
-    return Searched(
-        how,
-        inputs,
-        total.boxes,
-        followed,
-        total.margin_low,
-        (*total.witnesses, *seen[followed + 1 :]),
-        *brackets,
+    drafted = draft(form, arithmetic, precision)
+    proposal = checker.Checker(weights_of(form.network), drafted, jobs)
+    if not proposal.known:
+        raise DomainError(
+            f"arithmetic must be one whose format holds the weights; got {arithmetic}"
+        )
+    statements = _of_gates(proposal, decided) + _of_structure(proposal, bits)
+    statements += _of_witnesses(proposal, seen)
+    enumerated = sampled = None
+    settled = any(
+        x["kind"] == "outranks" and x["missing"] == 1 and x["margin"] > 0.0 for x in statements
     )
-
-
-class _Total:
-    """Outcomes added up."""
-
-    def __init__(self, search: Search, seen: tuple[Witness, ...]) -> None:
-        self.search, self.witnesses = search, seen
-        self.open_low = np.full(len(seen), np.inf)
-        self.inputs = self.boxes = self.certain = self.possible = 0
-        self.sums = np.zeros(4)
-
-    def add(self, outcome: Outcome) -> None:
-        """One more block of inputs."""
-        self.witnesses, self.open_low, boxes = merged(
-            self.witnesses, self.open_low, self.boxes, outcome
+    sharp = settled and proposal.every <= MOST_INPUTS and _is_sharp(proposal)
+    if proposal.every <= most_inputs or sharp:
+        drafted["statements"] = (
+            [] if sharp else _to_enumerate(proposal, seen, search.tolerance, settled)
         )
-        self.boxes = boxes
-        self.inputs += len(outcome.failure_low)
-        self.certain += int((outcome.failure_low > 1.0 - _ALL).sum())
-        self.possible += int((outcome.failure_high > 0.0).sum())
-        values = outcome.failure_low, outcome.failure_high, outcome.tv_low, outcome.tv_high
-        self.sums += [math.fsum(value) for value in values]
-
-    @property
-    def margin_low(self) -> np.ndarray:
-        seen = np.array([witness.margin for witness in self.witnesses])
-        return np.minimum(seen - self.search.tolerance, self.open_low)
-
-    def of_all(self) -> tuple[Bracket, Bracket]:
-        """Failure and total variation when these were all inputs."""
-        mean = self.sums / self.inputs
-        low, high = mean * (1.0 - 1e-12), np.minimum(mean * (1.0 + 1e-12), 1.0)
-        return (float(low[0]), float(high[1])), (float(low[2]), float(high[3]))
-
-    def with_confidence(self) -> tuple[Bracket, Bracket]:
-        """The same when these were independent random inputs, each bracket with CONFIDENCE.
-
-        Failure by Clopper-Pearson: from below of those that fail for all alpha, from above of those
-        that fail for some. Total variation by Hoeffding's inequality.
-        """
-        certain = intervals.proportion(self.certain, self.inputs, CONFIDENCE)
-        possible = intervals.proportion(self.possible, self.inputs, CONFIDENCE)
-        low, high = self.sums[2:] / self.inputs
-        room = math.sqrt(math.log(2.0 / (1.0 - CONFIDENCE)) / (2.0 * self.inputs))
-        return (
-            (certain.interval[0] * (1.0 - _ALL), possible.interval[1]),
-            (float(max(low - room, 0.0)), float(min(high + room, 1.0))),
-        )
+        enumerated = _enumerate(drafted, proposal, jobs, progress, journal, resume)
+        again = checker.Checker(weights_of(form.network), drafted, jobs, enumerated=enumerated)
+        statements += _of_enumeration(again, "structure" if sharp else "enumeration")
+    else:
+        sampled = _sample(form, rng, samples, jobs, progress)
+    drafted["statements"] = statements
+    drafted.pop("own")
+    return Proof(form, decided, found, separate, plain, seen, drafted, enumerated, sampled)
 
 
-def certificate(proof: Proof) -> dict[str, Any]:
-    """What `checker` verifies, as plain data.
+def check(proof: Proof, weights: bytes, certificate: bytes) -> list[Verdict]:
+    """What the checker says of the two files; the first verdict is of their being of one network.
 
-    The masks, signs and reference are the choices that the proof rests on. Claims: which gates are
-    proved (hit, missed), and inputs that refute the others; inputs with small margins; where all
-    gates are proved, the margins by missing bits (from 1), the members' spread, and the gap to
-    covered tokens; of an enumeration, the margin of one level and the number of covered inputs.
+    Sums over all inputs that the checker's own code found for the proof are not found again.
     """
-    form = proof.form
+    tensors = checker.read_weights(weights)
+    cert = checker.read_certificate(certificate, tensors)
+    verdicts = checker.Checker(tensors, cert, enumerated=proof.enumerated).verdicts()
+    return [Verdict(x or {}, sentence, proved) for x, sentence, proved in verdicts]
+
+
+def draft(form: NormalForm, arithmetic: Arithmetic, precision: float) -> Statement:
+    """A certificate that states nothing yet: the choices that its proofs rest on."""
     weights = weights_of(form.network)
-    cert: dict[str, Any] = {
-        "schema": SCHEMA,
-        "weights": checker.fingerprint(weights),
+    return {
+        "schema": checker.SCHEMA,
+        "n": form.n,
         "k": form.k,
         "c": form.c,
+        "arithmetic": arithmetic,
+        "weights": checker.fingerprint(weights, form.k, form.c, arithmetic),
         "owners": base64.b64encode(np.packbits(form.owners).tobytes()).decode(),
         "sign": form.sign.tolist(),
-        "reference": {name: value.tolist() for name, value in form.reference.items()},
+        **{name: value.tolist() for name, value in form.reference.items()},
+        "precision": precision,
+        "statements": [],
+        "own": form.owners,
     }
-    verifier = checker.Network(weights, cert)
-    rounding = verifier.error
-
-    def weaker(bound: float) -> float:
-        return bound - (4.0 * rounding + _ROOM * max(1.0, abs(bound)) if rounding else 0.0)
-
-    # a gate that only rational arithmetic can tell from its boundary is not claimed
-    hit = proof.gates.hit.holds & (verifier.hit + verifier.y_error <= 0.0)
-    missed = proof.gates.missed.holds & (verifier.missed_low - verifier.y_error >= 0.0)
-    structure = None
-    if proof.structural and hit.all() and missed.all():
-        margins = proof.levels.margin[1:]
-        structure = {
-            "margins": [weaker(x) if math.isfinite(x) else None for x in margins.tolist()],
-            "member_spread": -weaker(-proof.levels.member_spread),
-            "covered_gap": -weaker(-proof.levels.covered_gap),
-            "sharp": proof.consequences.sharp,
-        }
-    enumeration = None
-    if proof.searched.how == "all inputs":
-        low = float(proof.searched.margin_low[-1])
-        margin = weaker(low) if math.isfinite(low) else None
-        level = proof.searched.levels
-        enumeration = {"level": level, "margin": margin, "covered": proof.masks.inputs}
-    elif structure is not None and proof.masks.inputs is not None:
-        enumeration = {"level": 1, "margin": None, "covered": proof.masks.inputs}
-    cert["claims"] = {
-        "hit": hit.tolist(),
-        "missed": missed.tolist(),
-        "gate_counterexamples": _gate_counterexamples(proof.gates),
-        "counterexamples": _counterexamples(proof),
-        "structure": structure,
-        "enumeration": enumeration,
-    }
-    return cert
 
 
 def weights_of(network: ReluNetwork) -> dict[str, np.ndarray]:
     """The tensors that there are, by name."""
-    found = {name: getattr(network, name) for name in checker.NAMES}
+    found = {name: getattr(network, name) for name in checker.AXES}
     return {name: tensor for name, tensor in found.items() if tensor is not None}
 
 
-def _gate_counterexamples(decided: Gates) -> list[list[Any]]:
-    return [
-        [int(unit), statement.tokens[unit].tolist(), statement.alpha[unit].tolist()]
-        for statement in (decided.hit, decided.missed)
-        for unit in np.flatnonzero(~statement.holds)
+def _below(value: Fraction) -> float:
+    found = float(value) + 0.0
+    return found if Fraction(found) <= value else math.nextafter(found, -math.inf)
+
+
+def _above(value: Fraction) -> float:
+    return -_below(-value)
+
+
+def _of_gates(proposal: checker.Checker, decided: Gates) -> list[Statement]:
+    """Gates that are proved, and inputs that refute others."""
+    net, found = proposal.net, []
+    hit = decided.hit.holds & (net.hit + net.z_round <= 0.0)
+    missed = decided.missed.holds & (net.missed_low - net.z_round >= 0.0)
+    for kind, units in (("hit", hit), ("missed", missed)):
+        if units.any():
+            found.append({"kind": kind, "units": np.flatnonzero(units).tolist()})
+    for statement in (decided.hit, decided.missed):
+        for unit in np.flatnonzero(~statement.holds).tolist():
+            tokens, alpha = statement.tokens[unit].tolist(), statement.alpha[unit].tolist()
+            found.append({"kind": "gate_errs", "unit": unit, "tokens": tokens, "alpha": alpha})
+    return [x for x in found if proposal.prove(x)[1]]
+
+
+def _of_structure(proposal: checker.Checker, bits: int) -> list[Statement]:
+    """Margins that need no enumeration, and what members and covered tokens differ by."""
+    margins, spread, gap = proposal.structure
+    found: list[Statement] = [
+        {"kind": "outranks", "missing": s, "by": "structure", "margin": _below(margins[s])}
+        for s in range(1, bits + 1)
+        if math.isfinite(margins[s])
     ]
-
-
-def _counterexamples(proof: Proof) -> list[list[Any]]:
-    """[level, tokens, alpha, member, other, an upper bound on l_member - l_other], replayed."""
-    found = []
-    for level, witness in enumerate(proof.searched.witnesses):
-        if not math.isfinite(witness.margin):
-            continue
-        exact = replayed(proof.form.network, witness)
-        above = float(exact)
-        above = above if Fraction(above) >= exact else math.nextafter(above, math.inf)
-        tokens, alpha = list(witness.tokens), list(witness.alpha)
-        found.append([level, tokens, alpha, witness.member, witness.other, above])
+    for kind, most in (("member_spread", spread), ("covered_gap", gap)):
+        if math.isfinite(most):
+            found.append({"kind": kind, "at_most": _above(most)})
     return found
+
+
+def _of_witnesses(proposal: checker.Checker, seen: tuple[Witness, ...]) -> list[Statement]:
+    """Inputs with small margins, replayed."""
+    found: list[Statement] = []
+    room = 2.0 * proposal.net.logit_round
+    for level, witness in enumerate(seen):
+        if math.isfinite(witness.margin) and math.isfinite(room):
+            lead = np.subtract(
+                *proposal.net.replay(witness.tokens, witness.alpha, [witness.member, witness.other])
+            )
+            found.append(
+                {
+                    "kind": "margin_at_most",
+                    "missing": level,
+                    "tokens": list(witness.tokens),
+                    "alpha": list(witness.alpha),
+                    "member": witness.member,
+                    "other": witness.other,
+                    "at_most": _above(lead + Fraction(room)),
+                }
+            )
+    return [x for x in found if proposal.prove(x)[1]]
+
+
+def _is_sharp(proposal: checker.Checker) -> bool:
+    """Whether structure alone says that inputs fail where they are covered, and only there."""
+    margins, _, gap = proposal.structure
+    n, k = proposal.net.n, proposal.net.k
+    with np.errstate(over="ignore"):
+        few = (n - k) * math.exp(-float(margins[1])) / k < 0.999 / (2 * k + 1)
+        return few and float(np.exp(-float(gap))) / k > 1.001 / (2 * k + 1)
+
+
+def _to_enumerate(
+    proposal: checker.Checker, seen: tuple[Witness, ...], tolerance: float, settled: bool
+) -> list[Statement]:
+    """What to find of all inputs: the first level whose margin may be proved, and probabilities."""
+    wide: list[Statement] = [{"kind": "failure", "by": "enumeration", "between": [0.0, 1.0]}]
+    room = 2.0 * proposal.net.logit_round
+    for level, witness in enumerate(seen):
+        margin = witness.margin - 2.0 * room - max(tolerance, _TOLERANCE)
+        if level and math.isfinite(witness.margin) and margin > 0.0 and not settled:
+            ranking = {"kind": "outranks", "missing": level, "by": "enumeration", "margin": margin}
+            return [*wide, ranking]
+    return wide
+
+
+def _enumerate(
+    drafted: Statement,
+    proposal: checker.Checker,
+    jobs: int,
+    progress: Callable[[int, int], None] | None,
+    journal: Path | None,
+    resume: bool,
+) -> tuple[np.ndarray, float]:
+    """The sums of the checker's enumeration, part by part, kept in the journal."""
+    asked = checker.Checker(proposal.weights, drafted)
+    search = checker.Enumeration(asked.net, *asked.wanted())
+    if journal is None:
+        return search.run(jobs, progress)
+    plain = {name: value for name, value in drafted.items() if name != "own"}
+    code = Path(checker.__file__).read_bytes()
+    what = hashlib.sha256(repr(plain).encode() + code).hexdigest()
+    firsts = range(proposal.net.n - proposal.net.k + 1)
+    with Journal(journal, {"enumeration": what}, resume) as kept:
+        left = [first for first in firsts if str(first) not in kept.results]
+        done = sum(int(kept.results[str(x)]["sums"][0]) for x in firsts if x not in set(left))
+        with ThreadPoolExecutor(jobs) as pool:
+            for first, (sums, margin) in zip(left, pool.map(search.part, left), strict=True):
+                lowest = margin if math.isfinite(margin) else repr(float(margin))
+                kept.record(str(first), {"sums": sums.tolist(), "margin": lowest})
+                done += int(sums[0])
+                if progress is not None:
+                    progress(done, proposal.every)
+        total = np.zeros(7), math.inf
+        for first in firsts:
+            part = kept.results[str(first)]
+            total = checker.both(total, (np.array(part["sums"]), float(part["margin"])))
+    return total
+
+
+def _of_enumeration(found: checker.Checker, by: str) -> list[Statement]:
+    """What the sums over all inputs say, with room for another machine's rounding."""
+    sums, smallest = found.sums
+    statements: list[Statement] = []
+    for asked in found.cert["statements"]:
+        if asked["kind"] == "outranks":
+            margin = min(asked["margin"], smallest - _ROOM * max(1.0, abs(smallest)))
+            if margin > 0.0:
+                statements.append({**asked, "margin": margin})
+    covered, tokens = (int(x) for x in sums[1:3])
+    statements.append({"kind": "covered", "inputs": covered, "covered_tokens": tokens})
+    for kind in ("failure", "total_variation"):
+        low, high = found.between(kind, by)
+        exact = by == "structure" and kind == "failure"
+        room = 0.0 if exact else _ROOM
+        between = [max(low - room * (1.0 + low), 0.0), min(high + room * (1.0 + high), 1.0)]
+        statements.append({"kind": kind, "by": by, "between": [float(x) for x in between]})
+    return statements
+
+
+def _sample(
+    form: NormalForm,
+    rng: np.random.Generator,
+    samples: int,
+    jobs: int,
+    progress: Callable[[int, int], None] | None,
+) -> Sampled:
+    """Failure and total variation of random inputs, in real arithmetic; no part of a certificate.
+
+    Failure by Clopper-Pearson: from below of those that fail for all alpha, from above of those
+    that fail for some. Total variation by Hoeffding's inequality.
+    """
+    a_box = max(form.n * form.h * (form.k + 3), _OVERHEAD)
+    search = Search(form, 0, min(10, (_SAMPLED // (samples * a_box)).bit_length()))
+    starts = range(0, samples, _BLOCK_SAMPLES)
+    sizes = [min(_BLOCK_SAMPLES, samples - start) for start in starts]
+    blocks = (np.sort(random_sets(rng, size, form.n, form.k), axis=1) for size in sizes)
+    certain = possible = done = 0
+    low = high = 0.0
+    outcome: Outcome
+    for outcome in search.run_all(blocks, (Witness(),), jobs):
+        certain += int((outcome.failure_low > 1.0 - _ALL).sum())
+        possible += int((outcome.failure_high > 0.0).sum())
+        low, high = low + outcome.tv_low.sum(), high + outcome.tv_high.sum()
+        done += len(outcome.tv_low)
+        if progress is not None:
+            progress(done, samples)
+    least = intervals.proportion(certain, samples, CONFIDENCE).interval[0] * (1.0 - _ALL)
+    most = intervals.proportion(possible, samples, CONFIDENCE).interval[1]
+    room = math.sqrt(math.log(2.0 / (1.0 - CONFIDENCE)) / (2.0 * samples))
+    variation = float(max(low / samples - room, 0.0)), float(min(high / samples + room, 1.0))
+    return Sampled(samples, CONFIDENCE, (least, most), variation)
 
 
 def replayed(network: ReluNetwork, witness: Witness) -> Fraction:

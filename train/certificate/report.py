@@ -1,24 +1,27 @@
-"""The record of a proof as plain data, its summary, and its figure."""
+"""The record of a certificate, its summary, and its figure: of what the checker accepted."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from simulate.jobs.panel import Point, series_of
 from train.analysis.figure import AnalysisFigure
-from train.analysis.report import plain
+from train.certificate.finish import FinishedRecord
 from train.certificate.gates import Statement
-from train.certificate.proof import CONFIDENCE, Proof, replayed
-from train.certificate.search import Witness
+from train.certificate.levels import Levels
+from train.certificate.proof import Bracket, Proof, Sampled, Verdict
+from train.certificate.proof import Statement as ProofStatement
+from train.reading.normal_form import NormalForm
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SCHEMA = 1
+SCHEMA = 2
 SEEN, SEARCHED, STRUCTURE, SEPARATE, PLAIN = (
     "smallest seen",
     "proved, all inputs",
@@ -27,161 +30,309 @@ SEEN, SEARCHED, STRUCTURE, SEPARATE, PLAIN = (
     "any number of tokens",
 )
 HIT, MISSED = "largest when owned", "smallest when not"
+_ABOUT = {
+    "real": "the weights in exact arithmetic, not a forward pass in floats",
+    "float32": "every forward pass in float32 or wider, whatever the order of its sums",
+    "bfloat16": "every forward pass in bfloat16 or wider, whatever the order of its sums",
+}
 
 
-def record(proof: Proof) -> dict[str, Any]:
-    """What certify.json holds; None for what is not finite, such as margins that cannot occur."""
-    form, searched, levels = proof.form, proof.searched, proof.levels
-    follows = proof.consequences
-    failure, variation = [follows.failure], [follows.total_variation]
-    sampled: dict[str, Any] | None = None
-    if searched.how == "all inputs":
-        failure.append(searched.failure)
-        variation.append(searched.total_variation)
-    elif searched.how == "sample":
-        sampled = {
-            "inputs": searched.inputs,
-            "confidence": CONFIDENCE,
-            "failure": searched.failure,
-            "total_variation": searched.total_variation,
-        }
-    margin = proof.margins
-    return plain(
-        {
-            "schema": SCHEMA,
-            "n": form.n,
-            "k": form.k,
-            "d": form.network.d,
-            "h": form.h,
-            "c": form.c,
-            "smallest_level": proof.smallest_level,
-            "structural": proof.structural,
-            # the checker derives margins where all gates hold, or looks at every input
-            "in_certificate": proof.structural or searched.how == "all inputs",
-            "tokens_at_level": _tokens_at(proof.smallest_level, form.owners),
-            "sharp": follows.sharp,
-            "gates": {
-                "units": form.h,
-                "proved": int(proof.gates.proved.sum()),
-                "hit": _statement(proof.gates.hit),
-                "missed": _statement(proof.gates.missed),
-            },
-            "margins": [
-                {
-                    "missing_bits": s,
-                    "proved": margin[s],
-                    "structure": levels.margin[s],
-                    "unit_by_unit": proof.separate.margin[s],
-                    "any_number_of_tokens": proof.plain.margin[s],
-                    **_seen(proof, s),
-                }
-                for s in range(len(margin))
-            ],
-            "member_spread": levels.member_spread,
-            "covered_gap": levels.covered_gap,
-            "certified_share": levels.certified_share,
-            "units": {
-                "owners": form.owners.sum(axis=0),
-                "sign": form.sign,
-                "hit_high": levels.hit_high,
-                "missed_low": levels.missed_low,
-                "missed_high": levels.missed_high,
-            },
-            "uncovered_total_variation": follows.uncovered_tv,
-            "covered": {"share": proof.masks.share, "mean_tokens": proof.masks.tokens},
-            "failure": _intersection(failure),
-            "total_variation": _intersection(variation),
-            "sampled": sampled,
-            "searched": {
-                "how": searched.how,
-                "inputs": searched.inputs,
-                "boxes": searched.boxes,
-                "levels": searched.levels,
-            },
-        }
+@dataclass(frozen=True)
+class Side:
+    """One statement about every unit. proved: how many units the checker accepted; refuted: of how
+    many it accepted a counterexample. bound: on the unit's input, by unit, in real arithmetic."""
+
+    proved: int
+    refuted: int
+    bound: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class GatesRecord:
+    """Both statements. proved: units of which both are."""
+
+    units: int
+    proved: int
+    hit: Side
+    missed: Side
+
+
+@dataclass(frozen=True)
+class Input:
+    """An input and two of its tokens."""
+
+    tokens: tuple[int, ...]
+    alpha: tuple[float, ...]
+    member: int
+    other: int
+
+
+@dataclass(frozen=True)
+class Margin:
+    """The smallest lead of a member over a token that misses so many bits or more.
+
+    proved: the best lower bound that the checker accepted, structure: without enumeration. seen: an
+    upper bound that it accepted, at an input. unit_by_unit, any_number_of_tokens: weaker bounds for
+    comparison, in real arithmetic, which nobody checked. None where there is none.
+    """
+
+    missing_bits: int
+    proved: float | None
+    structure: float | None
+    seen: float | None
+    at: Input | None
+    unit_by_unit: float | None
+    any_number_of_tokens: float | None
+
+
+@dataclass(frozen=True)
+class Units:
+    """By hidden unit: how many own it, its sign, and bounds on f_u, in real arithmetic."""
+
+    owners: tuple[int, ...]
+    sign: tuple[int, ...]
+    hit_high: tuple[float, ...]
+    missed_low: tuple[float, ...]
+    missed_high: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class CoveredRecord:
+    """The share of covered inputs and the mean number of covered tokens."""
+
+    share: Bracket
+    mean_tokens: Bracket
+
+
+@dataclass(frozen=True)
+class SearchedRecord:
+    """how: over all inputs, over a sample, or not at all; inputs: how many."""
+
+    how: str
+    inputs: int
+
+
+@dataclass(frozen=True)
+class Record:
+    """What certify.json holds.
+
+    smallest_level: the smallest number of missing bits at which members are proved to outrank.
+    structural: whether every gate is proved and members outrank whatever misses a bit, without
+    enumeration. in_certificate: whether the checker accepted a statement about ranking. sharp:
+    whether inputs fail where they are covered, and only there. sampled: no part of the certificate.
+    """
+
+    schema: int
+    checkpoint: str
+    source: object
+    finished: FinishedRecord | None
+    arithmetic: str
+    n: int
+    k: int
+    d: int
+    h: int
+    c: float
+    smallest_level: int | None
+    structural: bool
+    in_certificate: bool
+    tokens_at_level: int | None
+    sharp: bool
+    gates: GatesRecord
+    margins: tuple[Margin, ...]
+    member_spread: float | None
+    covered_gap: float | None
+    certified_share: float
+    units: Units
+    covered: CoveredRecord
+    failure: Bracket
+    total_variation: Bracket
+    sampled: Sampled | None
+    searched: SearchedRecord
+    statements: tuple[str, ...]
+
+
+def record(
+    proof: Proof,
+    verdicts: Sequence[Verdict],
+    checkpoint: str,
+    source: object,
+    finished: FinishedRecord | None,
+) -> Record:
+    """The record of what the checker accepted."""
+    form, levels = proof.form, proof.levels
+    accepted = [x.statement for x in verdicts if x.proved and x.statement]
+    of = {kind: [x for x in accepted if x["kind"] == kind] for kind in _KINDS}
+    margins = tuple(
+        _margin(proof, s, of["outranks"], of["margin_at_most"]) for s in _levels(levels)
+    )
+    positive = [row.missing_bits for row in margins if row.proved is not None and row.proved > 0.0]
+    level = min(positive, default=None)
+    hit, missed = ({u for x in of[kind] for u in x["units"]} for kind in ("hit", "missed"))
+    structural = len(margins) > 0 and (margins[0].structure or 0.0) > 0.0
+    every = math.comb(form.n, form.k)
+    share, tokens = (0.0, 1.0), (0.0, float(form.n - form.k))
+    for x in of["covered"]:
+        share = (x["inputs"] / every,) * 2
+        tokens = (x["covered_tokens"] / every,) * 2
+    enumerated = any(x.get("by") == "enumeration" for x in accepted)
+    sampled = proof.sampled
+    how = "all inputs" if enumerated else "sample" if sampled else "unneeded"
+    return Record(
+        schema=SCHEMA,
+        checkpoint=checkpoint,
+        source=source,
+        finished=finished,
+        arithmetic=proof.certificate["arithmetic"],
+        n=form.n,
+        k=form.k,
+        d=form.network.d,
+        h=form.h,
+        c=form.c,
+        smallest_level=level,
+        structural=structural and len(hit & missed) == form.h,
+        in_certificate=level is not None,
+        # tokens that own so many units that they can miss as many bits
+        tokens_at_level=None if level is None else int((form.owners.sum(axis=1) >= level).sum()),
+        sharp=any(x["by"] == "structure" for x in of["failure"]),
+        gates=GatesRecord(
+            form.h,
+            len(hit & missed),
+            Side(len(hit), _refuted(of["gate_errs"], form, True), _finite(proof.gates.hit)),
+            Side(len(missed), _refuted(of["gate_errs"], form, False), _finite(proof.gates.missed)),
+        ),
+        margins=margins,
+        member_spread=min((x["at_most"] for x in of["member_spread"]), default=None),
+        covered_gap=min((x["at_most"] for x in of["covered_gap"]), default=None),
+        certified_share=levels.certified_share,
+        units=Units(
+            tuple(form.owners.sum(axis=0).tolist()),
+            tuple(form.sign.tolist()),
+            tuple(levels.hit_high.tolist()),
+            tuple(levels.missed_low.tolist()),
+            tuple(levels.missed_high.tolist()),
+        ),
+        covered=CoveredRecord(share, tokens),
+        failure=_best([x["between"] for x in of["failure"]]),
+        total_variation=_best([x["between"] for x in of["total_variation"]]),
+        sampled=sampled,
+        searched=SearchedRecord(how, every if enumerated else sampled.inputs if sampled else 0),
+        statements=tuple(x.sentence for x in verdicts if x.proved),
     )
 
 
-def _tokens_at(level: int | None, owners: np.ndarray) -> int | None:
-    """How many tokens own so many units that they can miss as many bits."""
-    return None if level is None else int((owners.sum(axis=1) >= level).sum())
+_KINDS = (
+    "hit",
+    "missed",
+    "gate_errs",
+    "outranks",
+    "margin_at_most",
+    "member_spread",
+    "covered_gap",
+    "covered",
+    "failure",
+    "total_variation",
+)
 
 
-def _statement(statement: Statement) -> dict[str, Any]:
-    counted = np.isfinite(statement.bound)
-    return {
-        "proved": int(statement.holds.sum()),
-        "refuted": int((~statement.holds).sum()),
-        "bound": np.where(counted, statement.bound, np.nan),
-    }
+def _levels(levels: Levels) -> range:
+    return range(1, len(levels.margin))
 
 
-def _seen(proof: Proof, s: int) -> dict[str, Any]:
-    """The smallest margin that was seen, in the real network, and where."""
-    witnesses = proof.searched.witnesses
-    witness = witnesses[s] if 0 < s < len(witnesses) else Witness()
-    if not math.isfinite(witness.margin):
-        return {"seen": None, "at": None}
-    at = {
-        "tokens": witness.tokens,
-        "alpha": witness.alpha,
-        "member": witness.member,
-        "other": witness.other,
-    }
-    return {"seen": float(replayed(proof.form.network, witness)), "at": at}
+def _margin(
+    proof: Proof,
+    missing: int,
+    outranks: Sequence[ProofStatement],
+    seen: Sequence[ProofStatement],
+) -> Margin:
+    """What was accepted of one number of missing bits; a bound for fewer holds for more."""
+    by_structure = [
+        x["margin"] for x in outranks if x["missing"] == missing and x["by"] == "structure"
+    ]
+    lower = [x["margin"] for x in outranks if x["missing"] <= missing]
+    at = min((x for x in seen if x["missing"] == missing), key=lambda x: x["at_most"], default=None)
+    place = (
+        None
+        if at is None
+        else Input(tuple(at["tokens"]), tuple(at["alpha"]), at["member"], at["other"])
+    )
+    separate, plain = (
+        float(x.margin[missing]) if np.isfinite(x.margin[missing]) else None
+        for x in (proof.separate, proof.plain)
+    )
+    return Margin(
+        missing,
+        max(lower, default=None),
+        max(by_structure, default=None),
+        None if at is None else at["at_most"],
+        place,
+        separate,
+        plain,
+    )
 
 
-def _intersection(brackets: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    lows, highs = zip(*brackets, strict=True)
-    return max(lows), min(highs)
+def _refuted(errs: Sequence[ProofStatement], form: NormalForm, when_owned: bool) -> int:
+    return sum(bool(form.owners[x["tokens"], x["unit"]].any()) == when_owned for x in errs)
 
 
-def summary(found: Mapping[str, Any]) -> list[str]:
+def _finite(statement: Statement) -> tuple[float | None, ...]:
+    return tuple(x if math.isfinite(x) else None for x in statement.bound.tolist())
+
+
+def _best(brackets: Sequence[Sequence[float]]) -> Bracket:
+    """What all of them leave, [0, 1] if there are none."""
+    return max((x[0] for x in brackets), default=0.0), min((x[1] for x in brackets), default=1.0)
+
+
+def summary(found: Record) -> list[str]:
     """A page of text."""
-    sizes = ", ".join(f"{name} = {found[name]}" for name in "nkdh")
-    level, gates, searched = found["smallest_level"], found["gates"], found["searched"]
+    sizes = f"n = {found.n}, k = {found.k}, d = {found.d}, h = {found.h}, c = {found.c:g}"
+    level, gates = found.smallest_level, found.gates
     if level is None:
-        theorem = "not proved: no level of missing bits is safe"
+        theorem = "the certificate proves nothing about ranking"
     elif level == 1:
         theorem = "proved: every member outranks every token that misses a bit"
     else:
         theorem = f"proved: every member outranks every token that misses {level} bits or more"
-    how = "from the structure of the weights alone"
-    if searched["how"] == "all inputs":
-        how = f"over all {searched['inputs']:,} inputs, {searched['boxes']:,} boxes"
-    elif level is not None and not found["in_certificate"]:
-        how += "; derived here, not in the certificate"
-    if level is not None:
-        how_many = f"; {found['tokens_at_level']} of {found['n']} tokens own so many units"
-    else:
-        how_many = ""
     lines = [
-        f"{found['checkpoint']}: {sizes}, c = {found['c']:g}",
+        f"{found.checkpoint}: {sizes}",
         "",
+        f"arithmetic          {found.arithmetic}: {_ABOUT[found.arithmetic]}",
         f"no false negatives  {theorem}",
-        f"                    {how}; all alpha in [1, c]{how_many}",
-        f"gates               {gates['proved']} of {gates['units']} units are off whenever owned "
-        "and on whenever not",
-        f"                    off when owned: {gates['hit']['proved']} proved, "
-        f"{gates['hit']['refuted']} refuted; on when not: {gates['missed']['proved']} proved, "
-        f"{gates['missed']['refuted']} refuted",
-        "",
-        "missing bits   proved margin   smallest seen    unit by unit  any number of tokens",
     ]
-    for row in found["margins"][:6]:
-        cells = (row["proved"], row["seen"], row["unit_by_unit"], row["any_number_of_tokens"])
-        lines.append(f"{row['missing_bits']:>12}" + "".join(f"{_cell(x):>16}" for x in cells))
+    if level is not None:
+        how = "from the structure of the weights alone"
+        if (found.margins[level - 1].structure or 0.0) <= 0.0:
+            how = f"over all {found.searched.inputs:,} inputs"
+        lines.append(
+            f"                    {how}; all alpha in [1, c]; {found.tokens_at_level} of {found.n} "
+            "tokens own so many units"
+        )
+    lines += [
+        f"gates               {gates.proved} of {gates.units} units are off whenever owned "
+        "and on whenever not",
+        f"                    off when owned: {gates.hit.proved} proved, "
+        f"{gates.hit.refuted} refuted; on when not: {gates.missed.proved} proved, "
+        f"{gates.missed.refuted} refuted",
+        "",
+        "missing bits   proved margin   smallest seen",
+    ]
+    for row in found.margins[:6]:
+        cells = row.proved, row.seen
+        lines.append(f"{row.missing_bits:>12}" + "".join(f"{_cell(x):>16}" for x in cells))
     lines += [
         "",
-        f"P(failure)          {_bracket(found['failure'])}",
-        f"E TV                {_bracket(found['total_variation'])}",
-        f"P(token covered)    {_bracket(found['covered']['share'])}, of the masks alone",
+        f"P(failure)          {_bracket(found.failure)}",
+        f"E TV                {_bracket(found.total_variation)}",
+        f"P(token covered)    {_bracket(found.covered.share)}, of the masks alone",
+        "",
+        "All of this is what the checker accepted of certificate.json.",
     ]
-    if found["sampled"] is not None:
-        sampled = found["sampled"]
+    if found.sampled is not None:
+        failure, variation = found.sampled.failure, found.sampled.total_variation
         lines.append(
-            f"P(failure)          {_bracket(sampled['failure'])} with confidence "
-            f"{sampled['confidence']:g}, from {sampled['inputs']:,} inputs"
+            f"Besides, of {found.sampled.inputs:,} random inputs, in real arithmetic, with "
+            f"confidence {found.sampled.confidence:g}: P(failure) in {_bracket(failure)}, "
+            f"E TV in {_bracket(variation)}."
         )
     return lines
 
@@ -194,7 +345,7 @@ def _bracket(ends: Sequence[float]) -> str:
     return f"[{ends[0]:.6g}, {ends[1]:.6g}]"
 
 
-def figure(found: Mapping[str, Any]) -> AnalysisFigure:
+def figure(found: Record) -> AnalysisFigure:
     """Margins by missing bits, bounds beside what was seen, and the gates of every unit."""
     return AnalysisFigure(
         "certificate",
@@ -211,29 +362,31 @@ def figure(found: Mapping[str, Any]) -> AnalysisFigure:
     )
 
 
-def _table(found: Mapping[str, Any]) -> list[Point]:
-    sizes = {letter: found[letter] for letter in "nkd"}
+def _table(found: Record) -> list[Point]:
+    sizes = {"n": found.n, "k": found.k, "d": found.d}
     points = []
-    enumerated = found["searched"]["how"] == "all inputs"
-    for row in found["margins"]:
-        s = float(row["missing_bits"])
+    for row in found.margins:
+        s = float(row.missing_bits)
         values = [
-            (SEEN, "replayed", row["seen"]),
-            (STRUCTURE, "lower bound", row["structure"]),
-            (SEPARATE, "lower bound", row["unit_by_unit"]),
-            (PLAIN, "lower bound", row["any_number_of_tokens"]),
+            (SEEN, "replayed", row.seen),
+            (STRUCTURE, "lower bound", row.structure),
+            (SEPARATE, "lower bound", row.unit_by_unit),
+            (PLAIN, "lower bound", row.any_number_of_tokens),
         ]
-        if enumerated and row["proved"] != row["structure"]:
-            values.append((SEARCHED, "lower bound", row["proved"]))
+        if row.proved != row.structure:
+            values.append((SEARCHED, "lower bound", row.proved))
         points += [
             Point("margin", series, kind, s, value, **sizes)
             for series, kind, value in values
             if value is not None
         ]
-    for series, name, kind in ((HIT, "hit", "upper bound"), (MISSED, "missed", "lower bound")):
-        for unit, value in enumerate(found["gates"][name]["bound"]):
-            if value is not None:
-                points.append(Point("gate", series, kind, float(unit), value, **sizes))
+    for series, side, kind in (
+        (HIT, found.gates.hit, "upper bound"),
+        (MISSED, found.gates.missed, "lower bound"),
+    ):
+        for unit, bound in enumerate(side.bound):
+            if bound is not None:
+                points.append(Point("gate", series, kind, float(unit), bound, **sizes))
     return points
 
 

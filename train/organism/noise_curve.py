@@ -91,8 +91,8 @@ def noise_figure(curve: Sequence[NoiseLevel], sizes: Sizes) -> Figure:
     return Figure(
         NAME,
         "The analysis recovers hidden masks under moderate noise. The score is 1 where every "
-        "unit's kind and masks are found; noise is relative to each tensor's root mean square. Means "
-        "over "
+        "unit's kind and masks are found; noise is relative to each tensor's root mean square. "
+        "Means over "
         f"{sizes.replicates} clamp networks in a random basis with 95 % intervals, beside one who "
         "knows the basis, and a shuffled baseline.",
         [

@@ -167,14 +167,13 @@ class TruthFile:
     def of(
         cls,
         truth: Truth,
-        name: str,
-        grade: int,
-        description: str,
+        organism: tuple[str, int, str],
         width: int,
-        sizes: Sizes,
+        task: tuple[int, float],
         seed: int,
     ) -> TruthFile:
-        """Of an organism of this residual width."""
+        """organism: its name, grade and description. width: of the residual. task: k and c."""
+        name, grade, description = organism
         kinds = [
             KINDS[int(side)] if live else DEAD
             for side, live in zip(truth.orientation, truth.live, strict=True)

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NAME = "covered_inputs"
-PLACES = ("as trained", *STEPS)
+AS_TRAINED = "as trained"
+PLACES = (AS_TRAINED, *STEPS)
 FAILING = "failing"  # the table's axis, and what is checked
 _SHARE = 0.2
 _SEEDS = 4

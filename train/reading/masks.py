@@ -34,6 +34,10 @@ LEAST_LINK = 0.5
 _NULL_DRAWS = 1999
 # share of the variance between two modes that rounding of a constant cannot imitate
 _EXACT = 1.0 - 1e-9
+# a gap this many times as wide as the larger group's range parts two modes
+_TIGHT = 2.0
+# share of the inputs that a bit must leave open
+_LEAST_OPEN = 1e-3
 # entries of a table of tokens and units that are split at once
 _BLOCK_ENTRIES = 2**21
 # the null is simulated for at most this many tokens: its quantiles in nats hardly change beyond
@@ -203,6 +207,12 @@ def _extracted(network: ReluNetwork, W_U: np.ndarray, k: int, c: float) -> Masks
         one_on = (hits_to_switch > 0.0) & (hits_to_switch <= enough)
         one_off = (hits_to_switch < k) & (k - hits_to_switch <= enough)
     clamp, complement = gates & (link < 0.0) & one_on, gates & (link > 0.0) & one_off
+    # a bit that nearly every union holds tells nothing: such a unit knows single inputs by heart
+    n = network.n
+    owners = np.where(clamp, read.high.sum(axis=0), n - read.high.sum(axis=0))
+    left_open = _left_open(owners, n, k)
+    telling = (left_open >= _LEAST_OPEN) & ((left_open >= 10 * _LEAST_OPEN) | (n - owners > k))
+    clamp, complement = clamp & telling, complement & telling
     oriented = clamp | complement
     return Masks(
         read=np.where(oriented, read.high == clamp, read.minority) & live,
@@ -249,6 +259,8 @@ def two_modes(
     as_large = null.size - np.searchsorted(null, gained * n, side="left")
     p_value = np.where(constant, 1.0, (1 + as_large) / (1 + null.size))
     cut = np.where(p_value < LEVEL, best, explained.argmax(axis=0))
+    tight, apart = _tightest(ordered, noise)
+    cut = np.where((p_value < LEVEL) & (apart > _TIGHT), tight, cut)
 
     below, above = ordered[cut, columns], ordered[cut + 1, columns]
     high = (values > below) & ~constant
@@ -306,6 +318,30 @@ def _gains(
     left = np.maximum(1.0 - explained, n * np.finfo(np.float64).eps)
     shares = low * np.log(low) + (1.0 - low) * np.log1p(-low)
     return np.where(equal, -np.inf, shares - 0.5 * np.log(left)), explained
+
+
+def _tightest(
+    ordered: Float[np.ndarray, "n h"], noise: Float[np.ndarray, " h"] | float
+) -> tuple[Int[np.ndarray, " h"], Float[np.ndarray, " h"]]:
+    """The cut whose gap is widest against the range of the larger group, and that ratio.
+
+    Owners whose weights differ among themselves, beside others that are all alike, are one mode:
+    the likelihood of two equally wide ones would give the lowest of them away.
+    """
+    n = len(ordered)
+    gap = np.diff(ordered, axis=0)
+    low = np.arange(1, n)[:, None] > n // 2
+    width = np.where(low, ordered[:-1] - ordered[0], ordered[-1] - ordered[1:])
+    floor = np.maximum(noise, np.finfo(np.float64).tiny)
+    ratio = np.where(gap > noise, gap / np.maximum(width, floor), 0.0)
+    best = ratio.argmax(axis=0)
+    return best, ratio[best, np.arange(ordered.shape[1])]
+
+
+def _left_open(owners: Int[np.ndarray, " h"], n: int, k: int) -> Float[np.ndarray, " h"]:
+    """The share of inputs without an owner of the unit, C(n - owners, k) / C(n, k)."""
+    drawn = np.arange(k)[:, None]
+    return np.prod(np.clip((n - owners - drawn) / (n - drawn), 0.0, 1.0), axis=0)
 
 
 def _ordinary_range(

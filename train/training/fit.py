@@ -93,7 +93,7 @@ def advance(state: State, steps: int) -> float:
     recipe = state.recipe
     device = state.generator.device
     divergence = TargetDivergence()
-    part = SubVocabulary(recipe, state.model, state.optimiser) if recipe.tokens_a_step else None
+    part: SubVocabulary | None = None
     autocast = (
         torch.autocast(device.type, torch.bfloat16)
         if recipe.precision == "bfloat16"
@@ -104,19 +104,26 @@ def advance(state: State, steps: int) -> float:
     for _ in range(steps):
         for group in state.optimiser.param_groups:
             group["lr"] = group["largest"] * rate(recipe, state.step)
-        some = part if recipe.tokens_at(state.step) < recipe.n else None
+        tokens = recipe.tokens_at(state.step)
+        if part is not None and part.size != tokens:
+            part.close()
+            part = None
+        if part is None and tokens < recipe.n:
+            part = SubVocabulary(recipe, tokens, state.model, state.optimiser)
         with autocast:
-            loss = _loss(state, divergence, some)
+            loss = _loss(state, divergence, part)
         loss.backward()
         state.optimiser.step()
         state.optimiser.zero_grad(set_to_none=True)
-        if some is not None:
-            some.put_back()
+        if part is not None:
+            part.move()
         state.step += 1
         value = loss.item()
         if not math.isfinite(value):
             raise DivergedError(f"the loss is {value} at step {state.step}")
         total += value
+    if part is not None:
+        part.close()
     if not all(bool(weight.isfinite().all()) for weight in state.model.parameters()):
         raise DivergedError(f"a weight is not finite at step {state.step}")
     return total / max(steps, 1)

@@ -62,7 +62,9 @@ class _ReadOutAgainstTarget(torch.autograd.Function):
         x, W_U = ctx.saved_tensors
         scale = upstream / len(x)
         to_x = (ctx.gradient @ W_U.T).to(ctx.dtypes[0]) * scale
-        to_readout = (x.T @ ctx.gradient).to(ctx.dtypes[1]) * scale
+        # laid out in memory as W_U is
+        rows_first = ctx.gradient.T @ x if W_U.stride(0) == 1 else (x.T @ ctx.gradient).T
+        to_readout = rows_first.T.to(ctx.dtypes[1]) * scale
         return to_x, to_readout, None, None, None, None
 
 

@@ -57,8 +57,12 @@ class Recipe:
     tokens_a_step: int | None = None
     """Tokens that one step knows, k+1..n: its inputs are drawn from them, the softmax is over them,
     and only their rows move; n where it is not given. See `subvocabulary`."""
+    steps_a_part: int = 1
+    """Steps that follow each other on the same tokens, where that is not all of them."""
     final_share: float = 0.0
-    """Share of the steps, the last ones, that know all n tokens and take final_batch inputs."""
+    """Share of the steps, the last ones, that know final_tokens and take final_batch inputs."""
+    final_tokens: int | None = None
+    """Tokens that one step of the final share knows; n where it is not given."""
     final_batch: int | None = None
     """Fresh inputs per step of the final share; batch where it is not given."""
     seed: int = 0
@@ -123,12 +127,15 @@ class Recipe:
             raise DomainError(f"final_share must be at most 1; got {self.final_share:g}")
         if self.final_batch is not None:
             check_integer("final_batch", self.final_batch, 1)
-        if self.tokens_a_step is not None:
-            check_integer("tokens_a_step", self.tokens_a_step, 1)
-            if not (self.k < self.tokens_a_step <= self.n or self.tokens_a_step == self.n):
+        check_integer("steps_a_part", self.steps_a_part, 1)
+        for name in ("tokens_a_step", "final_tokens"):
+            tokens = getattr(self, name)
+            if tokens is None:
+                continue
+            check_integer(name, tokens, 1)
+            if not (self.k < tokens <= self.n or tokens == self.n):
                 raise DomainError(
-                    f"tokens_a_step must be above k = {self.k} and at most n = {self.n}; "
-                    f"got {self.tokens_a_step}"
+                    f"{name} must be above k = {self.k} and at most n = {self.n}; got {tokens}"
                 )
         check_real("weight_decay", self.weight_decay, 0.0, closed=True)
         check_real("embedding_decay", self.embedding_weight_decay, 0.0, closed=True)
@@ -179,8 +186,8 @@ class Recipe:
 
     def tokens_at(self, step: int) -> int:
         """How many tokens that step, 0-based, knows."""
-        some = self.tokens_a_step is not None and step < self.final_step
-        return self.tokens_a_step or self.n if some else self.n
+        known = self.tokens_a_step if step < self.final_step else self.final_tokens
+        return self.n if known is None else known
 
     def batch_at(self, step: int) -> int:
         """How many inputs that step, 0-based, draws."""

@@ -1,0 +1,263 @@
+"""Questions about what training finds: density (B), failures beside masks (E), formation (F)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from reports.claims.sources import (
+    COVERED,
+    DENSITIES,
+    FORMATION,
+    PREDICTIONS,
+    TRAINED_WIDTHS,
+    complement,
+    source,
+)
+from reports.jobs import (
+    ORGANISMS,
+    STUDY,
+    SURVEY,
+)
+from reports.ledger import Claim, Finding
+from reports.numbers import Evidence, Number
+from reports.traced import given
+from simulate.jobs.table import Kind
+from train.analysis.construction_path import Step
+from train.analysis.prediction import Quantity, Source
+from train.organisms import FIGURE as NOISE_CURVE
+from train.panels import (
+    covered_inputs,
+    formation,
+    learned_codes,
+    learned_density,
+    predicted_against_measured,
+    trained_failure_against_width,
+)
+from train.panels.covered_inputs import AS_TRAINED, Drawn, WayPoint
+from train.panels.formation import CoursePoint, Mechanism
+from train.panels.learned_density import PowerPoint, Series, Swept
+from train.panels.predicted_against_measured import series_of_comparison
+
+
+def _power(field: Swept, optimum: bool) -> Callable[[PowerPoint], bool]:
+    def fits(row: PowerPoint) -> bool:
+        if optimum:
+            return row.axis == field and row.of == Series.LEAST_FAILURE
+        return row.axis == field and row.kind == Kind.FITTED
+
+    return fits
+
+
+WORDS = {
+    Swept.EMBEDDING_SCALE: "the scale of W_E at the start",
+    Swept.LEARNING_RATE: "the learning rate",
+    Swept.N: "the vocabulary n",
+    Swept.D: "the width d",
+    Swept.K: "the active tokens k",
+}
+
+
+def density(evidence: Evidence) -> Finding:
+    """Question B."""
+    clamp = source(evidence)
+    learned = clamp.number("mask density", lambda a: given(a.density), ".3f")
+    best = clamp.number(
+        "density of least P_fail",
+        lambda a: given(a.mechanism.code).optimal_density.failure,
+        ".3f",
+    )
+    complement(evidence).number("mask density", lambda a: given(a.density), ".3f")
+    fitted = {row.axis for row in evidence.rows(DENSITIES) if row.kind == Kind.FITTED}
+    swept = [field for field in WORDS if field in fitted]
+    power, optimum = (
+        {
+            field: evidence.point(
+                f"power of the {whose} in {field}", DENSITIES, _power(field, of_best), ".2f"
+            )
+            for field in swept
+        }
+        for of_best, whose in ((False, "mask density"), (True, "density of least P_fail"))
+    )
+    ratio = evidence.points(
+        "learned density over that of least P_fail, against d",
+        DENSITIES,
+        lambda row: row.axis == Swept.D and row.series == Series.OVER_LEAST_FAILURE,
+        ".2f",
+        "widths",
+    )
+    powers = ", ".join(
+        f"{WORDS[field]} ({power[field]:.2f}, optimum {optimum[field]:.2f})" for field in swept
+    )
+    return Finding(
+        [
+            bool(swept),
+            *(not power[of].low <= optimum[of] <= power[of].high for of in swept),
+        ],
+        f"Their density is {learned:.3f}, where random hashes would fail least at {best:.3f}, and "
+        "it does not follow the optimum: training makes it depend on what the optimum hardly knows "
+        "of. Its powers, beside those of the optimum, are in "
+        f"{powers}.",
+        "No theory here says why. Over the widths of the survey the learned density is between "
+        f"{ratio.low:.2f} and {ratio.high:.2f} of the optimum.",
+    )
+
+
+# a rate that is predicted is measured within this factor of it
+CLOSE = 1.25
+
+
+def _sizes(evidence: Evidence) -> list[tuple[int, int]]:
+    """n and k of the clamp networks whose covered inputs were run, by their number of inputs."""
+    rows = [row for row in evidence.rows(COVERED) if row.mechanism == Mechanism.CLAMP]
+    sizes = {(row.n or 0, row.k or 0) for row in rows} or {(0, 0)}
+    return sorted(sizes, key=lambda of: math.comb(*of))
+
+
+def _covered_failing(
+    evidence: Evidence, size: tuple[int, int], drawn: Drawn, place: str = AS_TRAINED
+) -> Number:
+    def fits(row: WayPoint) -> bool:
+        at = (row.mechanism, row.drawn, row.place) == (Mechanism.CLAMP, drawn, place)
+        return at and (row.n, row.k) == size
+
+    so_far = place if place == AS_TRAINED else f"replaced up to the {place}"
+    label = f"covered inputs that fail, clamp, n = {size[0]}, k = {size[1]}, {drawn}, {so_far}"
+    return evidence.point(label, COVERED, fits, ".1%")
+
+
+def masks_predict(evidence: Evidence) -> Finding:
+    """Question E."""
+    by_masks = series_of_comparison(Quantity.FAILURE_RATE, Source.MASKS)
+    inside = evidence.point(
+        "networks trained by the recipe whose 95 % interval holds the failure rate of their masks",
+        TRAINED_WIDTHS,
+        lambda row: row.axis == trained_failure_against_width.Axis.INSIDE,
+        ".0%",
+    )
+    ratio = evidence.points(
+        "their failure rate over that of their masks",
+        TRAINED_WIDTHS,
+        lambda row: row.axis == trained_failure_against_width.Axis.OVER_MASKS,
+        ".3f",
+    )
+    small_inside = evidence.point(
+        "networks of the survey whose interval holds the masks' failure rate",
+        PREDICTIONS,
+        lambda row: (row.axis, row.series) == (predicted_against_measured.Axis.INSIDE, by_masks),
+        ".0%",
+    )
+    small_ratio = evidence.points(
+        "failure rate over that of the masks, clamp, means by size",
+        PREDICTIONS,
+        lambda row: row.axis == predicted_against_measured.Axis.OVER_MASKS,
+        ".2f",
+        "sizes",
+    )
+    *_, (most_n, most_k) = sizes = _sizes(evidence)
+    fewest_n, fewest_k = sizes[0]
+    seen, unseen = (_covered_failing(evidence, sizes[0], drawn) for drawn in Drawn)
+    large_seen, large_unseen = (_covered_failing(evidence, sizes[-1], drawn) for drawn in Drawn)
+    two_levels, no_bypass = (
+        _covered_failing(evidence, sizes[0], Drawn.HELD_OUT, step)
+        for step in (Step.WRITES, Step.DIRECT_PATH)
+    )
+    return Finding(
+        [ratio.low > 1.0 / CLOSE, ratio.high < CLOSE],
+        "Yes, where training cannot memorise token sets. The "
+        f"{ratio.count} networks that were trained by the recipe from their sizes fail "
+        f"{ratio.low:.2f} to {ratio.high:.2f} times as often as their own masks say, and the "
+        f"interval of {inside:.0%} of them holds the rate of the masks.",
+        "Networks that are small, or were trained briefly, do not keep to it: as means by size "
+        f"they fail {small_ratio.low:.2f} to {small_ratio.high:.2f} times as often as their masks "
+        f"say, and the interval of {small_inside:.0%} of them holds the prediction. The smallest "
+        f"have some token sets by heart: at n = {fewest_n}, k = {fewest_k} {seen:.1%} of the "
+        f"inputs that cover a non-member fail, and {unseen:.1%} of those whose token set training "
+        f"never drew (at n = {most_n}, k = {most_k} the shares are {large_seen:.0%} and "
+        f"{large_unseen:.0%}). "
+        "They also use more than their masks, mostly what bypasses the units: of the token sets "
+        f"never drawn {two_levels:.0%} fail with every unit at its two levels, {no_bypass:.0%} "
+        "without the bypass as well, and all of them in the exact filter.",
+        limited=not 1.0 / CLOSE < small_ratio.low <= small_ratio.high < CLOSE,
+    )
+
+
+LAG_LABELS = {
+    formation.Quantity.KL: "nine tenths of it",
+    formation.Quantity.TWO_MODES: "half of the way to its units with two modes",
+    formation.Quantity.AGREEMENT: "half of the way to the agreement of its masks",
+    formation.Quantity.ORIENTED: "half of the way to its units of the mechanism",
+}
+
+
+def formation_order(evidence: Evidence) -> Finding:
+    """Question F."""
+
+    def lag(mechanism: Mechanism, quantity: formation.Quantity) -> Number:
+        def fits(row: CoursePoint) -> bool:
+            return (row.axis, row.mechanism, row.quantity) == (
+                formation.Quantity.LAG,
+                mechanism,
+                quantity,
+            )
+
+        label = f"doublings of the step from half of the loss's fall to {LAG_LABELS[quantity]}"
+        return evidence.point(f"{label}, {mechanism}", FORMATION, fits, ".2f")
+
+    lags = {
+        mechanism: {quantity: lag(mechanism, quantity) for quantity in LAG_LABELS}
+        for mechanism in Mechanism
+    }
+    loss, modes = formation.Quantity.KL, formation.Quantity.TWO_MODES
+    agreement = formation.Quantity.AGREEMENT
+    clamp, other = lags[Mechanism.CLAMP], lags[Mechanism.COMPLEMENT]
+    return Finding(
+        [
+            own[quantity].low > 0.0 and own[quantity].high < own[loss].low
+            for own in (clamp, other)
+            for quantity in (modes, agreement)
+        ],
+        "The hashes come after the first half of the loss's fall and before most of the rest. In "
+        f"the clamp, half of the units with two modes are there {clamp[modes]:.1f} doublings of "
+        f"the step after half of the fall, half of the agreement of the masks "
+        f"{clamp[agreement]:.1f} doublings after it, and nine tenths of the fall are reached "
+        f"{clamp[loss]:.1f} doublings after it. In the complement network these are "
+        f"{other[modes]:.1f}, {other[agreement]:.1f} and {other[loss]:.1f} doublings.",
+    )
+
+
+LEARNING_QUESTIONS = (
+    Claim(
+        "B",
+        "How dense are the learned hashes?",
+        "What is the density of the learned hashes, and how does it relate to the optimal density "
+        "of a Bloom filter?",
+        density,
+        formula="optimal m ≈ (d/k)(ln 2 − 0.543/k) for FPR",
+        question=True,
+        figures=[(SURVEY, learned_density.NAME), (STUDY, learned_codes.NAME)],
+    ),
+    Claim(
+        "E",
+        "Do a network's masks predict how often it fails?",
+        "How often does a trained network fail on fresh inputs, beside the exact rate of its own "
+        "masks? It is the comparison that this suite is for.",
+        masks_predict,
+        formula="P_fail of the masks = share of inputs whose union covers a non-member",
+        question=True,
+        figures=[
+            (STUDY, trained_failure_against_width.NAME),
+            (SURVEY, predicted_against_measured.NAME),
+            (SURVEY, covered_inputs.NAME),
+            (ORGANISMS, NOISE_CURVE),
+        ],
+    ),
+    Claim(
+        "F",
+        "How does the code form?",
+        "Do the hashes come before the loss falls, or after?",
+        formation_order,
+        question=True,
+        figures=[(SURVEY, formation.NAME)],
+    ),
+)

@@ -1,0 +1,75 @@
+"""The files that the claims read, and the two networks that most of them are about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from reports.claims.certified import Certified
+from reports.documents import Document, record, table
+from reports.jobs import (
+    COMPLEMENT_ANALYSIS,
+    FINISHED_CERTIFICATE,
+    SCALING,
+    SOURCE_ANALYSIS,
+    SOURCE_CERTIFICATE,
+    SOURCE_NETWORK,
+    STUDY,
+    SURVEY,
+)
+from reports.numbers import Evidence, Number, Single
+from simulate.panels import harder_task, language_models, pseudo_inverse, width_of_rivals
+from train.analyse import ANALYSIS
+from train.analysis.record import Analysis
+from train.certify import RECORD
+from train.panels import (
+    covered_inputs,
+    formation,
+    harder_hidden_layer,
+    learned_density,
+    predicted_against_measured,
+    trained_failure_against_width,
+)
+from train.run import NETWORK
+
+SOURCE = record(SOURCE_ANALYSIS, ANALYSIS, Analysis)
+COMPLEMENT = record(COMPLEMENT_ANALYSIS, ANALYSIS, Analysis)
+PROOF = record(SOURCE_CERTIFICATE, RECORD, Certified)
+FINISHED = record(FINISHED_CERTIFICATE, RECORD, Certified)
+SOURCE_WEIGHTS = Document(SOURCE_NETWORK, NETWORK, bytes)
+
+CAPACITIES = table(SCALING, language_models.NAME)
+RIVALS = table(SCALING, width_of_rivals.NAME)
+PSEUDO_INVERSE = table(SCALING, pseudo_inverse.NAME)
+HARDER_TASK = table(SCALING, harder_task.NAME)
+TRAINED_WIDTHS = table(
+    STUDY, trained_failure_against_width.NAME, trained_failure_against_width.StartPoint
+)
+DENSITIES = table(SURVEY, learned_density.NAME, learned_density.PowerPoint)
+LAYERS = table(SURVEY, harder_hidden_layer.NAME, harder_hidden_layer.SeedPoint)
+PREDICTIONS = table(SURVEY, predicted_against_measured.NAME)
+COVERED = table(SURVEY, covered_inputs.NAME, covered_inputs.WayPoint)
+FORMATION = table(SURVEY, formation.NAME, formation.CoursePoint)
+
+
+@dataclass(frozen=True)
+class Network:
+    """Numbers of one network's analysis, by the name of its preset."""
+
+    evidence: Evidence
+    document: Document[Analysis]
+    preset: str
+
+    def number(self, label: str, get: Callable[[Analysis], Single], style: str = ".3g") -> Number:
+        """As `Evidence.number`."""
+        return self.evidence.number(f"{label}, {self.preset}", self.document, get, style)
+
+
+def source(evidence: Evidence) -> Network:
+    """The network that follows the source: it clamps."""
+    return Network(evidence, SOURCE, "source")
+
+
+def complement(evidence: Evidence) -> Network:
+    """The network of the second mechanism."""
+    return Network(evidence, COMPLEMENT, "complement")

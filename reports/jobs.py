@@ -1,0 +1,84 @@
+"""The jobs whose results the report rests on.
+
+Each is declared here and nowhere else: `reports.reproduce` runs them from here, and the report says
+from here how to make what is missing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from simulate.jobs.folder import RUN
+from simulate.scaling import Scaling
+from train.study import Study
+from train.survey import Survey
+
+
+@dataclass(frozen=True)
+class Job:
+    """A command and the folder of its results, a path below the folder of all results.
+
+    options: of every run. quick: further ones of a quick run. reads: the job whose folder is the
+    command's first argument. resumes: whether it goes on where an interrupted run stopped. checked:
+    whether it leaves a verdict; its exit code is then 1 where a check failed.
+    """
+
+    folder: str
+    module: str
+    options: tuple[str, ...] = ()
+    quick: tuple[str, ...] = ()
+    reads: Job | None = None
+    resumes: bool = False
+    checked: bool = False
+
+    def arguments(self, results: str, quick: bool = False) -> list[str]:
+        """What follows `python` on the command line; results is the folder of all results."""
+        read = [] if self.reads is None else [f"{results}/{self.reads.folder}"]
+        options = [*self.options, *(self.quick if quick else ())]
+        return ["-m", self.module, *read, *options, "--out", f"{results}/{self.folder}"]
+
+    def command(self, results: str) -> str:
+        """The command line that makes the results."""
+        return " ".join(["python", *self.arguments(results)])
+
+    def ended(self, results: Path) -> bool:
+        """Whether its results are there: run.json is what a job writes last."""
+        return (results / self.folder / RUN).is_file()
+
+
+QUICK = ("--quick",)
+SCALING = Job("scaling", Scaling.MODULE, quick=QUICK, resumes=True, checked=True)
+STUDY = Job("study", Study.MODULE, quick=QUICK, resumes=True, checked=True)
+SURVEY = Job("survey", Survey.MODULE, quick=QUICK, resumes=True, checked=True)
+SOURCE_NETWORK = Job("networks/source", "train.run", ("--preset", "source"), resumes=True)
+COMPLEMENT_NETWORK = Job(
+    "networks/complement", "train.run", ("--preset", "complement"), resumes=True
+)
+SOURCE_ANALYSIS = Job("analysis/source", "train.analyse", reads=SOURCE_NETWORK)
+COMPLEMENT_ANALYSIS = Job("analysis/complement", "train.analyse", reads=COMPLEMENT_NETWORK)
+_NO_SEARCH = ("--most-inputs", "0")
+SOURCE_CERTIFICATE = Job(
+    "certificates/source", "train.certify", quick=_NO_SEARCH, reads=SOURCE_NETWORK
+)
+FINISHED_CERTIFICATE = Job(
+    "certificates/finished",
+    "train.certify",
+    ("--finish", "sharp", *_NO_SEARCH),
+    reads=SOURCE_NETWORK,
+)
+ORGANISMS = Job("organisms", "train.organisms")
+
+# in the order in which they can be run
+JOBS = (
+    SCALING,
+    STUDY,
+    SURVEY,
+    SOURCE_NETWORK,
+    COMPLEMENT_NETWORK,
+    SOURCE_ANALYSIS,
+    COMPLEMENT_ANALYSIS,
+    SOURCE_CERTIFICATE,
+    FINISHED_CERTIFICATE,
+    ORGANISMS,
+)

@@ -1,0 +1,211 @@
+"""The blocked filter: every token lives in one block of B bits, and owns m bits there.
+
+A cache line a query (Putze, Sanders & Singler 2009). The k tokens fall into b = d/B blocks
+uniformly, so that the FPR is the mean over a binomial load j of the FPR of a filter of B bits with
+j tokens; blocks that happen to hold many tokens dominate it. Given all the blocks, a non-member is
+covered with probability f, the mean of the blocks' coverages.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import ClassVar
+
+import numpy as np
+
+from theory.codes import HashedBits, log_ratio
+from theory.column_weight import check_draws, drawn_weights
+from theory.domain import DomainError, check_code, check_integer
+from theory.logarithms import Floats, log_some
+from theory.occupancy import Enclosure, Value
+from theory.union_size import log_coverage, missing_bits_given_union
+
+# loads less likely than this are left out of a mean, and added to its upper end
+_NEGLIGIBLE = 1e-30
+_LARGEST_BLOCK = 2**15
+_MOST_STEPS = 2e9
+
+
+@dataclass(frozen=True)
+class Blocked(HashedBits):
+    """m bits a token inside one of d/block blocks; the FPR is exact, P_fail is enclosed.
+
+    replacing: whether the m bits are draws with replacement, or all different.
+    """
+
+    block: int = 512
+    replacing: bool = False
+    name: ClassVar[str] = "blocked"
+
+    def __post_init__(self) -> None:
+        check_integer("block", self.block, 1, _LARGEST_BLOCK)
+
+    @property
+    def unit(self) -> int:  # type: ignore[override]
+        """Every width is a multiple of the block."""
+        return self.block
+
+    def narrowest(self, k: int) -> int:
+        return self.block
+
+    def check_parameter(self, d: int, parameter: float) -> int:
+        self._blocks(d)
+        if self.replacing:
+            return check_integer("m", parameter, 1)
+        return check_integer("m", parameter, 1, self.block, "block")
+
+    def most(self, d: int) -> int:
+        return self.block
+
+    def likely_parameter(self, k: int, d: int) -> float:
+        """That of an ordinary filter, less what crowded blocks ask for."""
+        return 0.6 * d / k
+
+    def likely_width(self, n: int, k: int, epsilon: float) -> float:
+        return 1.2 * k * log_ratio(n, k, epsilon) / math.log(2.0) ** 2
+
+    def log_rate_given_fill(self, d: int, parameter: int, w: int) -> float:
+        """ln of a block's coverage, all blocks equally full."""
+        w = check_integer("w", w, 0, d, "d") * self.block / d
+        if self.replacing:
+            return parameter * math.log(w / self.block) if w else -math.inf
+        if w < parameter:
+            return -math.inf
+        i = np.arange(parameter)
+        return float(np.log((w - i) / (self.block - i)).sum())
+
+    def enclose(self, k: int, d: int, parameter: int, value: Value) -> Enclosure:
+        """One block: exact. Otherwise P_fail between f's mean taken for f, and Taylor's second
+        order below it; f^j between the powers of the mean, and the mean of f^2.
+        """
+        m = self.check_parameter(d, parameter)
+        k, d, _ = check_code(k, d, 1)
+        blocks = self._blocks(d)
+        if blocks == 1:
+            return self._one_block(k, m, value)
+        loads, left_out = _loads(k, 1.0 / blocks)
+        most = len(loads) - 1
+        first, second = coverages_by_load(most, self.block, m, self.replacing)
+        rate = float(loads @ first)
+        log_rate = math.log(rate) if rate > 0.0 else -math.inf
+        if value.some == value.all_of == 1 or log_rate == -math.inf:
+            return Enclosure.rounded(log_rate).or_more(left_out)
+        variance = self._variance(k, blocks, loads, first, second, rate)
+        if value.some == 1:
+            upper = variance + rate * rate
+            return Enclosure(value.all_of * log_rate, math.log(upper)).widened().or_more(left_out)
+        upper = float(log_some(value.some, log_rate))
+        loss = 0.5 * value.some * (value.some - 1.0) * (variance + 1e-14 * rate * rate)
+        lower = max(math.exp(upper) - loss, rate)
+        return Enclosure(math.log(lower), upper).widened().or_more(left_out)
+
+    def _blocks(self, d: int) -> int:
+        d = check_integer("d", d, 1)
+        if d % self.block:
+            raise DomainError(f"d must be a multiple of block = {self.block}; got {d}")
+        return d // self.block
+
+    def _one_block(self, k: int, m: int, value: Value) -> Enclosure:
+        from theory.column_weight import WITH_REPLACEMENT
+        from theory.fixed_weight import FIXED_WEIGHT
+
+        inside = WITH_REPLACEMENT if self.replacing else FIXED_WEIGHT
+        return inside.enclose(k, self.block, m, value)
+
+    def _variance(
+        self, k: int, blocks: int, loads: Floats, first: Floats, second: Floats, rate: float
+    ) -> float:
+        """Var f, f the mean of the blocks' coverages: from the loads of one block, and of two."""
+        # given the load of one block the other tokens are spread over the others
+        other = np.zeros(len(loads))
+        for load in np.flatnonzero(loads > 1e-20 * loads.max()).tolist():
+            law, _ = _loads(k - load, 1.0 / (blocks - 1))
+            shared = min(len(law), len(first))
+            other[load] = float(law[:shared] @ first[:shared])
+        pair = float(loads @ (first * other))
+        square = float(loads @ second)
+        return max(0.0, (square - pair) / blocks + pair - rate * rate)
+
+
+@lru_cache(maxsize=512)
+def _loads(k: int, share: float) -> tuple[Floats, float]:
+    """(P(Binomial(k, share) = j) for j = 0.., a bound on what lies beyond), by ratios."""
+    if share == 1.0:
+        return np.eye(1, k + 1, k)[0], 0.0
+    mean = k * share
+    most = min(k, math.ceil(mean + 14.0 * math.sqrt(mean) + 60.0))
+    if most > 10**5:
+        raise DomainError(f"block must leave at most about 100000 tokens a block; got {mean:.0f}")
+    j = np.arange(most)
+    with np.errstate(divide="ignore"):
+        log_ratio_of_next = np.log((k - j) / (j + 1.0)) + math.log(share) - math.log1p(-share)
+    log_law = np.concatenate([[0.0], np.cumsum(log_ratio_of_next)])
+    law = np.exp(log_law - log_law.max())
+    law /= law.sum()
+    law.flags.writeable = False
+    return law, 0.0 if most == k else _NEGLIGIBLE
+
+
+@lru_cache(maxsize=64)
+def _coverages(most: int, block: int, m: int, replacing: bool) -> tuple[Floats, Floats]:
+    """(E f, E f^2) of a filter of `block` bits with 0..most tokens; float64 [most + 1] each."""
+    if replacing:
+        weights = drawn_weights(block, m)
+        w = np.arange(block + 1)
+        f = (w / block) ** m
+    else:
+        weights = np.zeros(m + 1)
+        weights[m] = 1.0
+        f = np.concatenate([np.zeros(m), np.exp(log_coverage(block, m))])
+    step = _growth(block, weights)
+    if most * step.size > _MOST_STEPS:
+        raise DomainError(
+            f"m must be smaller for blocks of {block} bits with {most} tokens; got {m}"
+        )
+    law = np.zeros(block + 1)
+    law[0] = 1.0
+    first, second = np.zeros(most + 1), np.zeros(most + 1)
+    for load in range(1, most + 1):
+        grown = np.zeros(block + 1)
+        for s in range(step.shape[1]):
+            grown[s:] += (law * step[:, s])[: block + 1 - s]
+        law = grown / grown.sum()
+        first[load], second[load] = law @ f, law @ (f * f)
+    return np.minimum(first, 1.0), np.minimum(second, 1.0)
+
+
+def coverages_by_load(
+    most: int, block: int, m: int, replacing: bool = False
+) -> tuple[Floats, Floats]:
+    """Exact: (E f, E f^2) of one block that holds j = 0..most tokens; float64 [most + 1] each."""
+    check_draws(1, block, m)
+    # whole powers of two, so that neighbouring sizes share their tables
+    rounded = max(64, 1 << (most - 1).bit_length()) if most > 1 else 64
+    first, second = _coverages(rounded, block, m, replacing)
+    return first[: most + 1], second[: most + 1]
+
+
+def _growth(block: int, weights: Floats) -> Floats:
+    """P(a token adds s bits | W = w), float64 [block + 1, largest weight + 1]."""
+    found = np.zeros((block + 1, len(weights)))
+    for m in np.flatnonzero(weights).tolist():
+        rows = np.arange(m, block + 1)
+        found[m:, : m + 1] += weights[m] * missing_bits_given_union(block, m, rows)
+        for w in range(m):  # fewer bits in the union than in the token
+            found[w] += weights[m] * _hypergeometric(block, w, m, len(weights))
+    return found
+
+
+def _hypergeometric(d: int, w: int, m: int, length: int) -> Floats:
+    """P(s of m different bits lie outside w given ones of d), s = 0..length - 1."""
+    row = np.zeros(length)
+    log = [math.lgamma(x + 1.0) for x in (w, d - w, m, d - m, d)]
+    for s in range(max(0, m - w), min(m, d - w) + 1):
+        rest = [m - s, w - m + s, s, d - w - s]
+        row[s] = math.exp(sum(log[:4]) - log[4] - sum(math.lgamma(x + 1.0) for x in rest))
+    return row / row.sum()
+
+
+BLOCKED = Blocked()

@@ -1,0 +1,1 @@
+"""What the unembedding of a trained network holds, and how its outputs use it."""

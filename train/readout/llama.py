@@ -1,0 +1,120 @@
+"""A minimal forward pass of a Llama-type model from its GGUF file, in NumPy, float32.
+
+RMSNorm, rotary positions on neighbouring pairs (as GGUF orders the rows of Q and K), grouped
+queries, SwiGLU. Only the states before the unembedding are computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from theory.domain import DomainError
+from train.readout.gguf_file import GgufFile
+from train.readout.tokenizer import Tokenizer
+
+_MOST_CONTEXT = 8192
+
+
+class Llama:
+    """A Llama-type model; its states are those that `Readout.vectors` reads, gain folded away.
+
+    Raises DomainError, naming the file, for another architecture or missing metadata.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.file = GgufFile(path)
+        metadata = self.file.metadata
+        if metadata.get("general.architecture") != "llama":
+            raise DomainError(f"{path}: text needs a GGUF file of type llama; use --states")
+        self.tokenizer = Tokenizer(path, metadata)
+
+        def number(key: str, default: float | None = None) -> float:
+            value = metadata.get(f"llama.{key}", default)
+            if not isinstance(value, int | float) or isinstance(value, bool) or not value > 0:
+                raise DomainError(f"{path}: llama.{key} must be a positive number; got {value!r}")
+            return float(value)
+
+        self.layers = int(number("block_count"))
+        self.heads = int(number("attention.head_count"))
+        self.kv_heads = int(number("attention.head_count_kv", self.heads))
+        self.epsilon = number("attention.layer_norm_rms_epsilon")
+        self.base = number("rope.freq_base", 10000.0)
+        missing = [name for name in self._names() if name not in self.file.names]
+        if missing:
+            raise DomainError(f"{path}: no tensor {missing[0]}, which a llama has")
+        self._embedding = self.file.tensor("token_embd.weight")
+        d = self._embedding.shape[1]
+        if d % self.heads or self.heads % self.kv_heads or (d // self.heads) % 2:
+            raise DomainError(f"{path}: {self.heads} heads do not fit a width of {d}")
+
+    def _names(self) -> list[str]:
+        parts = ("attn_norm", "attn_q", "attn_k", "attn_v", "attn_output", "ffn_norm")
+        parts += ("ffn_gate", "ffn_up", "ffn_down")
+        return ["token_embd.weight"] + [
+            f"blk.{layer}.{part}.weight" for layer in range(self.layers) for part in parts
+        ]
+
+    def states(self, texts: Sequence[Sequence[int]]) -> Float[np.ndarray, "T d"]:
+        """The normalised residual after the last layer at every position of every text.
+
+        A layer's weights are dequantised once for all texts. Raises DomainError for an empty text
+        or one of more than 8,192 tokens.
+        """
+        if any(not 0 < len(text) <= _MOST_CONTEXT for text in texts) or not texts:
+            raise DomainError(f"texts must have 1 to {_MOST_CONTEXT} tokens each")
+        residuals = [self._embedding[np.asarray(text)] for text in texts]
+        for layer in range(self.layers):
+            weights = {
+                part: self.file.tensor(f"blk.{layer}.{part}.weight")
+                for part in (
+                    name.split(".")[2] for name in self._names() if f"blk.{layer}." in name
+                )
+            }
+            for index, x in enumerate(residuals):
+                x = x + self._attention(x, weights)
+                residuals[index] = x + self._feed_forward(x, weights)
+        return np.concatenate([self._normed(x) for x in residuals])
+
+    def _normed(self, x: np.ndarray) -> np.ndarray:
+        return x / np.sqrt((x * x).mean(axis=-1, keepdims=True) + np.float32(self.epsilon))
+
+    def _feed_forward(self, x: np.ndarray, weights: dict[str, np.ndarray]) -> np.ndarray:
+        x = self._normed(x) * weights["ffn_norm"]
+        gate = x @ weights["ffn_gate"].T
+        with np.errstate(over="ignore"):
+            gate = gate / (1.0 + np.exp(-gate))
+        return (gate * (x @ weights["ffn_up"].T)) @ weights["ffn_down"].T
+
+    def _attention(self, x: np.ndarray, weights: dict[str, np.ndarray]) -> np.ndarray:
+        length, d = x.shape
+        width = d // self.heads
+        x = self._normed(x) * weights["attn_norm"]
+
+        def split(name: str, heads: int) -> np.ndarray:
+            return (x @ weights[name].T).reshape(length, heads, width).transpose(1, 0, 2)
+
+        q = self._turned(split("attn_q", self.heads))
+        k = self._turned(split("attn_k", self.kv_heads))
+        v = split("attn_v", self.kv_heads)
+        repeats = self.heads // self.kv_heads
+        k, v = k.repeat(repeats, axis=0), v.repeat(repeats, axis=0)
+        scores = q @ k.transpose(0, 2, 1) / np.float32(np.sqrt(width))
+        scores[:, np.triu(np.ones((length, length), dtype=np.bool_), 1)] = -np.inf
+        scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
+        mixed = (scores / scores.sum(axis=-1, keepdims=True)) @ v
+        return mixed.transpose(1, 0, 2).reshape(length, d) @ weights["attn_output"].T
+
+    def _turned(self, x: np.ndarray) -> np.ndarray:
+        """Rotary positions on the pairs (0, 1), (2, 3), ... of each head."""
+        length, width = x.shape[1:]
+        rates = self.base ** (-np.arange(0, width, 2) / width)
+        angle = np.arange(length)[:, None] * rates
+        cos, sin = np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)
+        even, odd = x[..., ::2], x[..., 1::2]
+        turned = np.empty_like(x)
+        turned[..., ::2], turned[..., 1::2] = even * cos - odd * sin, even * sin + odd * cos
+        return turned
