@@ -55,7 +55,7 @@ def test_planted_faults_are_noticed() -> None:
 
 
 def test_order_of_the_widths() -> None:
-    """At every k: reals below bits below Bloom below ranked; the ideal residual below Bloom."""
+    """At every k: reals below bits below Bloom; the ideal residual below Bloom."""
     by_code: dict[str, list[float]] = {}
     for point in panel.table([]):
         by_code.setdefault(point.series, []).append(point.y)
@@ -71,7 +71,9 @@ def test_order_of_the_widths() -> None:
     )
     for at, k in enumerate(panel.DRAWN_K):
         assert reals[at] <= 2 * k
-        assert reals[at] < bits[at] < bloom[at] < ranked[at]
+        assert reals[at] < bits[at] < bloom[at]
+        # at k = 2 ranking random signs takes even less than the Bloom filter
+        assert (bloom[at] < ranked[at]) == (k > 2)
         assert reals[at] <= ideal[at] < bloom[at]
 
 
