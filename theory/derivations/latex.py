@@ -18,8 +18,9 @@ _GREEK = {
     *("xi", "pi", "rho", "sigma", "tau", "phi", "chi", "psi", "omega", "ell"),
     *("Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Phi", "Psi", "Omega"),
 }
-# a display longer than this, in characters of LaTeX, goes on a second line at its relation sign
-_LONG = 120
+# a display longer than this, in characters of LaTeX, goes on a second line at its relation sign,
+# unless one side is short
+_LONG, _SHORT = 160, 20
 
 
 class _Printer(LatexPrinter):
@@ -102,9 +103,8 @@ def formula(expression: sp.Basic) -> str:
 
 def display(relation: Relational) -> list[str]:
     """A relation as one line of a display, or as two where it is long."""
-    whole = formula(relation)
-    if len(whole) <= _LONG:
-        return [whole]
     sign = {sp.Eq: "=", sp.Le: r"\leq", sp.Gt: ">"}[type(relation)]
     left, right = map(formula, relation.args)
+    if len(left) + len(right) <= _LONG or min(len(left), len(right)) <= _SHORT:
+        return [f"{left} {sign} {right}"]
     return [left, rf"{{}} {sign} {right}"]

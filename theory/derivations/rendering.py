@@ -126,7 +126,7 @@ def _latex_math(written: str) -> str:
     written = re.sub(r"\bC\(([^(),]+), ((?:[^(),]|\([^()]*\))+)\)", r"\\binom{\1}{\2}", written)
     written = re.sub(r"\blog2\b", r"\\log_2 ", written)
     written = re.sub(r"(?<![\\A-Za-z{])([A-Za-z]{2,})(?![A-Za-z}])", _upright, written)
-    written = re.sub(r"_([a-z]{2,})", r"_{\\mathrm{\1}}", written).replace("...", r"\dots ")
+    written = re.sub(r"_\{?([a-z]{2,})\}?", r"_{\\mathrm{\1}}", written).replace("...", r"\dots ")
     for sign, macro in _LATEX_MATH.items():
         written = written.replace(sign, macro)
     return written
