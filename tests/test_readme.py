@@ -1,4 +1,4 @@
-"""The README's Python runs as it stands."""
+"""The README's programs run as they stand, and print what it says."""
 
 from __future__ import annotations
 
@@ -8,20 +8,26 @@ from pathlib import Path
 
 import pytest
 
-BLOCKS = re.findall(r"```python\n(.*?)```", Path("README.md").read_text("utf-8"), re.DOTALL)
+README = Path("README.md").read_text("utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+(OUTPUT,) = re.findall(r"```text\n(.*?)```", README, re.DOTALL)
 
 
-def test_its_programs_are_short() -> None:
+def test_it_can_be_read_in_a_minute() -> None:
+    assert len(README.splitlines()) <= 150
     assert len(BLOCKS) == 2
-    analysis = next(block for block in BLOCKS if "model" in block)
-    assert len([line for line in analysis.splitlines() if line.strip()]) < 20
 
 
-def test_theory_and_simulation(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("page", [Path("README.md"), *Path("reports/docs").glob("*.md")])
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+def test_the_short_example(capsys: pytest.CaptureFixture[str]) -> None:
     exec(next(block for block in BLOCKS if "model" not in block), {})
-    counted, exact, measured, expected = map(float, capsys.readouterr().out.split())
-    assert counted == pytest.approx(exact, rel=0.5)
-    assert measured == pytest.approx(expected, rel=0.5)
+    assert capsys.readouterr().out == OUTPUT
 
 
 def test_a_network_of_ones_own(capsys: pytest.CaptureFixture[str]) -> None:
@@ -38,4 +44,4 @@ def test_a_network_of_ones_own(capsys: pytest.CaptureFixture[str]) -> None:
     b_out = np.linspace(-1.0, 1.0, 20, dtype=np.float32)
     biased = replace(exact, b_out=b_out, b_U=-b_out @ exact.W_U)
     exec(next(block for block in BLOCKS if "model" in block), {"model": HookedNetwork(biased)})
-    assert "verdict            clamp: a Bloom filter" in capsys.readouterr().out
+    assert "clamp" in capsys.readouterr().out

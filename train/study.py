@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import tyro
 
@@ -29,7 +29,7 @@ class Study(PanelJob):
     out: Path = Path("reports/results/study")
     """Folder for the results. An earlier run in it is replaced; other files are left alone."""
 
-    def registry(self) -> Mapping[str, Panel]:
+    def registry(self) -> Mapping[str, Panel[Any, Any]]:
         check_installed()
         from train.panels import PANELS
 

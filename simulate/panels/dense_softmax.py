@@ -268,11 +268,18 @@ def draw(points: Sequence[Point]) -> Figure:
                 style.curve(axes, of_kind(own, kind), line, color=colour)
             measured = of_kind(own, Kind.FORWARD_PASS)
             style.error_bars(axes, measured, colour, marker, label=series.label)
-            exponents = select(points, axis=Axis.EXPONENT, series=series) if measured else ()
-            for fitted in exponents:
-                where = (measured[-1].x, measured[-1].y)
-                at = {"xytext": (0, 6), "ha": "right", "color": colour}
-                style.note(axes, f"exponent {style.with_interval(fitted)}", where, **at)
+        shown = [
+            (series, fitted)
+            for series in looks
+            if series in drawn
+            for fitted in select(points, axis=Axis.EXPONENT, series=series)
+        ]
+        x, side = (0.97, "right") if axis == Axis.MEMBERS else (0.04, "left")
+        at = {"transform": axes.transAxes, "ha": side, "va": "top", "fontsize": 7}
+        axes.text(x, 0.98, "fitted exponents of $d$", color=style.INK, **at)
+        for row, (series, fitted) in enumerate(shown, start=1):
+            text = f"{series.label}: {style.with_interval(fitted)}"
+            axes.text(x, 0.98 - 0.06 * row, text, color=looks[series][0], **at)
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.set_xlabel(style.WIDTH)
@@ -281,14 +288,16 @@ def draw(points: Sequence[Point]) -> Figure:
     members.set_ylabel("mean distance from uniform")
     vocabulary.set_title(rf"$n={N}$, $k={K}$, best $\beta$")
     vocabulary.set_ylim(0.02, 60.0)
-    style.legends(
-        members, {"first term, asymptotic": ("-", None)}, "lower left", meanings_at="upper right"
+    members.set_ylim(None, 0.4)
+    members.legend(
+        handles=[
+            *members.get_legend_handles_labels()[0],
+            style.key("first term, asymptotic", style.GREY, "-", None),
+        ],
+        loc="lower left",
     )
-    style.legends(
-        vocabulary,
-        {"upper bound": ("--", None), "leakage floor": (":", None)},
-        "upper right",
-    )
+    meanings = {"upper bound": ("--", None), "leakage floor": (":", None)}
+    style.legends(vocabulary, meanings, "upper right")
     return fig
 
 

@@ -223,6 +223,7 @@ def draw(points: Sequence[Point]) -> Figure:
         marker = MARKERS[series] if counted else None
         axes.add_line(style.key(own[0].shown, colour, line, marker))
     style.failure_against_width(axes, SMALLEST)
+    axes.set_xlim(0, 1.25 * max(p.x for p in points))
     axes.set_title(f"$n={N}$, $k={K}$")
     style.legends(
         axes,

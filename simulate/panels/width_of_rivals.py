@@ -281,11 +281,10 @@ def draw(points: Sequence[Point]) -> Figure:
 
 PANEL = Panel(
     NAME,
-    "The Bloom filter needs the least width of the codes that one ReLU layer can read, within a "
-    "small factor of the information bound. Epsilon is the probability of a wrong set; for linear "
-    "and affine readouts the squared error relative to predicting 0. Radon's limit holds for "
-    "readouts that never fail. Markers: failures counted, drawn at the width whose formula gives "
-    "them.",
+    "The Bloom filter needs the least width of the codes here that one ReLU layer reads. Epsilon "
+    "is the probability of a wrong set; for linear and affine readouts the squared error relative "
+    "to predicting 0. Radon's limit holds for readouts that never fail. Markers: failures counted, "
+    "drawn at the width whose formula gives them.",
     tasks,
     checks,
     table,

@@ -51,10 +51,10 @@ class TestEvidence:
         assert record.command.startswith("python -m ")
         assert record.versions
 
-    def test_numbers_of_the_readme(self):
+    def test_numbers_of_the_findings(self):
         points = list(csv.DictReader((EVIDENCE / "study/learned_codes.csv").open()))
         trained = [point for point in points if point["kind"] == "trained"]
-        text = " ".join(Path("README.md").read_text("utf-8").split())
+        text = " ".join(Path("reports/docs/findings.md").read_text("utf-8").split())
         densest = {"512": (0.156, 0.159), "1024": (0.0, 1.0)}  # preset best, and wide
         variations = []
         for n, (low, high) in densest.items():
@@ -65,8 +65,8 @@ class TestEvidence:
             variations += [float(p["y"]) for p in own if p["axis"] == "variation"]
         assert f"is {min(variations):.4f} to {max(variations):.4f}" in text
 
-    def test_the_readme_has_the_verdicts(self, rows):
-        text = Path("README.md").read_text("utf-8")
+    def test_the_findings_have_the_verdicts(self, rows):
+        text = Path("reports/docs/findings.md").read_text("utf-8")
         table = text.partition("<!-- verdicts -->\n\n")[2].partition("\n\n<!-- /verdicts -->")[0]
         assert table == render.verdicts(rows)
 

@@ -5,6 +5,7 @@ False-alarm budget: intervals of confidence 1 - 1e-6, fewer than 15 comparisons.
 
 from __future__ import annotations
 
+import dataclasses
 from functools import partial
 
 import numpy as np
@@ -18,7 +19,6 @@ from simulate.column_weight import (
 )
 from simulate.constructions import clamp
 from simulate.jobs import intervals
-from simulate.jobs.panel import size_label
 from simulate.kernels import PackedHashes
 from simulate.panels import column_weight as panel
 from simulate.sampling import random_coefficients, random_hashes, random_sets
@@ -98,15 +98,18 @@ def test_varying_weight_needs_a_bias() -> None:
 def test_the_panel_tells_the_laws_apart() -> None:
     """Counts of one law under another's name fail the panel's check."""
     d, families, sets = 79, 100, 500
-    m, _ = panel.WEIGHTS["with replacement"].best(d)
-    own = {"n": panel.N, "k": panel.K, "d": d, "sets": sets}
+    m = column_weight.WITH_REPLACEMENT.best_parameter(panel.N, panel.K, d)
     passed = {}
-    for drawn in ("with replacement", "constant weight"):
+    for drawn in (panel.Weight.REPLACED, panel.Weight.CONSTANT):
         found = panel.measure(np.random.default_rng(7), drawn, d, m, families, sets)
-        row = own | found | {"weight": "with replacement"}
-        (check,) = (c for c in panel.checks([row]) if size_label(row, "nkd") in c.name)
+        named = dataclasses.replace(found, weight=panel.Weight.REPLACED)
+        (check,) = (
+            check
+            for check in panel.checks([named])
+            if check.quantity == panel.Quantity.FAILURE and check.at["d"] == d
+        )
         passed[drawn] = check.passed
-    assert passed == {"with replacement": True, "constant weight": False}
+    assert passed == {panel.Weight.REPLACED: True, panel.Weight.CONSTANT: False}
 
 
 @pytest.mark.parametrize(

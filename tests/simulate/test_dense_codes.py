@@ -13,21 +13,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulate import dense_codes
+from simulate.dense_codes import DenseCode
 from simulate.jobs import intervals
-from simulate.jobs.panel import QUICK, measure_directly
+from simulate.jobs.panel import QUICK
 from simulate.network import membership
 from simulate.panels import dense_softmax, dense_threshold, linear_readout
+from simulate.panels.measured import measure_directly
 from simulate.sampling import random_coefficients, random_sets
+from tests.simulate.running import failed
 from theory import dense_codes as theory
 from theory.domain import DomainError
 
 CONFIDENCE = 1 - 1e-6
 PANELS = (dense_threshold, dense_softmax, linear_readout)
-CODES = [("signs", 50), ("directions", 50), ("tight frame", 50)]
+CODES = [(code, 50) for code in DenseCode]
 
 
 @pytest.mark.parametrize(("code", "d"), CODES)
-def test_vectors_are_units(code: str, d: int) -> None:
+def test_vectors_are_units(code: DenseCode, d: int) -> None:
     embedding = dense_codes.CODES[code](np.random.default_rng(0), 101, d)
     assert embedding.shape == (101, d)
     assert np.linalg.norm(embedding, axis=1) == pytest.approx(1.0, rel=1e-12)
@@ -57,7 +60,7 @@ def test_signs_are_fair_and_independent() -> None:
     assert intervals.proportion(int(neighbours.sum()), 39_999, CONFIDENCE).contains(0.5)
 
 
-def errors_of(code: str, n: int, k: int, d: int, c: float) -> np.ndarray:
+def errors_of(code: DenseCode, n: int, k: int, d: int, c: float) -> np.ndarray:
     """Over 300 codes of 10 inputs: relative squared error of y, its largest, members' variance."""
     rng = np.random.default_rng(2)
     found = []
@@ -78,8 +81,8 @@ def errors_of(code: str, n: int, k: int, d: int, c: float) -> np.ndarray:
 
 
 @pytest.mark.parametrize("c", [1.0, 3.0])
-@pytest.mark.parametrize("code", ["signs", "directions"])
-def test_linear_readout(code: str, c: float) -> None:
+@pytest.mark.parametrize("code", [DenseCode.SIGNS, DenseCode.DIRECTIONS])
+def test_linear_readout(code: DenseCode, c: float) -> None:
     """Squared error and members' variance as predicted, whatever the coefficients; the bound."""
     n, k, d = 120, 5, 30
     squared, largest, spread = errors_of(code, n, k, d, c).T
@@ -93,9 +96,9 @@ def test_linear_readout(code: str, c: float) -> None:
 def test_tight_frame_readouts() -> None:
     """y as predicted; its affine readout is the least-squares one, and attains the floor."""
     n, k, d = 121, 5, 30
-    assert intervals.mean(errors_of("tight frame", n, k, d, 1.0)[:, 0], CONFIDENCE).contains(
-        theory.tight_frame_error(n, k, d)
-    )
+    assert intervals.mean(
+        errors_of(DenseCode.TIGHT_FRAME, n, k, d, 1.0)[:, 0], CONFIDENCE
+    ).contains(theory.tight_frame_error(n, k, d))
     rng = np.random.default_rng(3)
     frame = dense_codes.random_tight_frame(rng, n, d)
     tokens = random_sets(rng, 50, n, k)
@@ -105,7 +108,7 @@ def test_tight_frame_readouts() -> None:
 
 
 @pytest.mark.parametrize(("code", "d"), CODES)
-def test_least_squares_attain_the_affine_floor(code: str, d: int) -> None:
+def test_least_squares_attain_the_affine_floor(code: DenseCode, d: int) -> None:
     """One code, independent inputs: the mean is the floor for every code."""
     n, k = 121, 5
     rng = np.random.default_rng(4)
@@ -151,28 +154,23 @@ def test_a_sum_that_equals_the_cut_is_accepted() -> None:
     assert positives.tolist() == negatives.tolist() == [0]
 
 
-def rows_of(panel) -> list[dict]:
+def results_of(panel) -> list:
     """Results of the panel's quick tasks, in this process, but for the Bloom filter's."""
-    rows = []
     dense = (task for task in panel.tasks(QUICK) if task.function is not measure_directly)
-    for index, task in enumerate(dense):
-        result = task.function(np.random.default_rng(index), **task.arguments)
-        rows.append(dict(task.arguments) | dict(result))
-    return rows
+    return [
+        task.function(np.random.default_rng(index), **task.arguments)
+        for index, task in enumerate(dense)
+    ]
 
 
 @pytest.fixture(scope="module")
-def correct_rows() -> dict:
-    return {panel: rows_of(panel) for panel in PANELS}
-
-
-def passed(panel, rows: list[dict]) -> bool:
-    return all(check.passed for check in panel.checks(rows))
+def correct() -> dict:
+    return {panel: results_of(panel) for panel in PANELS}
 
 
 @pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel.NAME)
-def test_without_a_fault_the_panels_pass(correct_rows, panel) -> None:
-    assert passed(panel, correct_rows[panel])
+def test_without_a_fault_the_panels_pass(correct, panel) -> None:
+    assert failed(panel.PANEL, correct[panel]) == []
 
 
 @pytest.mark.parametrize(
@@ -192,17 +190,17 @@ def test_without_a_fault_the_panels_pass(correct_rows, panel) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_planted_faults_are_caught(correct_rows, monkeypatch, panel, function, fault) -> None:
+def test_planted_faults_are_caught(correct, monkeypatch, panel, function, fault) -> None:
     """The checks refuse predictions for sizes that were not simulated."""
-    correct = getattr(panel, function)
-    monkeypatch.setattr(panel, function, lambda *sizes: correct(*fault(*sizes)))
-    assert not passed(panel, correct_rows[panel])
+    right = getattr(panel, function)
+    monkeypatch.setattr(panel, function, lambda *sizes: right(*fault(*sizes)))
+    assert failed(panel.PANEL, correct[panel])
 
 
 def test_a_strict_threshold_is_caught(monkeypatch) -> None:
     """A simulator that refuses sums equal to the cut."""
     monkeypatch.setattr(dense_codes, "_TIE", -dense_codes._TIE)
-    assert not passed(dense_threshold, rows_of(dense_threshold))
+    assert failed(dense_threshold.PANEL, results_of(dense_threshold))
 
 
 def test_bad_input_is_named() -> None:

@@ -15,11 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulate import designed_codes as codes
+from simulate.designed_codes import Design
 from simulate.estimators import counts_in_family
 from simulate.jobs import intervals
 from simulate.kernels import ENGINES, PackedHashes
 from simulate.panels import designed_codes as panel
 from simulate.sampling import random_hashes
+from tests.simulate.running import failed
 from theory import quenched
 from theory.domain import DomainError
 from theory.false_positives import failure_probability
@@ -169,15 +171,15 @@ def test_how_far_below_random() -> None:
     rng = np.random.default_rng(3)
     optimum = failure_probability(512, 3, 64, 12)
     found = {}
-    for design, m in (("balanced", 12), ("greedy", 11), ("local search", 10)):
+    for design, m in ((Design.BALANCED, 12), (Design.GREEDY, 11), (Design.SEARCH, 10)):
         masks = codes.DESIGNS[design](rng, 512, 64, m)
         found[design] = float(quenched.expected_false_positives(masks, 3)) / optimum
-    assert 0.9 < found["balanced"] < 1.1
-    assert found["local search"] < found["greedy"] < 1 / 12
-    assert found["local search"] < 1 / 15
+    assert 0.9 < found[Design.BALANCED] < 1.1
+    assert found[Design.SEARCH] < found[Design.GREEDY] < 1 / 12
+    assert found[Design.SEARCH] < 1 / 15
     counts = counts_in_family(rng, PackedHashes.of(masks), 3, 300_000)
     counted = intervals.mean(counts, 1 - 1e-6)
-    assert counted.contains(found["local search"] * optimum)
+    assert counted.contains(found[Design.SEARCH] * optimum)
 
 
 def test_the_panel_notices_a_code_that_fails(monkeypatch) -> None:
@@ -186,20 +188,17 @@ def test_the_panel_notices_a_code_that_fails(monkeypatch) -> None:
     monkeypatch.setattr(panel, "TASKS", {task: panel.TASKS[task]})
     n, k, d = task
 
-    def rows() -> list[panel.Row]:
-        made = []
-        for design, m in ((panel.ZERO, 8), ("greedy", 10)):
-            own = {"design": design, "n": n, "k": k, "d": d, "m": m, "sets": 100_000}
-            own |= {"sweeps": 0, "enumerate_all": False}
-            made.append(own | panel.measure(np.random.default_rng(4), **own))
-        return made
+    def found() -> list[panel.Measured]:
+        return [
+            panel.measure(np.random.default_rng(4), design, n, k, d, m, 100_000, 0, False)
+            for design, m in ((Design.ZERO_ERROR, 8), (Design.GREEDY, 10))
+        ]
 
-    assert all(check.passed for check in panel.checks(rows()))
+    assert failed(panel.PANEL, found()) == []
     greedy = codes.greedy_hashes(np.random.default_rng(5), n, d, 8)
     monkeypatch.setattr(codes, "zero_error_hashes", lambda n, k, d: greedy)
-    monkeypatch.setitem(codes.DESIGNS, "greedy", random_hashes)
-    failed = [check.name for check in panel.checks(rows()) if not check.passed]
-    assert len(failed) == 3
+    monkeypatch.setitem(codes.DESIGNS, Design.GREEDY, random_hashes)
+    assert len(failed(panel.PANEL, found())) == 3
 
 
 @pytest.mark.parametrize(

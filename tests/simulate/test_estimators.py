@@ -39,7 +39,7 @@ def test_direct(code: tuple[int, int, int, int]) -> None:
     assert failure.contains(failure_probability(*code))
     hits = intervals.mean(counts.false_positives / counts.sets, CONFIDENCE)
     if hits.standard_error == 0.0:  # m = d: every non-member, every time
-        assert hits.estimate == pytest.approx(expected_false_positives(*code), rel=1e-12)
+        assert hits.value == pytest.approx(expected_false_positives(*code), rel=1e-12)
     else:
         assert hits.contains(expected_false_positives(*code))
 
@@ -58,7 +58,7 @@ def test_conditional(code: tuple[int, int, int, int]) -> None:
     rng = np.random.default_rng(3)
     failure = intervals.mean(conditional_failure(rng, *code, unions=20_000), CONFIDENCE)
     assert failure.contains(failure_probability(*code))
-    assert failure.standard_error < 0.02 * failure.estimate
+    assert failure.standard_error < 0.02 * failure.value
 
 
 @pytest.mark.parametrize("code", [(4096, 2, 143, 37), (4096, 3, 221, 41), (64, 5, 30, 4)], ids=str)
@@ -67,7 +67,7 @@ def test_tilted(code: tuple[int, int, int, int]) -> None:
     values = tilted_failure(np.random.default_rng(8), *code, unions=20_000)
     measured = intervals.mean(values, CONFIDENCE)
     assert measured.contains(failure_probability(*code))
-    assert measured.standard_error < 0.01 * measured.estimate
+    assert measured.standard_error < 0.01 * measured.value
 
 
 @pytest.mark.parametrize("code", [(1000, 4, 304, 45), (60, 3, 24, 5)], ids=str)

@@ -15,11 +15,11 @@ from simulate.constructions import clamp, complement
 from simulate.jobs import intervals
 from simulate.jobs.checks import CONFIDENCE
 from simulate.jobs.panel import QUICK
-from simulate.jobs.tasks import Result
 from simulate.kernels import PackedHashes
 from simulate.network import ReluNetwork, divergence, membership
 from simulate.panels import harder_task as panel
 from simulate.sampling import random_coefficients, random_hashes, random_sets
+from tests.simulate.running import failed
 from theory import harder_task as theory
 from theory.domain import DomainError
 from theory.false_positives import expected_false_positives, missing_bits_law
@@ -234,23 +234,22 @@ def test_direct_outcomes_have_the_law_of_a_dense_code() -> None:
 # --- planted faults -------------------------------------------------------------------------------
 
 
-DIRECT_RESULTS: dict[str, Result] = {}
+DIRECT_RESULTS: dict[str, panel.Divergence] = {}
 
 
 def broken_checks(monkeypatch) -> list[str]:
-    """Names of the failed checks of the panel on small vocabularies."""
+    """Ids of the failed checks of the panel on small vocabularies."""
     monkeypatch.setattr(panel, "VOCABULARIES", {1_000: (120, 1), 2_000: (20, 6)})
     monkeypatch.setattr(panel, "NETWORKS", {64: 6, 256: 6})
     monkeypatch.setattr(panel, "KL_INPUTS", 100)
     monkeypatch.setattr(panel, "DPRIMES", (32, 256))
-    rows = []
+    found = []
     for index, task in enumerate(panel.tasks(QUICK)):
         direct = task.function is panel.measure_direct  # slow, and no fault lies there
-        if not (direct and task.name in DIRECT_RESULTS):
-            result = task.run(SEED, index)
-            DIRECT_RESULTS.update({task.name: result} if direct else {})
-        rows.append(dict(task.arguments) | (DIRECT_RESULTS[task.name] if direct else result))
-    return [check.name for check in panel.checks(rows) if not check.passed]
+        result = DIRECT_RESULTS.get(task.name) or task.typed(task.run(SEED, index))
+        DIRECT_RESULTS.update({task.name: result} if direct else {})
+        found.append(result)
+    return failed(panel.PANEL, found)
 
 
 def test_without_a_fault_nothing_fails(monkeypatch) -> None:
@@ -271,13 +270,13 @@ random_sign_bits = harder_task.random_sign_bits
 fresh_outcomes = harder_task.fresh_outcomes
 FAULTS = {
     "the layer acts on the extra coordinates": (
-        harder_task, "with_target", with_layer_everywhere, "from their formula"
+        harder_task, "with_target", with_layer_everywhere, panel.Quantity.FLOAT_ERROR
     ),
     "signs without 1/sqrt(d')": (
         harder_task,
         "random_sign_bits",
         lambda rng, codes, tokens, dprime: 1.1 * random_sign_bits(rng, codes, tokens, dprime),
-        "E eta^2",
+        panel.Quantity.MEAN_SQUARE,
     ),
     "logits not centred": (
         harder_task,
@@ -285,28 +284,28 @@ FAULTS = {
         lambda rng, near, dprime, beta, logits, *codes: fresh_outcomes(
             rng, near, dprime, beta, logits + 1.0, *codes
         ),
-        "E eta^2",
+        panel.Quantity.MEAN_SQUARE,
     ),
     "the own token among the errors": (
         theory,
         "member_error_covariance",
         lambda logits, dprime: np.eye(len(logits)) * (logits @ logits) / dprime,
-        "E eta^2",
+        panel.Quantity.MEAN_SQUARE,
     ),
     "half the total variation": (
         theory,
         "total_variation_bound",
         lambda eta, leakage: np.tanh(eta / 16),
-        "largest TV",
+        panel.Quantity.TV_BOUND,
     ),
     "variance for a tail": (
         theory,
         "member_error_quantile",
         lambda logits, dprime, epsilon: np.sqrt(logits @ logits / dprime),
-        "P(max|eta| above",
+        panel.Quantity.EXCEEDING,
     ),
     "the direct code at the construction's own width": (
-        theory, "direct_width", lambda n, logits, delta: 1000, "direct code"
+        theory, "direct_width", lambda n, logits, delta: 1000, panel.Quantity.DIRECT_KL
     ),
 }  # fmt: skip
 
@@ -315,7 +314,8 @@ FAULTS = {
 def test_a_planted_fault_is_caught(monkeypatch, fault: str) -> None:
     module, name, replacement, complaint = FAULTS[fault]
     monkeypatch.setattr(module, name, replacement)
-    assert any(complaint in check for check in broken_checks(monkeypatch)), fault
+    quantities = {check.split("/")[1] for check in broken_checks(monkeypatch)}
+    assert complaint in quantities, fault
 
 
 # --- bad input ------------------------------------------------------------------------------------

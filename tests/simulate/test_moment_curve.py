@@ -27,6 +27,7 @@ from simulate.moment_curve import (
 )
 from simulate.panels import moment_curve as panel
 from simulate.sampling import random_sets
+from tests.simulate.running import failed, results
 from theory.domain import DomainError
 from theory.moment_curve import (
     circle_margin,
@@ -144,49 +145,45 @@ def test_a_wrong_residual_fails_at_any_precision() -> None:
 
 
 @pytest.fixture(scope="module")
-def rows() -> list[dict]:
+def found() -> list[panel.Hardest | panel.Random]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(panel, "FEWEST_SETS", 30)
         patch.setattr(panel, "HARDEST_N", (12, 64, 4096))
         patch.setattr(panel, "CIRCLE_N", (64, 4096))
+        patch.setattr(panel, "RANDOM_N", (512, 4096))
         patch.setattr(panel, "K", (2, 4))
-        tasks = panel.tasks(dataclasses.replace(QUICK, unions=1))
-    # the efforts are told apart by identity: this one takes the default's vocabularies
-    tasks = [task for task in tasks if task.arguments["n"] <= 4096]
-    tasks = [
-        task for task in tasks if task.function is not panel.random or task.arguments["n"] > 64
-    ]
-    return [{**task.arguments, **task.run(3, i)} for i, task in enumerate(tasks)]
+        return results(panel.PANEL, 3, dataclasses.replace(QUICK, unions=1))
 
 
-def test_panel_passes_and_catches_faults(rows: list[dict], monkeypatch) -> None:
+def test_panel_passes_and_catches_faults(found, monkeypatch) -> None:
     """Four bits fewer proved; one bit per doubling more; sets that are not the hardest."""
     monkeypatch.setattr(panel, "K", (2, 4))
-    assert all(check.passed for check in panel.checks(rows))
-    assert {point.kind for point in panel.table(rows)} >= {"upper bound", "hardest sets"}
+    assert failed(panel.PANEL, found) == []
+    assert {point.series for point in panel.table(found)} == set(panel.Sets) - {panel.Sets.ALL}
 
-    def caught(fault) -> bool:
-        return not all(check.passed for check in panel.checks([fault(dict(row)) for row in rows]))
+    def steeper(each: panel.Hardest) -> panel.Hardest:
+        if each.sets == panel.Sets.ALL:
+            return each
+        return dataclasses.replace(each, bits=each.bits + int(np.log2(each.n)))
 
-    def steeper(row: dict) -> dict:
-        if row["sets"] in ("end", "arc"):
-            row["bits"] += int(np.log2(row["n"]))
-        return row
+    def easier(each: panel.Hardest) -> panel.Hardest:
+        less = each.sets == panel.Sets.LINE
+        return dataclasses.replace(each, bits=each.bits - less)
 
-    def easier(row: dict) -> dict:
-        return row | {"bits": row["bits"] - 1} if row["sets"] == "end" else row
+    def all_sets_law(each: panel.Random) -> panel.Random:
+        extra = round(2 * (each.k - 1) * np.log2(each.n / 64))
+        return dataclasses.replace(each, bits=[bits + extra for bits in each.bits])
 
-    def all_sets_law(row: dict) -> dict:
-        if "bits_of_sets" in row:
-            extra = 2 * (row["k"] - 1) * np.log2(row["n"] / 64)
-            row["bits_of_sets"] = (np.array(row["bits_of_sets"]) + extra).tolist()
-        return row
-
-    assert caught(steeper)
-    assert caught(easier)
-    assert caught(all_sets_law)
+    for fault, kind in (
+        (steeper, panel.Hardest),
+        (easier, panel.Hardest),
+        (all_sets_law, panel.Random),
+    ):
+        assert failed(
+            panel.PANEL, [fault(each) if isinstance(each, kind) else each for each in found]
+        )
     monkeypatch.setattr(panel, "sufficient_bits", lambda n, k: sufficient_bits(n, k) - 4)
-    assert caught(lambda row: row)
+    assert failed(panel.PANEL, found)
 
 
 def test_bad_input_is_named() -> None:

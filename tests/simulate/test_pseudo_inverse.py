@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from simulate import constructions, pseudo_inverse
 from simulate.jobs import intervals
-from simulate.jobs.panel import QUICK
+from simulate.jobs.table import Kind
 from simulate.panels import pseudo_inverse as panel
+from simulate.panels.measured import Measured
 from simulate.pseudo_inverse import (
     gaussian,
     inverse_norms,
@@ -23,6 +24,7 @@ from simulate.pseudo_inverse import (
     tilted_failure,
 )
 from simulate.sampling import random_hashes, random_sets
+from tests.simulate.running import failed, results
 from theory.domain import DomainError
 from theory.pseudo_inverse import (
     condition_number,
@@ -161,7 +163,7 @@ def test_tilted(k: int, epsilon: float) -> None:
     values = tilted_failure(np.random.default_rng(6), n, k, d, 4000)
     measured = intervals.mean(values, CONFIDENCE)
     assert measured.contains(failure_probability(n, k, d))
-    assert measured.standard_error < 0.02 * measured.estimate
+    assert measured.standard_error < 0.02 * measured.value
 
 
 def test_condition_number_law() -> None:
@@ -176,30 +178,26 @@ def test_condition_number_law() -> None:
 
 
 @pytest.fixture(scope="module")
-def rows() -> list[dict]:
-    return [{**task.arguments, **task.run(2, i)} for i, task in enumerate(panel.tasks(QUICK))]
+def found() -> list[Measured]:
+    return results(panel.PANEL, 2)
 
 
-def test_panel_passes_and_catches_faults(rows: list[dict], monkeypatch) -> None:
+def test_panel_passes_and_catches_faults(found: list[Measured], monkeypatch) -> None:
     """One degree of freedom too few or too many, 80 tokens too many, E#FP doubled."""
-
-    def passes() -> bool:
-        return all(check.passed for check in panel.checks(rows))
-
-    assert passes()
-    assert {point.kind for point in panel.table(rows)} == {"exact", "direct", "tilted"}
+    assert failed(panel.PANEL, found) == []
+    assert {point.kind for point in panel.table(found)} == {Kind.EXACT, Kind.DIRECT, Kind.TILTED}
     for fault in (
         lambda n, k, d: failure_probability(n, k, d - 1),
         lambda n, k, d: failure_probability(n, k, d + 1),
         lambda n, k, d: failure_probability(n + 80, k, d),
     ):
         monkeypatch.setattr(panel, "failure_probability", fault)
-        assert not passes()
+        assert failed(panel.PANEL, found)
     monkeypatch.undo()
     monkeypatch.setattr(
         panel, "expected_false_positives", lambda *size: 2 * expected_false_positives(*size)
     )
-    assert not passes()
+    assert failed(panel.PANEL, found)
 
 
 def test_bad_input_is_named() -> None:

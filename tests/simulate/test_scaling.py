@@ -14,14 +14,15 @@ from pathlib import Path
 import pytest
 
 from simulate.jobs.checks import MOST_FALSE_ALARM
+from simulate.scaling import main
 from tests.simulate.jobs.processes import dask_cluster
+from tests.simulate.running import Outcome, run
 
 FAST = "false_positive_count"
 
 
-def scaling(out: Path, *arguments: str, **options) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "simulate.scaling", "--quick", "--out", str(out), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+def scaling(out: Path, *arguments: str) -> Outcome:
+    return run(main, "--quick", "--out", str(out), *arguments)
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -29,16 +30,17 @@ def files(folder: Path) -> dict[str, bytes]:
     return {
         path.name: path.read_bytes()
         for path in folder.iterdir()
-        if path.suffix in (".csv", ".png", ".svg", ".jsonl") or path.name == "verdict.json"
+        if path.suffix in (".csv", ".png", ".svg", ".jsonl")
+        or path.name in ("verdict.json", "checks.json", "figures.json")
     }
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("scaling")
-    run = scaling(out, "--panels", FAST, "--seed", "5", "--engine", "serial", "--json")
-    assert run.returncode == 0, run.stderr
-    assert json.loads(run.stdout)["passed"] is True
+    done = scaling(out, "--panels", FAST, "--seed", "5", "--engine", "serial", "--json")
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["passed"] is True
     return out
 
 
@@ -48,9 +50,13 @@ def test_verdict_and_files(finished: Path) -> None:
     assert verdict["passed"] is True
     assert 0 < verdict["false_alarm_budget"] < MOST_FALSE_ALARM
     for check in verdict["checks"]:
-        assert {"name", "panel", "predicted", "observed", "interval", "passed"} <= set(check)
+        assert {"id", "name", "panel", "predicted", "observed", "interval", "passed"} <= set(check)
+    assert json.loads((finished / "checks.json").read_text()) == verdict["checks"]
+    (figure,) = json.loads((finished / "figures.json").read_text())
+    assert figure["id"] == FAST
+    assert figure["caption"] in (finished / "figures.md").read_text()
+    assert set(figure["files"]) == {f"{FAST}.{ending}" for ending in ("png", "svg", "csv")}
     assert {f"{FAST}.{ending}" for ending in ("png", "svg", "csv")} <= set(files(finished))
-    assert "exact mixture" in (finished / "figures.md").read_text()
     rows = list(csv.DictReader((finished / f"{FAST}.csv").read_text().splitlines()))
     assert {"exact", "direct"} <= {row["kind"] for row in rows}
     run = json.loads((finished / "run.json").read_text())
@@ -60,8 +66,8 @@ def test_verdict_and_files(finished: Path) -> None:
 
 def test_other_engine_same_bytes(finished: Path, tmp_path: Path) -> None:
     """Two worker processes give the same verdict, tables and figures, byte for byte."""
-    run = scaling(tmp_path, "--panels", FAST, "--seed", "5", "--jobs", "2")
-    assert run.returncode == 0
+    done = scaling(tmp_path, "--panels", FAST, "--seed", "5", "--jobs", "2")
+    assert done.code == 0
     assert files(tmp_path) == files(finished)
 
 
@@ -70,13 +76,13 @@ def test_running_cluster_same_bytes(finished: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     with dask_cluster(tmp_path) as cluster:
         dask = ["--engine", "dask", "--scheduler", cluster.address]
-        run = scaling(out, "--panels", FAST, "--seed", "5", *dask)
-    assert run.returncode == 0
+        done = scaling(out, "--panels", FAST, "--seed", "5", *dask)
+    assert done.code == 0
     assert files(out) == files(finished)
 
 
 def test_another_seed_differs(finished: Path, tmp_path: Path) -> None:
-    assert scaling(tmp_path, "--panels", FAST, "--seed", "6", "--engine", "serial").returncode == 0
+    assert scaling(tmp_path, "--panels", FAST, "--seed", "6", "--engine", "serial").code == 0
     assert files(tmp_path)["verdict.json"] != files(finished)["verdict.json"]
 
 
@@ -94,8 +100,8 @@ def test_killed_and_resumed(finished: Path, tmp_path: Path) -> None:
         stream.write(b'{"task": "torn')
     before = ledger.read_bytes().splitlines()[:-1]
     assert not (tmp_path / "verdict.json").exists()
-    run = scaling(tmp_path, "--panels", FAST, "--seed", "5", "--engine", "serial", "--resume")
-    assert run.returncode == 0
+    done = scaling(tmp_path, "--panels", FAST, "--seed", "5", "--engine", "serial", "--resume")
+    assert done.code == 0
     assert files(tmp_path) == files(finished)
     assert set(before) <= set(ledger.read_bytes().splitlines())
 
@@ -114,8 +120,8 @@ def test_a_full_disk_leaves_whole_files(finished: Path, tmp_path: Path) -> None:
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {f"{FAST}.csv", "results.jsonl", "results.lock"}
     assert files(tmp_path).items() <= files(finished).items()
-    run = scaling(tmp_path, "--panels", FAST, "--seed", "5", "--engine", "serial", "--resume")
-    assert run.returncode == 0
+    done = scaling(tmp_path, "--panels", FAST, "--seed", "5", "--engine", "serial", "--resume")
+    assert done.code == 0
     assert files(tmp_path) == files(finished)
 
 
@@ -142,7 +148,7 @@ def test_workers_end_with_a_killed_driver(tmp_path: Path) -> None:
 def test_other_files_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     (tmp_path / "linear_readout.png").write_text("of an earlier run")
-    assert scaling(tmp_path, "--panels", FAST, "--engine", "serial").returncode == 0
+    assert scaling(tmp_path, "--panels", FAST, "--engine", "serial").code == 0
     assert (tmp_path / "notes.txt").read_text() == "mine"
     assert not (tmp_path / "linear_readout.png").exists()
 
@@ -160,26 +166,26 @@ def test_other_files_are_left_alone(tmp_path: Path) -> None:
     ],
 )
 def test_bad_input_is_one_line(tmp_path: Path, arguments: list[str], message: str) -> None:
-    run = scaling(tmp_path / "out", *arguments)
-    assert run.returncode == 2
-    assert message in run.stderr
-    assert run.stderr.count("\n") == 1
+    done = scaling(tmp_path / "out", *arguments)
+    assert done.code == 2
+    assert message in done.err
+    assert done.err.count("\n") == 1
     assert not (tmp_path / "out").exists()
 
 
 def test_an_out_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    run = scaling(tmp_path / "file" / "out")
-    assert run.returncode == 2
-    assert "out must be a folder that can be written" in run.stderr
-    assert run.stderr.count("\n") == 1
+    done = scaling(tmp_path / "file" / "out")
+    assert done.code == 2
+    assert "out must be a folder that can be written" in done.err
+    assert done.err.count("\n") == 1
 
 
 def test_resuming_another_seed_is_refused(finished: Path) -> None:
     before = files(finished)
-    run = scaling(finished, "--panels", FAST, "--seed", "7", "--resume")
-    assert run.returncode == 2
-    assert "differs in seed" in run.stderr
+    done = scaling(finished, "--panels", FAST, "--seed", "7", "--resume")
+    assert done.code == 2
+    assert "differs in seed" in done.err
     assert files(finished) == before
 
 
@@ -187,6 +193,6 @@ def test_resuming_another_seed_is_refused(finished: Path) -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_the_whole_job_passes(tmp_path: Path, seed: int) -> None:
     """Twenty seeds, all panels: a correct theory is not refuted."""
-    run = scaling(tmp_path, "--seed", str(seed), "--json")
-    assert run.returncode == 0, run.stderr
-    assert len(json.loads(run.stdout)["checks"]) >= 20
+    done = scaling(tmp_path, "--seed", str(seed), "--json")
+    assert done.code == 0, done.err
+    assert len(json.loads(done.out)["checks"]) >= 20

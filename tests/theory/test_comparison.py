@@ -14,12 +14,12 @@ from theory import capacity, comparison, dense_codes, false_positives, pseudo_in
 from theory.domain import DomainError
 from theory.moment_curve import radon_width
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "reports" / "docs" / "filters.md"
 SIZES = st.tuples(st.integers(2, 3000), st.integers(1, 300), st.sampled_from([0.3, 1e-2, 1e-6]))
 
 
-def test_the_table_in_the_readme_is_generated() -> None:
-    text = README.read_text()
+def test_the_table_in_the_documentation_is_generated() -> None:
+    text = PAGE.read_text("utf-8")
     command, shown = re.search(
         r"`python -m theory rivals (.*?)`.*?<!-- rivals -->\n\n(.*?)\n<!-- /rivals -->", text, re.S
     ).groups()

@@ -124,7 +124,7 @@ def test_measures_and_record(whole: Path) -> None:
         "failure_rate": intervals.proportion(int(found.failed.sum()), 100_000, 0.95),
     }
     for name, estimate in expected.items():
-        assert measures[name]["estimate"] == pytest.approx(estimate.estimate, rel=1e-6)
+        assert measures[name]["value"] == pytest.approx(estimate.value, rel=1e-6)
         assert measures[name]["interval"] == pytest.approx(estimate.interval, rel=1e-6)
     best = measures["best_random_filter"]
     rates = [failure_probability(24, 2, 10, m) for m in range(1, 11)]
@@ -134,7 +134,7 @@ def test_measures_and_record(whole: Path) -> None:
     assert record["configuration"]["execution"]["threads"] == record["threads_per_worker"] == 1
     assert {"torch", "safetensors", "numpy"} <= set(record["versions"])
     assert {"schema", "seconds", "commit"} <= set(record)
-    assert measures["schema"] == 1
+    assert measures["schema"] == 2
 
 
 def test_a_run_again_and_a_resumed_complete_run_give_the_same_bytes(

@@ -1,86 +1,156 @@
-"""`python -m train.study --quick` as a user runs it, and faults planted in its rows."""
+"""`python -m train.study --quick`, and faults planted in its results."""
 
 from __future__ import annotations
 
-import copy
 import json
-import subprocess
-import sys
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 pytest.importorskip("torch")
 
-from simulate.jobs.panel import QUICK, Row
-from train.panels import PANELS
+from simulate.jobs.intervals import Count, Mean
+from simulate.jobs.panel import DEFAULT, FULL, QUICK
+from tests.train.panel_jobs import Results, results_of, run_quick
+from theory.false_positives import independent_failure_probability
+from train.measures import TrainedNetwork
+from train.panels import PANELS, trained_failure_against_width
+from train.panels.trained_failure_against_width import Quantity, ScaledNetwork
+from train.study import main
 from train.training.presets import PRESETS
 
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory) -> Path:
-    out = tmp_path_factory.mktemp("study")
-    command = [sys.executable, "-m", "train.study", "--quick", "--out", str(out), "--json"]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stderr
-    assert json.loads(run.stdout)["passed"] is True
-    return out
+SCALED = trained_failure_against_width.NAME
 
 
 @pytest.fixture(scope="module")
-def rows(finished: Path) -> dict[str, list[Row]]:
-    """Each panel's rows, as its checks and table see them."""
-    lines = (finished / "results.jsonl").read_text().splitlines()[1:]
-    results = {line["task"]: line["result"] for line in map(json.loads, lines)}
-    return {
-        name: [{**task.arguments, **results[task.name]} for task in panel.tasks(QUICK)]
-        for name, panel in PANELS.items()
-    }
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return run_quick(main, tmp_path_factory.mktemp("study"))
+
+
+@pytest.fixture(scope="module")
+def results(finished: Path) -> Results:
+    return results_of(finished, PANELS)
 
 
 def test_files(finished: Path) -> None:
     """Every panel has its figure and its numbers; the verdict says what was asked."""
     for name in PANELS:
-        for ending in ("csv", "png", "svg"):
+        for ending in ("csv", "svg"):
             assert (finished / f"{name}.{ending}").stat().st_size > 0
-    checks = json.loads((finished / "verdict.json").read_text())["checks"]
+    checks = json.loads((finished / "checks.json").read_text())
     assert {check["panel"] for check in checks} == set(PANELS)
+    assert {each["id"] for each in json.loads((finished / "figures.json").read_text())} == set(
+        PANELS
+    )
 
 
-def failed(name: str, rows: list[Row]) -> int:
-    return sum(not check.passed for check in PANELS[name].checks(rows))
+def failed(name: str, results: list[Any]) -> int:
+    return sum(not check.passed for check in PANELS[name].checks(results))
+
+
+def behaving(network: TrainedNetwork, **changes: Any) -> TrainedNetwork:
+    """The same network with another behaviour."""
+    assert network.behaviour is not None
+    return replace(network, behaviour=replace(network.behaviour, **changes))
+
+
+def built(network: TrainedNetwork, **changes: Any) -> TrainedNetwork:
+    """The same network with another mechanism."""
+    assert network.mechanism is not None
+    return replace(network, mechanism=replace(network.mechanism, **changes))
+
+
+def half_clamp(network: TrainedNetwork) -> TrainedNetwork:
+    assert network.mechanism is not None
+    units = replace(network.mechanism.units, clamp=32, complement=32, neither=0)
+    return built(network, units=units)
 
 
 @pytest.mark.parametrize(
     ("panel", "fault"),
     [
-        ("learned_codes", {"mask_agreement": 0.99}),
-        ("learned_codes", {"total_variation": {"estimate": 0.0501, "standard_error": 1e-4}}),
-        ("mechanism_map", {"units": {"clamp": 32, "complement": 32, "neither": 0}}),
-        ("controls", {"failures": 50_000}),
+        ("learned_codes", lambda each: built(each, mask_agreement=0.99)),
+        (
+            "learned_codes",
+            lambda each: behaving(each, total_variation=Mean(0.0501, 1e-4, 100_000)),
+        ),
+        ("mechanism_map", half_clamp),
+        ("controls", lambda each: behaving(each, failure=Count(50_000, 100_000))),
     ],
 )
-def test_planted_faults(rows: dict[str, list[Row]], panel: str, fault: Row) -> None:
+def test_planted_faults(
+    results: Results, panel: str, fault: Callable[[TrainedNetwork], TrainedNetwork]
+) -> None:
     """Numbers of a worse network fail the checks that the real ones pass."""
-    assert failed(panel, rows[panel]) == 0
-    worse = [copy.deepcopy(row) | fault for row in rows[panel]]
-    assert failed(panel, worse) > 0
+    assert failed(panel, results[panel]) == 0
+    assert failed(panel, [fault(each) for each in results[panel]]) > 0
 
 
-def test_failing_more_often_than_random_hashes(rows: dict[str, list[Row]]) -> None:
+def test_failing_more_often_than_random_hashes(results: Results) -> None:
     """The best random hashes fail on 1.585 % here: 700 of 100,000 pass, 1,600 do not."""
-    (row,) = rows["learned_codes"]
-    best = row | asdict(PRESETS["best"])
-    best |= {"total_variation": {"estimate": 0.008, "standard_error": 1e-4}}
-    assert failed("learned_codes", [best | {"failures": 700}]) == 0
-    assert failed("learned_codes", [best | {"failures": 1_600}]) == 1
+    (network,) = results["learned_codes"]
+    best = replace(network, recipe=PRESETS["best"])
+    best = behaving(best, total_variation=Mean(0.008, 1e-4, 100_000))
+    for failures, failing in ((700, 0), (1_600, 1)):
+        other = behaving(best, failure=Count(failures, 100_000))
+        assert failed("learned_codes", [other]) == failing
+
+
+class TestTrainedNetworksOnTheWidthLaw:
+    """Faults planted in the results of three networks trained by the recipe from sizes."""
+
+    def failing(self, results: list[ScaledNetwork]) -> set[str]:
+        checks = PANELS[SCALED].checks(results)
+        return {check.quantity for check in checks if not check.passed}
+
+    def test_the_real_ones_pass(self, results: Results) -> None:
+        checks = PANELS[SCALED].checks(results[SCALED])
+        assert {check.quantity for check in checks} >= {Quantity.OVER_RANDOM, Quantity.SLOPE}
+        assert self.failing(results[SCALED]) == set()
+
+    def test_failing_more_often_than_random_hashes(self, results: Results) -> None:
+        worse = [
+            replace(each, network=behaving(each.network, failure=Count(90_000, 100_000)), rare=None)
+            for each in results[SCALED]
+        ]
+        assert Quantity.OVER_RANDOM in self.failing(worse)
+
+    def test_the_masks_of_one_network_beside_the_failures_of_another(
+        self, results: Results
+    ) -> None:
+        """The estimate through the masks no longer agrees with what was counted."""
+        rare = [each.rare for each in results[SCALED]]
+        mixed = [
+            replace(each, rare=other)
+            for each, other in zip(results[SCALED], rare[1:] + rare[:1], strict=True)
+        ]
+        assert Quantity.RARE in self.failing(mixed)
+
+    def test_the_textbook_probability_in_place_of_the_exact_one(self, results: Results) -> None:
+        """False positives taken as independent, at the learned number of bits."""
+        textbook = []
+        for each in results[SCALED]:
+            recipe, how = each.recipe, each.network.mechanism
+            m = round(how.bits_per_token.mean)
+            rate = independent_failure_probability(recipe.n, recipe.k, recipe.d, m)
+            textbook.append(replace(each, enumerated=rate))
+        assert self.failing(textbook) == {Quantity.MASKS}
+
+    def test_another_slope(self, results: Results) -> None:
+        """The widest network failing as often as the narrowest one makes the slope flat."""
+        first = results[SCALED][0].network.behaviour
+        flat = [
+            replace(each, network=replace(each.network, behaviour=first), rare=None)
+            for each in results[SCALED]
+        ]
+        assert Quantity.SLOPE in self.failing(flat)
 
 
 def test_every_effort_has_its_own_names() -> None:
-    """Tasks can share a ledger: no name twice, no recipe out of its range."""
-    from simulate.jobs.panel import DEFAULT, FULL
-
+    """Tasks can share a journal: no name twice, no recipe out of its range."""
     for effort in (QUICK, DEFAULT, FULL):
         names = [task.name for panel in PANELS.values() for task in panel.tasks(effort)]
         assert len(names) == len({*names})

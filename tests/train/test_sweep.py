@@ -24,11 +24,12 @@ from simulate.jobs.journal import Journal  # noqa: E402
 from tests.simulate.jobs.processes import ROOT, started, wait_until  # noqa: E402
 from theory import command_line  # noqa: E402
 from theory.domain import DomainError  # noqa: E402
-from train import record  # noqa: E402
+from train import measures  # noqa: E402
 from train.analysis import mechanism  # noqa: E402
+from train.measures import train_one  # noqa: E402
 from train.reading import weights  # noqa: E402
 from train.reading.masks import extract  # noqa: E402
-from train.sweep import Grid, as_csv, columns, main, train_one  # noqa: E402
+from train.sweep import Grid, as_csv, columns, main  # noqa: E402
 from train.training.fit import fit  # noqa: E402
 from train.training.presets import PRESETS  # noqa: E402
 from train.training.recipe import Recipe  # noqa: E402
@@ -73,16 +74,22 @@ def test_a_row_per_network(whole: Path) -> None:
     for row in rows:
         recipe = replace(BASE, embedding_scale=float(row["embedding_scale"]), seed=int(row["seed"]))
         state = fit(recipe)
-        found = record.measured(state)
-        for name, estimate in record.estimates(found, 0.95).items():
-            assert float(row[name]) == estimate.estimate
+        found = measures.behaviour(state)
+        for name, statistic in (
+            ("total_variation", found.total_variation),
+            ("kl", found.kl),
+            ("squared_error", found.squared_error),
+            ("failure_rate", found.failure),
+        ):
+            estimate = statistic.at(0.95)
+            assert float(row[name]) == estimate.value
             assert (float(row[f"{name}_low"]), float(row[f"{name}_high"])) == estimate.interval
         masks = extract(state.model.to_network(), 2, 2.0)
-        assert row["verdict"] == mechanism.judged(masks)["verdict"]
-        assert float(row["mask_agreement"]) == mechanism.agreement(masks)["value"]
-        for name, count in mechanism.units(masks).items():
+        assert row["verdict"] == mechanism.judged(masks).verdict
+        assert float(row["mask_agreement"]) == mechanism.agreement(masks).value
+        for name, count in vars(mechanism.units(masks)).items():
             assert int(row[f"units_{name}"]) == count
-        assert int(row["best_random_filter_m"]) == record.best_random_filter(recipe)["m"]
+        assert int(row["best_random_filter_m"]) == measures.best_random_filter(recipe).m
         assert list(row) == list(rows[0])
 
 
@@ -115,7 +122,7 @@ def test_workers_give_the_same_bytes(whole: Path, tmp_path: Path) -> None:
 def test_resume_trains_what_is_missing(
     whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    """The same bytes from half a ledger; another grid is refused in one line."""
+    """The same bytes from half a journal; another grid is refused in one line."""
     lines = (whole / "results.jsonl").read_bytes().splitlines(keepends=True)
     (tmp_path / "results.jsonl").write_bytes(b"".join(lines[:3]) + lines[3][:20])
     assert sweep(tmp_path, "--networks", "--resume") == 0
@@ -132,7 +139,7 @@ def test_resume_trains_what_is_missing(
 def test_an_earlier_sweep_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     assert sweep(tmp_path, "--networks", "--steps", "2") == 0
-    assert sweep(tmp_path, "--steps", "2", "--seeds", "5") == 0
+    assert sweep(tmp_path, "--no-networks", "--steps", "2", "--seeds", "5") == 0
     assert [row["seed"] for row in table(tmp_path)] == ["5", "5"]
     assert not list((tmp_path / "networks").iterdir())
     assert (tmp_path / "notes.txt").read_text() == "mine"
@@ -154,22 +161,23 @@ def test_a_diverged_network_is_a_row(tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_train_one(start: str) -> None:
     """From Python, on one thread, whatever PyTorch was set to; the exact start is a clamp code."""
     threads = torch.get_num_threads()
-    fields = asdict(replace(BASE, start=start, steps=1, m=3, batch=4))
-    row = train_one(**fields)
-    assert row == train_one(np.random.default_rng(9), **fields)
+    recipe = replace(BASE, start=start, steps=1, m=3, batch=4)
+    network = train_one(np.random.default_rng(0), recipe)
+    assert network == train_one(np.random.default_rng(9), recipe)
     assert torch.get_num_threads() == threads
     if start == "exact":
-        assert (row["verdict"], row["units"]["clamp"], row["units"]["neither"]) == ("clamp", 10, 0)
-        assert row["density"] == pytest.approx(0.3)
-        assert row["bits_per_token"] == pytest.approx({"mean": 3.0, "sd": 0.0})
-        assert row["mask_agreement"] == row["score"] == 1.0
-        assert row["layer_eigenvalue"] == pytest.approx(-1.0, abs=0.1)
+        how = network.mechanism
+        assert (how.verdict, how.units.clamp, how.units.neither) == ("clamp", 10, 0)
+        assert how.density == pytest.approx(0.3)
+        assert (how.bits_per_token.mean, how.bits_per_token.sd) == pytest.approx((3.0, 0.0))
+        assert how.mask_agreement == how.score == 1.0
+        assert how.layer_eigenvalue == pytest.approx(-1.0, abs=0.1)
 
 
 def test_the_harder_task_has_a_mechanism_too() -> None:
     recipe = replace(BASE, target_scale=1.0, steps=2)
-    row = columns(recipe, train_one(**asdict(recipe)))
-    assert row["best_random_filter_m"] is None
+    row = columns(train_one(np.random.default_rng(0), recipe), ["n", "seed"])
+    assert "best_random_filter_m" not in row
     assert row["verdict"] in ("clamp", "complement", "mixed", "none")
 
 

@@ -26,7 +26,6 @@ from train.reading.normal_form import NormalForm
 from train.reading.rounding import rounded_cost, rounded_read
 
 
-
 class Step(StrEnum):
     """What is replaced next by what the masks have."""
 

@@ -5,6 +5,7 @@ Every network is trained by the recipe that follows from its sizes, so none is c
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simulate.enumeration import MOST_INPUTS, enumerate_inputs
 from simulate.jobs.checks import CONFIDENCE, FALSE_ALARM, Check, Size, Which, agrees, lies_within
 from simulate.jobs.intervals import DRAWN_CONFIDENCE, Estimate, Mean, from_standard_error
 from simulate.jobs.panel import FULL, QUICK, Effort, Panel
@@ -59,6 +61,7 @@ class Quantity(StrEnum):
     OVER_RANDOM = "failure_over_random"
     SLOPE = "slope"
     RARE = "rare_against_counted"
+    MASKS = "masks_against_enumeration"
 
 
 class Axis(StrEnum):
@@ -90,13 +93,15 @@ class ScaledNetwork:
     """A network trained by the recipe from its sizes.
 
     rare: its failure rate by importance sampling; its `covered` is the failure rate of its own
-    masks. annealed: exact P_fail of random masks with as many bits for each token. None where it
+    masks. annealed: exact P_fail of random masks with as many bits for each token. enumerated: the
+    failure rate of its own masks, exact, where there are at most 2^25 inputs. None where it
     diverged or has no masks.
     """
 
     network: TrainedNetwork
     rare: RareFailure | None
     annealed: float | None
+    enumerated: float | None = None
 
     @property
     def recipe(self) -> Recipe:
@@ -156,7 +161,9 @@ def train_scaled(rng: np.random.Generator, recipe: Recipe, inputs: int) -> Scale
     fails = failing(state.model, recipe.task(), rng)
     rare = rare_failures(rng, fails, hashes, recipe.k, inputs)
     annealed = RandomCode.of(hashes).failure_probability(recipe.n, recipe.k)
-    return ScaledNetwork(found, rare, annealed)
+    few = math.comb(recipe.n, recipe.k) <= MOST_INPUTS
+    exact = float(enumerate_inputs(hashes, recipe.k).failure_probability) if few else None
+    return ScaledNetwork(found, rare, annealed, exact)
 
 
 def masks_of(state: State) -> Hashes | None:
@@ -222,6 +229,15 @@ def checks(results: Sequence[ScaledNetwork]) -> list[Check]:
                         f"failure rate by importance sampling and by counting, {label}",
                         each.rare.failure.value,
                         _difference(each.rare.failure, counted.at(CONFIDENCE)),
+                    )
+                )
+            if each.rare is not None and each.enumerated is not None:
+                made.append(
+                    agrees(
+                        Which(NAME, Quantity.MASKS, _at(recipe)),
+                        f"failure rate of the masks by importance sampling and exactly, {label}",
+                        each.enumerated,
+                        each.rare.covered.at(CONFIDENCE),
                     )
                 )
         found, expected = slope(own), slope_of_random(own)
@@ -358,11 +374,9 @@ def _points(series: str, each: ScaledNetwork) -> list[Point]:
 
 def token_sets_over_inputs(recipe: Recipe) -> float:
     """C(n, k) over the inputs that training saw: well below 1, token sets can be memorised."""
-    from math import comb
-
-    seen = sum(recipe.batch_at(step) for step in (0,)) * recipe.final_step
+    seen = recipe.batch_at(0) * recipe.final_step
     seen += recipe.batch_at(recipe.steps - 1) * (recipe.steps - recipe.final_step)
-    return comb(recipe.n, recipe.k) / seen
+    return math.comb(recipe.n, recipe.k) / seen
 
 
 def draw(points: Sequence[StartPoint]) -> Figure:

@@ -23,7 +23,7 @@ def test_clopper_pearson_known_values() -> None:
     none = proportion(0, 10, 0.95)
     assert none.interval == (0.0, pytest.approx(1 - 0.025**0.1))
     assert proportion(10, 10, 0.95).interval == (pytest.approx(0.025**0.1), 1.0)
-    assert proportion(5, 10, 0.95).estimate == 0.5
+    assert proportion(5, 10, 0.95).value == 0.5
 
 
 def test_independent_clusters_cost_little() -> None:
@@ -31,13 +31,13 @@ def test_independent_clusters_cost_little() -> None:
     successes = (np.random.default_rng(0).random(4000) < 0.2).astype(int)
     plain = proportion(int(successes.sum()), 4000, 0.99)
     clustered = clustered_proportion(successes, 1, 0.99)
-    assert clustered.estimate == plain.estimate
+    assert clustered.value == plain.value
     assert clustered.interval == pytest.approx(plain.interval, rel=2e-3)
 
 
 def test_no_success_in_any_cluster() -> None:
     found = clustered_proportion(np.zeros(40, dtype=int), 100, 0.95)
-    assert found.estimate == found.interval[0] == 0.0
+    assert found.value == found.interval[0] == 0.0
     assert 0.0 < found.interval[1] < 2e-3
     assert clustered_proportion(np.full(40, 100), 100, 0.95).interval[1] == 1.0
 
@@ -81,7 +81,7 @@ def test_log_slope_recovers_an_exponential() -> None:
         from_standard_error(math.exp(1 - 0.5 * v), 0.01 * math.exp(1 - 0.5 * v), 99, 0.9) for v in x
     ]
     found = log_slope(x, points, 99, 0.9)
-    assert found.estimate == pytest.approx(-0.5)
+    assert found.value == pytest.approx(-0.5)
     assert found.standard_error == pytest.approx(0.01 / math.sqrt(((x - x.mean()) ** 2).sum()))
 
 
