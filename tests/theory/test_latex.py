@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 import sympy as sp
 
+from theory.__main__ import main
 from theory.derivations import DERIVATIONS
 from theory.derivations.derivation import CheckedStep, Derivation
 from theory.derivations.latex import display, formula, function_name, symbol_name
 from theory.derivations.rendering import DOCUMENT_END, DOCUMENT_START, as_latex
+from theory.domain import DomainError
 from theory.symbols import N, epsilon, k, m, n
 
 
@@ -89,3 +91,14 @@ def test_a_plain_tex_compiles_every_derivation(tmp_path: Path) -> None:
     assert run.returncode == 0, run.stdout[-2000:]
     assert source.with_suffix(".pdf").stat().st_size > 10_000
     assert "Overfull" not in run.stdout
+
+
+def test_flags_of_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """A document with the audit trail; neither flag without --latex."""
+    assert main(["derive", "optimal_hashes", "--latex", "--standalone", "--audit"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith(r"\documentclass")
+    assert printed.rstrip().endswith(r"\end{document}")
+    assert "[symbolic, ok]" in printed
+    with pytest.raises(DomainError, match="add --latex"):
+        main(["derive", "--standalone"])
