@@ -309,6 +309,7 @@ class Network:
         largest = max(x.max(), f.max(), (x + after).max(), sizes.max(), self.c)
         return (z_round * (1.0 + 2.0**-30), found) if largest < 2.0**126 else (z_round + INF, INF)
 
+    @np.errstate(all="ignore")
     def structure(self):
         """Without enumeration, in multiples of scale: at most l_a - l_t for members a and tokens t
         that miss at least 0, 1, 2, ... bits; at least the difference of two members, and of a
@@ -402,6 +403,7 @@ class Enumeration:
         own[:, : net.h] = net.own
         self.words = np.packbits(own, axis=1).view(np.uint64)
 
+    @np.errstate(all="ignore")
     def part(self, first):
         """Sums over inputs whose smallest token is `first`, and their margin if it is too small.
 
@@ -639,6 +641,7 @@ class Checker:
                 self.known &= not any((x.view("<u4") & 0xFFFF).any() for x in single)
 
     @cached_property
+    @np.errstate(all="ignore")
     def structure(self):
         """Margins by missing bits, member spread and covered gap; fractions, rounding counted."""
         slack, scale = 2.0 * self.net.logit_round, Fraction(self.net.scale)
