@@ -133,7 +133,10 @@ def read_weights(content):
         require(fits, f"{what} has a wrong length")
         raw = np.frombuffer(data[start:stop], kind).reshape(entry["shape"])
         found[name] = (raw.astype("<u4") << 16).view("<f4") if kind == "<u2" else raw
-        require((np.abs(found[name]) < LARGEST).all(), f"{what} must be finite, below 2^150")
+        require(
+            (np.abs(found[name].astype(float)) < LARGEST).all(),
+            f"{what} must be finite, below 2^150",
+        )
         spans.append((start, stop))
     ends = [stop for _, stop in sorted(spans)]
     gapless = [*(start for start, _ in sorted(spans)), len(data)] == [0, *ends]
