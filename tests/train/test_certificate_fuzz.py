@@ -100,8 +100,7 @@ def survives(weights: bytes, certificate: bytes) -> bool:
     """Whether any statement was accepted; each that was is true, or this fails."""
     try:
         _, accepted, form = outcome(weights, certificate)
-    except checker.BadInput as error:
-        assert "\n" not in str(error)
+    except checker.BadInput:
         return False
     tensors = b"".join(np.ascontiguousarray(x).tobytes() for x in weights_of(form.network).values())
     key = tensors, form.k, form.c, form.owners.tobytes(), form.sign.tobytes()

@@ -241,6 +241,7 @@ class Network:
         W_U, b_U, b_out = w["W_U"], w.get("b_U", np.zeros(n)), w.get("b_out", np.zeros(d))
         sizes = np.abs(W_U[W_U != 0.0])
         self.scale = float(sizes.min()) if sizes.size and not b_U.any() else 1.0
+        self.scale = self.scale if 2.0**-100 < self.scale < 2.0**100 else 1.0
         ratio = W_U / self.scale
         if not np.isin(np.frexp(ratio)[0], (0.0, 0.5, -0.5)).all():
             self.scale, ratio = 1.0, W_U
@@ -269,7 +270,9 @@ class Network:
         tables = [*(w[x] for x in w if x != "W_U"), W_U, q, g, typical, np.array([c, c])]
         step = math.prod(float(grid(x)) for x in tables) * float(grid(c))
         exact = whole <= 2.0**51 * step and step > 1e-250
-        self.error = 0.0 if exact else share * (whole + 1e-250)
+        # what underflows may still be multiplied
+        tiny = 1e-250 * (1.0 + k * c) * (1.0 + reach.max()) * (1.0 + cost.max())
+        self.error = 0.0 if exact else share * (whole + tiny)
         # over all inputs: the largest y_u when u is hit, and y_u's range when it is missed
         high, low = self.most(self.read), -self.most(-self.read)
         kth = -np.partition(-high, k - 1, axis=0)[k - 1]
@@ -397,7 +400,7 @@ class Enumeration:
         f = np.abs(net.bias) + net.k * net.c * np.abs(net.read).max(axis=0)
         size = (np.abs(rho) @ f).max() + net.k * net.c * np.abs(lean).max() + np.abs(constant).max()
         steps = 2 * net.h + 5 * net.k + 24
-        self.y_error = 4.0 * net.y_error + bool(net.error) * steps * 2.0**-52 * f
+        self.y_error = 4.0 * net.y_error + steps * 2.0**-52 * f
         self.error = 4.0 * net.error * net.scale + steps * 2.0**-52 * size + net.logit_round
         self.y_error32 = self.y_error + steps * 2.0**-23 * f
         self.error32 = self.error + steps * 2.0**-23 * size + (np.abs(rho) @ self.y_error32).max()
@@ -457,7 +460,7 @@ class Enumeration:
         up, own = self.look(tokens, low, high)
         total = up.sum(axis=1, dtype=float) * (1.0 + 2.0**-12)
         leak = total / np.exp(own - own.min(axis=1, keepdims=True)).sum(axis=1)
-        quiet = (leak < 0.999 * self.threshold) & (total < math.exp(-self.margin))
+        quiet = (leak < 0.999 * self.threshold) & (total < np.exp(-self.margin))
         quick = self.box(*(x[quiet] for x in (tokens, tokens, low, high)), quick=True)
         sums, worst = np.zeros(7), INF
         sums[5:] = self.variation(quick, 0.0, leak[quiet]).sum(axis=1)
@@ -621,7 +624,9 @@ def share_above(slopes, level, side):
         for signs in itertools.product((-1.0, 1.0), repeat=3)
     )
     share = 1.0 - below / (48.0 * three.prod(axis=1)) + side * 1e-9
-    return np.where(np.abs(level) < three.sum(axis=1), np.clip(share, 0.0, 1.0), level < 0.0)
+    most = three.sum(axis=1)
+    share = np.where(np.abs(level) < most, np.clip(share, 0.0, 1.0), level < 0.0)
+    return np.where(np.isnan(level + most), side > 0.0, share)
 
 
 # ---- statements
@@ -652,7 +657,8 @@ class Checker:
         def exact(x, side):
             if math.isnan(x) or not math.isfinite(slack):
                 return side * INF
-            return Fraction(x) * scale + side * Fraction(slack) if math.isfinite(x) else x
+            found = Fraction(x) * scale + side * Fraction(slack) if math.isfinite(x) else x
+            return found if math.isinf(found) or abs(found) < 2**1000 else side * INF
 
         margins, spread, gap = self.net.structure()
         return [exact(x, -1) for x in margins.tolist()], exact(spread, 1), exact(gap, 1)
