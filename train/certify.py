@@ -104,7 +104,7 @@ class Certify:
         from train import check_installed
         from train.analysis.figure import figures_page
         from train.certificate import checker
-        from train.certificate.proof import check, proposed, prove, weights_of
+        from train.certificate.proof import check, check_arithmetic, proposed, prove, weights_of
         from train.certificate.report import figure, record, summary
         from train.reading.subject import open_subject
         from train.reading.weights import safetensors_bytes
@@ -115,8 +115,8 @@ class Certify:
         if subject.c_assumed:
             print(f"c is neither given nor in the metadata: {subject.c:g} assumed", file=sys.stderr)
         network = subject.network
-        if self.arithmetic == "float32" and network.dtype != np.float32:
-            raise DomainError("arithmetic must be real where the weights are not float32")
+        if self.finish == "no":
+            check_arithmetic(network, self.arithmetic)
         rng = np.random.default_rng(self.seed)
         # the products are as many as the threads; their own would only compete
         with threadpool_limits(1), np.errstate(all="ignore"):

@@ -632,6 +632,14 @@ def share_above(slopes, level, side):
 # ---- statements
 
 
+def held(weights, arithmetic):
+    """Whether the weights are numbers of the arithmetic's format."""
+    single = {name: np.ascontiguousarray(x, "<f4") for name, x in weights.items()}
+    exact = all((single[name] == x).all() for name, x in weights.items())
+    coarse = any((x.view("<u4") & 0xFFFF).any() for x in single.values())
+    return arithmetic == "real" or (exact and not (coarse and arithmetic == "bfloat16"))
+
+
 class Checker:
     """Proves the statements of one certificate. enumerated: by `run` with the same `wanted`."""
 
@@ -639,14 +647,8 @@ class Checker:
         self.weights, self.net, self.cert = weights, Network(weights, cert), cert
         self.jobs, self.progress = jobs, progress
         self.every, self.enumerated = math.comb(self.net.n, self.net.k), enumerated
-        self.known = (
-            fingerprint(weights, cert["k"], cert["c"], cert["arithmetic"]) == cert["weights"]
-        )
-        if cert["arithmetic"] != "real":
-            single = [np.ascontiguousarray(x, "<f4") for x in weights.values()]
-            self.known &= all((a == b).all() for a, b in zip(single, weights.values(), strict=True))
-            if cert["arithmetic"] == "bfloat16":
-                self.known &= not any((x.view("<u4") & 0xFFFF).any() for x in single)
+        name = fingerprint(weights, cert["k"], cert["c"], cert["arithmetic"])
+        self.known = name == cert["weights"] and held(weights, cert["arithmetic"])
 
     @cached_property
     @np.errstate(all="ignore")

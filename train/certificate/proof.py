@@ -34,6 +34,8 @@ Statement = dict[str, Any]
 MOST_INPUTS = 2**25
 # of the alpha of one input this share may stay undecided in each box
 PRECISION = 0.002
+# levels are derived in weaker ways too, for comparison, of at most so many tokens
+_MOST_COMPARED = 1024
 # margins of at most this many missing bits are searched
 _MOST_LEVELS = 4
 _BLOCK_SAMPLES = 2**8
@@ -63,6 +65,14 @@ def proposed(network: ReluNetwork, k: int, c: float) -> NormalForm:
     return NormalForm(network, k, c, form.owners, sign)
 
 
+def check_arithmetic(network: ReluNetwork, arithmetic: Arithmetic) -> None:
+    """Raise DomainError where the weights are not numbers of the arithmetic's format."""
+    if not checker.held(weights_of(network), arithmetic):
+        raise DomainError(
+            f"arithmetic must be one whose format holds the weights, such as real; got {arithmetic}"
+        )
+
+
 @dataclass(frozen=True)
 class Sampled:
     """A search over independent random inputs: bounds, each with CONFIDENCE."""
@@ -77,7 +87,8 @@ class Sampled:
 class Proof:
     """What was derived of one network, and its certificate.
 
-    separate, plain: the levels in two weaker ways. witnesses: the smallest margins seen, by missing
+    weaker: the levels in two weaker ways, unit by unit and with any number of tokens; none where
+    there are many tokens. witnesses: the smallest margins seen, by missing
     bits. enumerated: the sums over all inputs that the certificate rests on, None where it does
     not. sampled: None unless there are too many inputs.
     """
@@ -85,8 +96,7 @@ class Proof:
     form: NormalForm
     gates: Gates
     levels: Levels
-    separate: Levels
-    plain: Levels
+    weaker: tuple[Levels, ...]
     witnesses: tuple[Witness, ...]
     certificate: Statement
     enumerated: tuple[np.ndarray, float] | None
@@ -121,9 +131,11 @@ def prove(
     resume: whether those of an earlier run are taken over. Raises DomainError where float
     arithmetic is asked for and the weights are not of its format.
     """
+    check_arithmetic(form.network, arithmetic)
     _ = form.reference  # all three ways share what it rests on
+    ways = WAYS if form.n <= _MOST_COMPARED else WAYS[:1]
     with ThreadPoolExecutor(jobs) as pool:
-        found, separate, plain = pool.map(levels, repeat(form), WAYS)
+        found, *others = pool.map(levels, repeat(form), ways)
     decided = gates(form)
     bits = len(found.margin) - 1
     n, k = form.n, form.k
@@ -133,10 +145,6 @@ def prove(
 
     drafted = draft(form, arithmetic, precision)
     proposal = checker.Checker(weights_of(form.network), drafted, jobs)
-    if not proposal.known:
-        raise DomainError(
-            f"arithmetic must be one whose format holds the weights; got {arithmetic}"
-        )
     statements = _of_gates(proposal, decided) + _of_structure(proposal, bits)
     statements += _of_witnesses(proposal, seen)
     enumerated = sampled = None
@@ -155,7 +163,7 @@ def prove(
         sampled = _sample(form, rng, samples, jobs, progress)
     drafted["statements"] = statements
     drafted.pop("own")
-    return Proof(form, decided, found, separate, plain, seen, drafted, enumerated, sampled)
+    return Proof(form, decided, found, tuple(others), seen, drafted, enumerated, sampled)
 
 
 def check(proof: Proof, weights: bytes, certificate: bytes) -> list[Verdict]:
