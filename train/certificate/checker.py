@@ -57,7 +57,7 @@ KINDS = {
     "total_variation": ("by", "between"),
 }
 STRUCTURE, ENUMERATION = "structure", "enumeration"
-MOST_INPUTS, MOST_HALVINGS, MOST_OPEN, BATCH, COLUMNS = 2**26, 40, 2**14, 256, 16
+MOST_INPUTS, MOST_HALVINGS, PATIENCE, BATCH, COLUMNS = 2**26, 40, 2**14, 256, 16
 
 
 class BadInput(Exception):
@@ -120,7 +120,8 @@ def read_weights(content):
     header, data = parsed(content[8:end], "weights: header"), content[end:]
     require(type(header) is dict, "weights: header must be an object")
     header.pop("__metadata__", None)
-    found, spans, sizes = {}, [(0, 0)], {}
+    found, spans = {}, [(0, 0)]
+    sizes: dict[str, int] = {}
     for name, entry in header.items():
         require(name in AXES, f"weights: {name[:40]!r} is none of {', '.join(AXES)}")
         natural, what = whole(0, 2**40), f"weights: {name}"
@@ -157,7 +158,7 @@ def fingerprint(weights, k, c, arithmetic):
 def read_certificate(content, weights):
     """The certificate, every field of the right type, length and range; `own` holds its masks."""
     cert, (n, h) = parsed(content, "certificate"), (len(weights["W_E"]), len(weights["b_in"]))
-    number, k = real(-LARGEST, LARGEST), cert.get("k") if type(cert) is dict else None
+    number = real(-LARGEST, LARGEST)
     checks = {
         "schema": whole(SCHEMA, SCHEMA),
         "n": whole(n, n),
@@ -181,7 +182,8 @@ def read_certificate(content, weights):
     fits = len(bits) == -(-n * h // 8) * 8 and not bits[n * h :].any()
     require(fits, f"certificate: owners must have {n} x {h} bits")
     cert["own"] = own = bits[: n * h].reshape(n, h).astype(bool)
-    token, few = whole(0, n - 1), math.comb(n, k) <= MOST_INPUTS
+    k, token = cert["k"], whole(0, n - 1)
+    few = math.comb(n, k) <= MOST_INPUTS
     every = {
         "kind": choice(KINDS),
         "units": listed(whole(0, h - 1), distinct=True),
@@ -201,7 +203,9 @@ def read_certificate(content, weights):
     for i, entry in enumerate(cert["statements"]):
         kind = entry.get("kind") if type(entry) is dict else None
         require(choice(KINDS)(kind), f"statement {i + 1}: kind must be one of {', '.join(KINDS)}")
-        fields(entry, {name: every[name] for name in ("kind", *KINDS[kind])}, f"statement {i + 1}")
+        fields(
+            entry, {name: every[name] for name in ("kind", *KINDS[str(kind)])}, f"statement {i + 1}"
+        )
     return cert
 
 
@@ -415,33 +419,23 @@ class Enumeration:
 
         Sums: inputs, those covered, covered tokens, bounds on failures and on total variation.
         """
-        found, waiting = (np.zeros(7), INF), []
-        chosen = itertools.combinations(range(first + 1, self.net.n), self.net.k - 1)
-        while True:
-            rows = [(first, *others) for others in itertools.islice(chosen, BATCH)]
-            if rows:
-                tokens = np.array(rows, dtype=np.intp)
-                covered = (self.missing(tokens) == 0).sum(axis=1) - self.net.k
+        found, k, more, patience = (np.zeros(7), INF), self.net.k, True, PATIENCE
+        chosen = itertools.combinations(range(first + 1, self.net.n), k - 1)
+        boxes = np.empty((0, k), np.intp), np.empty((0, k)), np.empty((0, k)), np.empty(0)
+        while more or len(boxes[0]):
+            if more and len(boxes[0]) < BATCH:
+                rows = [(first, *others) for others in itertools.islice(chosen, BATCH)]
+                more, tokens = len(rows) == BATCH, np.array(rows, np.intp).reshape(-1, k)
+                covered = (self.missing(tokens) == 0).sum(axis=1) - k
                 counts = len(tokens), (covered > 0).sum(), covered.sum()
                 found = both(found, (np.array([*counts, 0, 0, 0, 0], float), INF))
                 if self.precision is not None:
-                    whole_box = np.ones(tokens.shape), np.full(tokens.shape, self.net.c)
-                    *more, halves = self.bound(tokens, *whole_box, 0)
-                    found = both(found, more)
-                    waiting.append(halves)
-            if waiting and (not rows or sum(len(x[0]) for x in waiting) >= BATCH):
-                joined = map(np.concatenate, zip(*waiting, strict=True))
-                found, waiting = both(found, self.settle(*joined, 1)), []
-            if not rows:
-                return found
-
-    def settle(self, tokens, low, high, depth):
-        """The same over boxes, which are halved until all are settled."""
-        found = np.zeros(7), INF
-        for start in range(0, len(tokens), BATCH):
-            at = slice(start, start + BATCH)
-            *more, halves = self.bound(tokens[at], low[at], high[at], depth)
-            found = both(both(found, more), self.settle(*halves, depth + 1))
+                    ends = np.ones(tokens.shape), np.full(tokens.shape, self.net.c)
+                    boxes = joined(boxes, (tokens, *ends, np.zeros(len(tokens))))
+            elif len(boxes[0]):
+                now, boxes = [x[-BATCH:] for x in boxes], [x[:-BATCH] for x in boxes]
+                *sums, halves, spent = self.bound(*now, patience > 0)
+                found, boxes, patience = both(found, sums), joined(boxes, halves), patience - spent
         return found
 
     def run(self, jobs, progress=None):
@@ -454,18 +448,22 @@ class Enumeration:
                     progress(int(found[0][0]), every)
         return found
 
-    def bound(self, tokens, low, high, depth):
-        """The same over those boxes that need no halving, and the halves of the others."""
+    def bound(self, tokens, low, high, depth, patient):
+        """The same over those boxes that need no halving, the halves of the others, and how many
+        of these are for the margin's sake, for which none are halved without patience.
+
+        depth: how often a box has been halved.
+        """
         k, count = self.net.k, min(COLUMNS, self.net.n - self.net.k)
         up, own = self.look(tokens, low, high)
         total = up.sum(axis=1, dtype=float) * (1.0 + 2.0**-12)
         leak = total / np.exp(own - own.min(axis=1, keepdims=True)).sum(axis=1)
         quiet = (leak < 0.999 * self.threshold) & (total < np.exp(-self.margin))
-        quick = self.box(*(x[quiet] for x in (tokens, tokens, low, high)), quick=True)
+        quick = self.box(tokens[quiet], tokens[quiet], low[quiet], high[quiet], True)
         sums, worst = np.zeros(7), INF
-        sums[5:] = self.variation(quick, 0.0, leak[quiet]).sum(axis=1)
+        sums[5:] = self.variation(quick, 0.0, leak[quiet]) @ 0.5 ** depth[quiet]
         # the others more exactly, the likeliest tokens one by one, the rest as before
-        tokens, low, high, up = (x[~quiet] for x in (tokens, low, high, up))
+        tokens, low, high, depth, up = (x[~quiet] for x in (tokens, low, high, depth, up))
         up[np.isnan(up)] = INF
         likely = np.argpartition(-up, count - 1, axis=1)[:, :count]
         cols = np.hstack([tokens, likely])
@@ -477,21 +475,20 @@ class Enumeration:
         lead = np.minimum(lead, -np.log((up * far).max(axis=1) + 1e-99))
         failing, leak_low, leak_high = self.failing(value, slopes, gain, loss, rest)
         below = ~(lead >= self.margin)
-        split = (failing[1] - failing[0]) * 0.5**depth > self.precision
-        if depth < MOST_HALVINGS and below.sum() < MOST_OPEN:
-            split |= below
-        split &= (high > low).any(axis=1)
+        possible = (high > low).any(axis=1) & (depth < MOST_HALVINGS)
+        unsure = possible & ((failing[1] - failing[0]) * 0.5**depth > self.precision)
+        split = unsure | (below & possible & patient)
         if (given_up := below & ~split).any():
             worst = np.nan_to_num(lead[given_up], nan=-INF).min()
         tv = self.variation(box, leak_low, leak_high)
-        sums[3:] += np.array([*failing, *tv])[:, ~split].sum(axis=1)
-        tokens, low, high = tokens[split], low[split], high[split]
-        along = np.where(high > low, influence[split], -1.0).argmax(axis=1)
+        sums[3:] += np.array([*failing, *tv])[:, ~split] @ 0.5 ** depth[~split]
+        along = np.where(high > low, influence, -1.0)[split].argmax(axis=1)
         along = np.eye(k, dtype=bool)[along]
+        tokens, low, high, depth = (x[split] for x in (tokens, low, high, depth + 1.0))
         middle = (low + high) / 2.0
-        ends = np.where(along, middle, low), np.where(along, middle, high)
-        halves = np.concatenate([low, ends[0]]), np.concatenate([ends[1], high])
-        return sums * 0.5**depth, worst, (np.concatenate([tokens, tokens]), *halves)
+        lower = tokens, low, np.where(along, middle, high), depth
+        upper = tokens, np.where(along, middle, low), high, depth
+        return sums, worst, joined(lower, upper), int((split & ~unsure).sum())
 
     def missing(self, tokens):
         """How many of each token's bits the inputs' members lack, [inputs, n]."""
@@ -606,6 +603,11 @@ class Enumeration:
 def both(a, b):
     """Sums of both, and the smaller margin."""
     return a[0] + b[0], min(a[1], b[1])
+
+
+def joined(a, b):
+    """Boxes and more boxes."""
+    return [np.concatenate(pair) for pair in zip(a, b, strict=True)]
 
 
 def share_above(slopes, level, side):
@@ -780,14 +782,20 @@ def about_ranking(statement):
     return statement is not None and statement["kind"] == "outranks" and statement["margin"] > 0.0
 
 
+class Parser(argparse.ArgumentParser):
+    """Its errors are bad input."""
+
+    def error(self, message):
+        raise BadInput(message)
+
+
 def main(arguments=None):
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="checker.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("weights", type=Path)
     parser.add_argument("certificate", type=Path)
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="threads")
-    parser.error = lambda message: require(False, message)
     try:
         options = parser.parse_args(arguments)
         require(options.jobs >= 1, "jobs must be at least 1")
