@@ -69,11 +69,11 @@ class Certify:
     to outrank every token that misses a bit. sharp: the rounding itself, read out so steeply that
     an input fails if and only if its tokens cover another."""
     most_inputs: int = MOST_INPUTS
-    """Search all inputs if there are at most so many (a quarter of an hour for 22 million), else a
+    """Search all inputs if there are at most so many (22 million take tens of minutes), else a
     sample; 0 for none but the structure of the weights."""
     samples: int = 2000
     """Size of that sample, at least 2."""
-    precision: float = 0.002
+    precision: float = 0.008
     """A box of an input's coefficients is halved where in more of it, as a share of all, the input
     may or may not fail."""
     arithmetic: Literal["real", "float32", "bfloat16"] = "real"

@@ -71,7 +71,7 @@ def structural() -> tuple[bytes, dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def enumerated() -> tuple[bytes, dict[str, Any]]:
-    return files_of(certified(form_of(0.1, 3.0), precision=0.02))
+    return files_of(certified(form_of(0.05, 3.0), precision=0.02))
 
 
 def of_kind(cert: dict[str, Any], kind: str) -> list[dict[str, Any]]:

@@ -421,7 +421,7 @@ class Enumeration:
         """
         found, k, more, patience = (np.zeros(7), INF), self.net.k, True, PATIENCE
         chosen = itertools.combinations(range(first + 1, self.net.n), k - 1)
-        boxes = np.empty((0, k), np.intp), np.empty((0, k)), np.empty((0, k)), np.empty(0)
+        boxes = [np.empty((0, k), np.intp), np.empty((0, k)), np.empty((0, k)), np.empty(0)]
         while more or len(boxes[0]):
             if more and len(boxes[0]) < BATCH:
                 rows = [(first, *others) for others in itertools.islice(chosen, BATCH)]
@@ -434,7 +434,7 @@ class Enumeration:
                     boxes = joined(boxes, (tokens, *ends, np.zeros(len(tokens))))
             elif len(boxes[0]):
                 now, boxes = [x[-BATCH:] for x in boxes], [x[:-BATCH] for x in boxes]
-                *sums, halves, spent = self.bound(*now, patience > 0)
+                *sums, halves, spent = self.bound(now, patience > 0)
                 found, boxes, patience = both(found, sums), joined(boxes, halves), patience - spent
         return found
 
@@ -448,12 +448,13 @@ class Enumeration:
                     progress(int(found[0][0]), every)
         return found
 
-    def bound(self, tokens, low, high, depth, patient):
+    def bound(self, boxes, patient):
         """The same over those boxes that need no halving, the halves of the others, and how many
         of these are for the margin's sake, for which none are halved without patience.
 
-        depth: how often a box has been halved.
+        boxes: tokens, both ends of alpha, and how often each has been halved.
         """
+        tokens, low, high, depth = boxes
         k, count = self.net.k, min(COLUMNS, self.net.n - self.net.k)
         up, own = self.look(tokens, low, high)
         total = up.sum(axis=1, dtype=float) * (1.0 + 2.0**-12)

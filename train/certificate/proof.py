@@ -33,7 +33,7 @@ Bracket = tuple[float, float]
 Statement = dict[str, Any]
 MOST_INPUTS = 2**25
 # of the alpha of one input this share may stay undecided in each box
-PRECISION = 0.002
+PRECISION = 0.008
 # levels are derived in weaker ways too, for comparison, of at most so many tokens
 _MOST_COMPARED = 1024
 # margins of at most this many missing bits are searched
@@ -213,7 +213,8 @@ def _above(value: Fraction) -> float:
 
 def _of_gates(proposal: checker.Checker, decided: Gates) -> list[Statement]:
     """Gates that are proved, and inputs that refute others."""
-    net, found = proposal.net, []
+    net = proposal.net
+    found: list[Statement] = []
     hit = decided.hit.holds & (net.hit + net.z_round <= 0.0)
     missed = decided.missed.holds & (net.missed_low - net.z_round >= 0.0)
     for kind, units in (("hit", hit), ("missed", missed)):
