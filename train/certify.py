@@ -36,7 +36,7 @@ CERTIFICATE, WEIGHTS, RECORD, RUN, PAGE = (
     "run.json",
     "figures.md",
 )
-JOURNAL, LOCK = "enumeration.jsonl", "enumeration.lock"
+JOURNAL = "enumeration.jsonl"
 # 2^25: C(512, 3) is 22 million
 MOST_INPUTS = 33_554_432
 
@@ -156,8 +156,8 @@ class Certify:
             RUN: output.as_json(run),
         }
         write_all(self.out, files)
-        for name in (JOURNAL, LOCK):
-            (self.out / name).unlink(missing_ok=True)
+        for path in self.out.glob(f"{Path(JOURNAL).stem}.*"):
+            path.unlink()
         if self.json:
             command_line.print_json(plain)
         else:

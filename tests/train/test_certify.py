@@ -201,7 +201,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path) -> None:
     process = subprocess.Popen(
         [*command, "--out", str(killed)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    journal = killed / "enumeration.jsonl"
+    journal = killed / "enumeration.0.jsonl"
     deadline = time.monotonic() + 600.0
     while process.poll() is None and time.monotonic() < deadline:
         if journal.exists() and journal.read_bytes().count(b"\n") > 3:

@@ -46,6 +46,9 @@ _WARM_UP, _SAMPLED, _OVERHEAD = 2**31, 2**35, 2**17
 _ALL = 1e-9
 # claims of sums over all inputs are weaker than what was summed by this share
 _ROOM = 1e-6
+# what asks for probabilities, and how often another margin is tried
+_WIDE: list[Statement] = [{"kind": "failure", "by": "enumeration", "between": [0.0, 1.0]}]
+_ATTEMPTS = 3
 # a margin is claimed so far below the smallest that was seen, at least
 _TOLERANCE = 1e-3
 
@@ -156,9 +159,18 @@ def prove(
         drafted["statements"] = (
             [] if sharp else _to_enumerate(proposal, seen, search.tolerance, settled)
         )
-        enumerated = _enumerate(drafted, proposal, jobs, progress, journal, resume)
-        again = checker.Checker(weights_of(form.network), drafted, jobs, enumerated=enumerated)
-        statements += _of_enumeration(again, "structure" if sharp else "enumeration")
+        by = "structure" if sharp else "enumeration"
+        for attempt in range(_ATTEMPTS):
+            kept = None if journal is None else journal.with_suffix(f".{attempt}.jsonl")
+            enumerated = _enumerate(drafted, proposal, jobs, progress, kept, resume)
+            again = checker.Checker(proposal.weights, drafted, jobs, enumerated=enumerated)
+            claims = _of_enumeration(again, by)
+            ranking = [x for x in claims if x["kind"] == "outranks"]
+            if ranking == [x for x in drafted["statements"] if x["kind"] == "outranks"]:
+                statements += claims
+                break
+            # another margin is another enumeration, whose sums may differ
+            drafted["statements"] = _WIDE + (ranking if attempt + 2 < _ATTEMPTS else [])
     else:
         sampled = _sample(form, rng, samples, jobs, progress)
     drafted["statements"] = statements
@@ -277,14 +289,13 @@ def _to_enumerate(
     proposal: checker.Checker, seen: tuple[Witness, ...], tolerance: float, settled: bool
 ) -> list[Statement]:
     """What to find of all inputs: the first level whose margin may be proved, and probabilities."""
-    wide: list[Statement] = [{"kind": "failure", "by": "enumeration", "between": [0.0, 1.0]}]
     room = 2.0 * proposal.net.logit_round
     for level, witness in enumerate(seen):
         margin = witness.margin - 2.0 * room - max(tolerance, _TOLERANCE)
         if level and math.isfinite(witness.margin) and margin > 0.0 and not settled:
             ranking = {"kind": "outranks", "missing": level, "by": "enumeration", "margin": margin}
-            return [*wide, ranking]
-    return wide
+            return [*_WIDE, ranking]
+    return _WIDE
 
 
 def _enumerate(
@@ -327,7 +338,8 @@ def _of_enumeration(found: checker.Checker, by: str) -> list[Statement]:
     statements: list[Statement] = []
     for asked in found.cert["statements"]:
         if asked["kind"] == "outranks":
-            margin = min(asked["margin"], smallest - _ROOM * max(1.0, abs(smallest)))
+            reached = smallest >= asked["margin"]
+            margin = asked["margin"] if reached else smallest - _ROOM * (1.0 + abs(smallest))
             if margin > 0.0:
                 statements.append({**asked, "margin": margin})
     covered, tokens = (int(x) for x in sums[1:3])
