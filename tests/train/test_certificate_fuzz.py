@@ -231,7 +231,7 @@ def fuzz(files: tuple[bytes, bytes]) -> None:
 quiet = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=quiet)
+@settings(max_examples=60, deadline=None, suppress_health_check=quiet)
 @given(mutations())
 def test_what_is_accepted_is_true(files) -> None:
     fuzz(files)

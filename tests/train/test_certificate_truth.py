@@ -95,7 +95,7 @@ def never_violated(form: NormalForm) -> None:
     assert (separate.margin >= plain.margin - 1e-9).all()
 
 
-@settings(max_examples=60)
+@settings(max_examples=20)
 @given(forms())
 def test_bounds_hold(form) -> None:
     never_violated(form)
@@ -137,7 +137,7 @@ def never_violated_in_float32(form: NormalForm) -> None:
             assert (behind[near] <= statement["at_most"]).all()
 
 
-@settings(max_examples=60)
+@settings(max_examples=20)
 @given(forms())
 def test_float32_bounds_hold_for_passes_in_three_orders(form) -> None:
     never_violated_in_float32(form)
