@@ -255,10 +255,8 @@ def _margin(
         if at is None
         else Input(tuple(at["tokens"]), tuple(at["alpha"]), at["member"], at["other"])
     )
-    separate, plain = (
-        float(x.margin[missing]) if np.isfinite(x.margin[missing]) else None
-        for x in (proof.separate, proof.plain)
-    )
+    weaker = [float(x.margin[missing]) for x in proof.weaker] or [math.inf, math.inf]
+    separate, plain = (x if math.isfinite(x) else None for x in weaker)
     return Margin(
         missing,
         max(lower, default=None),
