@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulate.constructions import clamp, complement_limit, complement_limit_error, mixed
+from simulate.jobs.output import as_plain
 from simulate.network import ReluNetwork
 from simulate.sampling import random_coefficients, random_sets
 from simulate.symmetries import in_another_basis
@@ -23,6 +24,11 @@ C = 2.0
 
 
 def found(network: ReluNetwork, k: int = 3, seed: int = 0, inputs: int = 1024):
+    """The record as plain data."""
+    return as_plain(record_of(network, k, seed, inputs))
+
+
+def record_of(network: ReluNetwork, k: int = 3, seed: int = 0, inputs: int = 1024):
     rng = np.random.default_rng(seed)
     return analyse(network, extract(network, k, C), k, C, rng, inputs)
 
@@ -47,8 +53,8 @@ def test_exact_constructions_have_no_variance(kind, basis):
     record = found(network)
     assert_equal_members(record)
     assert record["unsaturated_variance"] > 0.0
-    assert uniformity.figures(record) == []
-    assert uniformity.summary(record) == "members' logits are equal"
+    assert uniformity.figures(record_of(network)) == []
+    assert uniformity.summary(record_of(network)) == "members' logits are equal"
 
 
 def test_one_member_differs_from_nobody():
@@ -121,8 +127,8 @@ def test_parts_sum_to_the_whole(name):
     record = analyse(network, masks, k, C, rng, 200)
     if record["variance"]["value"] > 0.0:
         assert sum(shares(record).values()) == pytest.approx(1.0)
-        assert "%" in uniformity.summary(record)
-        (figure,) = uniformity.figures(record)
+        assert "%" in uniformity.summary(record_of(network))
+        (figure,) = uniformity.figures(record_of(network))
         assert len(figure.table) == len(PARTS)
 
 

@@ -120,7 +120,7 @@ def code_of(masks: Masks) -> Bool[np.ndarray, "n bits"]:
 
     Units that the same tokens own are one bit: together they close or open at the same inputs.
     """
-    read = masks.read[:, masks.orientation != NEITHER]
+    read = masks.read[:, masks.live & (masks.orientation != NEITHER)]
     keys = (column.tobytes() for column in np.packbits(read.T, axis=1))
     first = {key: at for at, key in reversed(list(enumerate(keys)))}
     return read[:, sorted(first.values())]
