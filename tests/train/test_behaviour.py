@@ -324,9 +324,7 @@ def test_given_a_false_positive_over_all_inputs() -> None:
     hashes = some_hashes()
     tokens, alpha = all_inputs(CODE["n"], K)
     seen, _ = observe(clamp(hashes, BETA), hashes, tokens, alpha)
-    of = behaviour.given_false_positive(
-        seen, CODE["n"], K, RandomCode.of(hashes), CODE["d"]
-    )
+    of = behaviour.given_false_positive(seen, CODE["n"], K, RandomCode.of(hashes), CODE["d"])
     found = as_plain(of)
     sizes, misses = [], []
     for members in combinations(range(CODE["n"]), K):

@@ -293,7 +293,9 @@ class TestCode:
     def test_a_random_code_is_as_spread_as_the_law_says(self):
         # variances of the tokens per unit, over hash families: mean 1 and independent
         ratios = [
-            code_of_masks(extract(clamp(hashes_for(200, 40, 6, seed)), K, 2.0), K).tokens_variance_over_random
+            code_of_masks(
+                extract(clamp(hashes_for(200, 40, 6, seed)), K, 2.0), K
+            ).tokens_variance_over_random
             for seed in range(60)
         ]
         # a unit's binomial count, about the fixed mean of all units: 1 - 1/d of units whose

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -311,7 +311,7 @@ def _draw_map(axes: Axes, points: Sequence[Point], axis: Axis, reach: float = 1.
 
 
 def _draw_histograms(
-    axes: Axes, points: Sequence[Point], axis: Axis, colours: Mapping[str, str]
+    axes: Axes, points: Sequence[Point], axis: Axis, colours: Mapping[Any, str]
 ) -> None:
     for series, own in series_of(points, axis=axis).items():
         x, y = np.array(xs(own)), np.array(ys(own))
