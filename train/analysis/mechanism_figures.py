@@ -224,11 +224,13 @@ def _histogram(
 ) -> list[Point]:
     middles = (edges[:-1] + edges[1:]) / 2.0
     return [
-        Point(
-            axis, series, Kind.MEASURED, float(x), float(y), label=label or LABELS.get(series, "")
-        )
+        Point(axis, series, Kind.MEASURED, float(x), float(y), label=label or _label(series))
         for x, y in zip(middles, shares, strict=True)
     ]
+
+
+def _label(series: str) -> str:
+    return next((label for name, label in LABELS.items() if name == series), "")
 
 
 def draw_read_weights(points: Sequence[Point]) -> Drawn:
