@@ -18,12 +18,11 @@ pytest.importorskip("safetensors")
 from safetensors.numpy import save_file
 
 from simulate.constructions import clamp, complement, mixed
-from simulate.jobs.output import as_plain
 from simulate.jobs.style import rendered
 from simulate.kernels import PackedHashes
 from simulate.network import ReluNetwork
 from simulate.sampling import random_coefficients, random_sets
-from tests.train.subjects import hashes_for, untrained
+from tests.train.subjects import hashes_for, plain, untrained
 from theory import quenched
 from theory.domain import DomainError
 from train.analyse import main
@@ -74,7 +73,7 @@ def exact() -> Report:
 
 
 def test_the_record_keeps_its_contract(exact):
-    record = as_plain(exact.record)
+    record = plain(exact.record)
     assert record.keys() >= CONTRACT
     assert record["verdict"] == "clamp"
     assert record["units"] == {
@@ -97,7 +96,7 @@ def test_the_record_keeps_its_contract(exact):
 
 
 def test_a_constructions_rates_are_the_exact_ones(exact):
-    record = as_plain(exact.record)
+    record = plain(exact.record)
     hashes = open_subject(SMALL).hashes
     assert hashes is not None
     own = float(quenched.failure_probability(hashes, 2))
@@ -160,7 +159,7 @@ def test_a_network_that_does_nothing():
     report = report_on(nothing)
     assert report.record.verdict == "none"
     assert report.record.mask_agreement is None
-    assert json.dumps(as_plain(report.record), allow_nan=False)
+    assert json.dumps(plain(report.record), allow_nan=False)
     assert summary(report.record)
     for figure in report.figures():
         figure.draw(figure.table)
@@ -202,7 +201,7 @@ class TestCommand:
         record = json.loads(run.stdout)
         assert record == json.loads((tmp_path / "analysis.json").read_text())
         assert record["schema"] == 2
-        assert as_plain(read(tmp_path / "analysis.json")) == record
+        assert plain(read(tmp_path / "analysis.json")) == record
         assert (tmp_path / "mine.txt").read_text() == "kept"
         assert not (tmp_path / "old.png").exists()
         for figure in json.loads((tmp_path / "figures.json").read_text()):

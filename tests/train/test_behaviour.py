@@ -19,9 +19,9 @@ from simulate.enumeration import subsets
 from simulate.jobs import intervals
 from simulate.jobs.checks import CONFIDENCE
 from simulate.jobs.intervals import DRAWN_CONFIDENCE
-from simulate.jobs.output import as_plain
 from simulate.network import ReluNetwork
 from simulate.sampling import random_coefficients
+from tests.train.subjects import plain
 from theory import quenched, softmax_output
 from theory.domain import DomainError
 from theory.false_positives import (
@@ -218,7 +218,7 @@ def exact() -> behaviour.Behaviour:
 
 def test_record_of_the_clamp(exact: behaviour.Behaviour) -> None:
     """The whole record of an exact filter: JSON, no failure but by covered tokens, exact levels."""
-    record = as_plain(exact.record)
+    record = plain(exact.record)
     json.dumps(record, allow_nan=False)
     assert record["bits"] == CODE["d"]
     np.testing.assert_array_equal(np.sort(exact.hashes), np.sort(some_hashes()))
@@ -250,7 +250,7 @@ def test_two_causes_make_the_whole(exact: behaviour.Behaviour) -> None:
         seen, _ = observe(network, np.zeros((network.n, 1), dtype=bool), tokens, alpha)
         assert (seen.total_variation - (1.0 - seen.mass)).min() > -1e-12
         assert (seen.kl + np.log(seen.mass)).min() > -1e-12
-    record = as_plain(exact.record)
+    record = plain(exact.record)
     for name in ("total_variation", "kl"):
         parts = record["leakage"][name]["value"] + record["non_uniformity"][name]["value"]
         assert parts == pytest.approx(record[name]["value"])
@@ -259,8 +259,8 @@ def test_two_causes_make_the_whole(exact: behaviour.Behaviour) -> None:
 def failures(seen: Outcomes) -> dict[str, dict[str, int]]:
     failed = fails(seen.mass, K)
     return {
-        "confusion": as_plain(behaviour.confusion(failed, seen.false_positives > 0)),
-        "failures": as_plain(behaviour.failure_causes(seen.intruder_missing[failed])),
+        "confusion": plain(behaviour.confusion(failed, seen.false_positives > 0)),
+        "failures": plain(behaviour.failure_causes(seen.intruder_missing[failed])),
     }
 
 
@@ -325,7 +325,7 @@ def test_given_a_false_positive_over_all_inputs() -> None:
     tokens, alpha = all_inputs(CODE["n"], K)
     seen, _ = observe(clamp(hashes, BETA), hashes, tokens, alpha)
     of = behaviour.given_false_positive(seen, CODE["n"], K, RandomCode.of(hashes), CODE["d"])
-    found = as_plain(of)
+    found = plain(of)
     sizes, misses = [], []
     for members in combinations(range(CODE["n"]), K):
         union = hashes[list(members)].any(axis=0)
@@ -357,6 +357,7 @@ def one_input_of_many_codes(codes: int, n: int, d: int, m: int, k: int) -> Outco
         "false_positives": (missing == 0).sum(axis=1),
         "near_misses": (missing == 1).sum(axis=1),
         "intruder": np.zeros(codes, dtype=int),
+        "intruding": np.zeros(codes, dtype=int),
         "intruder_missing": np.zeros(codes, dtype=int),
     }
     return Outcomes(**dict.fromkeys(Outcomes.__dataclass_fields__, np.zeros(codes)) | known)
@@ -367,7 +368,7 @@ def test_given_a_false_positive_in_random_codes() -> None:
     n, d, m, k = 20, 14, 4, 2
     seen = one_input_of_many_codes(40_000, n, d, m, k)
     code = RandomCode(d, np.full(n, m))
-    found = as_plain(behaviour.given_false_positive(seen, n, k, code, d))
+    found = plain(behaviour.given_false_positive(seen, n, k, code, d))
     widen = stats.norm.isf((1 - CONFIDENCE) / 2) / stats.norm.isf((1 - DRAWN_CONFIDENCE) / 2)
     for quantity in ("union_size", "near_misses"):
         for which in ("all", "given"):
@@ -400,7 +401,7 @@ def test_extreme_unions_are_extreme(largest: bool, k: int) -> None:
 
 
 def test_failures_by_union_size_add_up(exact: behaviour.Behaviour) -> None:
-    record = as_plain(exact.record)
+    record = plain(exact.record)
     rows = record["failure_by_union_size"]
     assert sum(row["inputs"] for row in rows) == record["inputs"]
     for name in ("failure_rate", "mechanistic_failure_rate"):
@@ -414,7 +415,7 @@ def test_failures_by_union_size_add_up(exact: behaviour.Behaviour) -> None:
 
 def test_more_tokens_of_an_exact_filter(exact: behaviour.Behaviour) -> None:
     """It takes any number of tokens: all get equal mass, and it fails where one is covered."""
-    rows = as_plain(exact.record)["more_tokens"]
+    rows = plain(exact.record)["more_tokens"]
     assert [row["tokens"] for row in rows] == list(range(K, 3 * K + 1))
     for row in rows:
         assert row["failure_rate"] == row["mechanistic_failure_rate"]
@@ -433,7 +434,7 @@ def test_more_tokens_stop_before_n() -> None:
 
 def test_coefficients_outside_their_range(exact: behaviour.Behaviour) -> None:
     """The exact clamp has no upper limit, and below 1 it fails where a coefficient matters."""
-    for row in as_plain(exact.record)["other_coefficients"]:
+    for row in plain(exact.record)["other_coefficients"]:
         members_equal = K * row["lowest_member"]["value"] == pytest.approx(row["mass"]["value"])
         if row["alpha"] >= 1.0:
             assert members_equal
@@ -478,7 +479,7 @@ def test_bfloat16_is_exact_for_powers_of_two(beta: float, changes: bool) -> None
     hashes = random_hashes(np.random.default_rng(0), 60, 40, 13)
     tokens = random_sets(np.random.default_rng(1), 300, 60, K)
     alpha = random_coefficients(np.random.default_rng(2), 300, K, 2.0)
-    found = as_plain(departures.precision(clamp(hashes, beta), hashes, K, tokens, alpha))
+    found = plain(departures.precision(clamp(hashes, beta), hashes, K, tokens, alpha))
     assert (found["largest_mass_change"] > 0.0) == changes
     if not changes:
         assert found["float32"] == found["bfloat16"]
@@ -498,7 +499,7 @@ def test_no_units_no_code() -> None:
     masks = extract(network, K, 2.0)
     none = replace(masks, orientation=np.zeros_like(masks.orientation))
     found = behaviour.analyse(network, none, K, 2.0, np.random.default_rng(0), 500)
-    record = as_plain(found.record)
+    record = plain(found.record)
     json.dumps(record, allow_nan=False)
     assert record["code_absent"] == behaviour.NO_CODE
     for name in ("mechanistic_failure_rate", "largest_uncovered_probability", "smallest_margin"):

@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulate.constructions import clamp, mixed
-from simulate.jobs.output import as_plain
 from simulate.network import ReluNetwork
 from simulate.sampling import random_coefficients, random_sets
 from simulate.symmetries import in_another_basis
 from tests.train.subjects import (
     CONSTRUCTIONS,
     hashes_for,
+    plain,
     trained,
     untrained,
 )
@@ -56,7 +56,7 @@ def check(
 def effect(found: causal.CausalRecord, intervention: str, quantity: str) -> dict[str, Any]:
     (row,) = [
         each
-        for each in as_plain(found)["effects"]
+        for each in plain(found)["effects"]
         if (each["intervention"], each["quantity"]) == (intervention, quantity)
     ]
     return row
@@ -71,7 +71,7 @@ class TestConstructions:
     def test_predictions_hold_to_rounding(self, exact: tuple[str, causal.CausalRecord]) -> None:
         _, found = exact
         sampled = 0
-        for row in as_plain(found)["effects"]:
+        for row in plain(found)["effects"]:
             name = f"{row['intervention']}, {row['quantity']}"
             if row["intervention"] == "output_zero":
                 continue
@@ -103,9 +103,9 @@ class TestConstructions:
         ):
             row = effect(found, intervention, quantity)
             assert row["measured"]["value"] == pytest.approx(value, abs=1e-5), quantity
-        assert max(as_plain(found)["spill"].values()) < 1e-6
-        first, *rest = as_plain(found)["path"]
-        assert [row["steps"] for row in as_plain(found)["path"]] == [
+        assert max(plain(found)["spill"].values()) < 1e-6
+        first, *rest = plain(found)["path"]
+        assert [row["steps"] for row in plain(found)["path"]] == [
             place / 2 for place in range(2 * len(construction_path.STEPS) + 1)
         ]
         for row in rest:
@@ -142,7 +142,7 @@ class TestConstructions:
             row = effect(found, intervention, quantity)
             assert row["measured"]["value"] == pytest.approx(value, abs=1e-6), quantity
             assert row["inside"]
-        unequal, last = (as_plain(found)["path"][at]["total_variation"]["value"] for at in (-3, -1))
+        unequal, last = (plain(found)["path"][at]["total_variation"]["value"] for at in (-3, -1))
         assert last < unequal - 0.02
         assert last == pytest.approx(
             effect(found, "construction", "total variation")["predicted"], rel=0.1
@@ -259,7 +259,7 @@ def test_every_number_is_invariant(name: str, seed: int, shift: float) -> None:
     network, k = subject(name)
     moved, order = in_another_basis(network, np.random.default_rng(seed), shift)
     one, other = check(network, k, inputs=128), check(moved, k, inputs=128)
-    left, right = dict(numbers(as_plain(one))), dict(numbers(as_plain(other)))
+    left, right = dict(numbers(plain(one))), dict(numbers(plain(other)))
     assert left.keys() == right.keys()
     for at, value in left.items():
         if at.endswith(".unit"):
@@ -275,7 +275,7 @@ class TestNothingToDo:
         network = network_of("clamp")
         dead = replace(network, b_in=np.full(D, -1e3))
         found = check(dead)
-        assert as_plain(found) == {
+        assert plain(found) == {
             "effects": [],
             "spill": None,
             "ablations": [],
@@ -288,7 +288,7 @@ class TestNothingToDo:
     def test_any_network_has_a_record(self, shape: tuple[int, int, int]) -> None:
         """Also with units of both kinds beside units of neither, more units than dimensions."""
         found = check(untrained(np.random.default_rng(3), *shape), k=2)
-        for row in as_plain(found)["effects"]:
+        for row in plain(found)["effects"]:
             assert math.isfinite(row["predicted"])
 
     def test_some_units_of_neither_orientation(self) -> None:
@@ -297,8 +297,8 @@ class TestNothingToDo:
         orientation = masks.orientation.copy()
         orientation[:3] = NEITHER
         found = check(network, masks=replace(masks, orientation=orientation))
-        assert len(as_plain(found)["ablations"]) == 12
-        assert as_plain(found)["effects"]
+        assert len(plain(found)["ablations"]) == 12
+        assert plain(found)["effects"]
 
     def test_bad_input(self) -> None:
         network = network_of("clamp")

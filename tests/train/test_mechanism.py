@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 from simulate.constructions import Hashes, clamp, complement, complement_limit_error, mixed
 from simulate.jobs import intervals
 from simulate.jobs.checks import CONFIDENCE
-from simulate.jobs.output import as_plain
 from simulate.network import ReluNetwork
 from simulate.symmetries import in_another_basis
-from tests.train.subjects import CONSTRUCTIONS, KIND, hashes_for, trained, untrained
+from tests.train.subjects import CONSTRUCTIONS, KIND, hashes_for, plain, trained, untrained
 from theory.domain import DomainError
 from train.analysis import mechanism
 from train.analysis.exceptions import exceptions, outlying
@@ -32,7 +31,7 @@ def found(network: ReluNetwork, k: int = K, inputs: int = 512) -> mechanism.Mech
 @pytest.mark.parametrize("name", CONSTRUCTIONS)
 def test_every_number_of_a_construction_has_its_known_value(name):
     hashes = hashes_for(N, D, M)
-    record = as_plain(found(CONSTRUCTIONS[name](hashes, BETA)).record)
+    record = plain(found(CONSTRUCTIONS[name](hashes, BETA)).record)
     kind = KIND[name]
     assert record["verdict"] == kind
     assert record["units"] == {
@@ -92,7 +91,7 @@ def test_every_number_of_a_construction_has_its_known_value(name):
 
 
 def test_the_clamp_layer_is_minus_one():
-    layer = as_plain(found(clamp(hashes_for(N, D, M))).record)["layer"]
+    layer = plain(found(clamp(hashes_for(N, D, M))).record)["layer"]
     assert layer["eigenvalues"]["real"] == {"median": -1.0, "lowest": -1.0, "highest": -1.0}
     assert layer["eigenvalues"]["largest_distance_from_minus_1"] == 0.0
     assert layer["returned"] == {"median": 1.0, "lowest": 1.0, "highest": 1.0}
@@ -101,7 +100,7 @@ def test_the_clamp_layer_is_minus_one():
 
 
 def test_the_complement_reads_nothing_from_the_residual_path():
-    layer = as_plain(found(complement(hashes_for(N, D, M))).record)["layer"]
+    layer = plain(found(complement(hashes_for(N, D, M))).record)["layer"]
     assert layer["residual_path"] == 0.0
     assert layer["complement_moduli"]["highest"] == 0.0
     assert layer["eigenvalues"]["real"] is None
@@ -121,7 +120,7 @@ def test_eigenvalues_are_those_of_the_product(seed, share):
 
 
 def test_a_mixed_network_is_called_mixed():
-    record = as_plain(found(mixed(hashes_for(N, D, M), clamped=12, beta=BETA)).record)
+    record = plain(found(mixed(hashes_for(N, D, M), clamped=12, beta=BETA)).record)
     assert record["verdict"] == "mixed"
     assert record["units"]["clamp"] == 12
     assert record["units"]["complement"] == 20
@@ -156,7 +155,7 @@ def test_the_verdict_asks_for_agreement():
 
 @pytest.mark.parametrize("seed", range(3))
 def test_an_untrained_network_is_no_filter(seed):
-    record = as_plain(found(untrained(np.random.default_rng(seed), 128, 24, 24)).record)
+    record = plain(found(untrained(np.random.default_rng(seed), 128, 24, 24)).record)
     assert record["verdict"] == "none"
     assert record["score"]["value"] == 0.0
     assert record["code"] is None
@@ -167,7 +166,7 @@ def test_an_untrained_network_is_no_filter(seed):
 
 def test_a_network_without_live_units():
     network = clamp(hashes_for(N, D, M))
-    record = as_plain(found(replace(network, W_in=0 * network.W_in)).record)
+    record = plain(found(replace(network, W_in=0 * network.W_in)).record)
     assert record["verdict"] == "none"
     assert record["reason"] == "no unit is live"
     assert record["agreement"]["value"] is None
@@ -324,7 +323,7 @@ class TestCode:
             assert code_of_masks(masks, 2).nested == sum(nested)
 
     def test_optimal_densities_are_theorys(self):
-        code = as_plain(found(clamp(hashes_for(512, 64, 7))).record)["code"]
+        code = plain(found(clamp(hashes_for(512, 64, 7))).record)["code"]
         assert code["optimal_bits_per_token"] == {"rate": 12, "failure": 12}
         assert code["optimal_density"]["failure"] == pytest.approx(12 / 64)
 
@@ -337,7 +336,7 @@ class TestTrained:
     @pytest.mark.parametrize("kind", ["clamp", "complement"])
     def test_trained_networks_are_recognised(self, kind):
         network, k = trained(kind)
-        record = as_plain(found(network, k).record)
+        record = plain(found(network, k).record)
         assert record["verdict"] == kind
         assert record["score"]["value"] > 0.9
         assert record["baselines"]["shuffled"]["score"] < 0.1
@@ -347,14 +346,14 @@ class TestTrained:
     def test_bit_weights_predict_the_logits(self, kind):
         # weights and hidden states, against the logits of the forward pass
         network, k = trained(kind)
-        readout = as_plain(found(network, k).record)["readout"]
+        readout = plain(found(network, k).record)["readout"]
         assert readout["slope"] == pytest.approx(1.0, abs=0.15)
         assert readout["r_squared"] > 0.5
 
     def test_a_half_trained_network_is_not_a_filter_yet(self):
         network, k = trained("half_trained")
         how = found(network, k)
-        record = as_plain(how.record)
+        record = plain(how.record)
         assert record["verdict"] == "none"
         assert record["score"]["value"] < 0.8
         assert exceptions(network, how.masks, how.bit_weights, k, 2.0).unit_count > 0
@@ -362,7 +361,7 @@ class TestTrained:
     @pytest.mark.slow
     def test_a_clamp_learned_from_scratch(self):
         network, k = trained("learned")
-        record = as_plain(found(network, k).record)
+        record = plain(found(network, k).record)
         assert record["verdict"] == "clamp"
         assert record["units"]["clamp"] >= 22
 

@@ -17,8 +17,8 @@ from simulate import clamp, complement, complement_limit, random_hashes, random_
 from simulate.enumeration import enumerate_inputs, subsets
 from simulate.jobs import intervals
 from simulate.jobs.checks import CONFIDENCE
-from simulate.jobs.output import as_plain
 from simulate.network import ReluNetwork
+from tests.train.subjects import plain
 from theory import false_positives, quenched, softmax_output, union_size
 from theory.domain import DomainError
 from theory.enumerate import outcome_of
@@ -167,7 +167,7 @@ def row_of(found: prediction.Prediction, quantity: str, source: str) -> predicti
 
 def test_exact_filter_is_predicted_exactly(exact: prediction.Prediction) -> None:
     """The masks' rate is the enumerated one; beta, offset, TV and KL come out as they went in."""
-    json.dumps(as_plain(exact.record), allow_nan=False)
+    json.dumps(plain(exact.record), allow_nan=False)
     share = float(quenched.failure_probability(some_hashes(), K))
     for quantity in ("failure_rate", "mechanistic_failure_rate"):
         row = row_of(exact, quantity, "masks")
@@ -177,7 +177,7 @@ def test_exact_filter_is_predicted_exactly(exact: prediction.Prediction) -> None
         assert intervals.proportion(hits, inputs, CONFIDENCE).contains(share)
     expected = float(quenched.expected_false_positives(some_hashes(), K))
     assert row_of(exact, "false_positives", "masks").predicted == pytest.approx(expected)
-    fit = as_plain(exact.record.level_fit)
+    fit = plain(exact.record.level_fit)
     assert fit["beta"] == pytest.approx(BETA, abs=1e-4)
     assert fit["offset"] == pytest.approx(0.0, abs=1e-4)
     assert fit["member_sd"] == pytest.approx(0.0, abs=1e-4)

@@ -15,11 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulate.constructions import mixed
-from simulate.jobs.output import as_plain
 from simulate.network import ReluNetwork
 from simulate.sampling import random_coefficients, random_sets
 from simulate.symmetries import in_another_basis
-from tests.train.subjects import CONSTRUCTIONS, hashes_for, trained, untrained
+from tests.train.subjects import CONSTRUCTIONS, hashes_for, plain, trained, untrained
 from train.analysis import mechanism
 from train.analysis.exceptions import exceptions
 from train.reading.masks import extract
@@ -76,7 +75,7 @@ def test_every_number_of_the_mechanism_is_invariant(name, seed, shift):
         mechanism.analyse(each, extract(each, k, 2.0), k, 2.0, np.random.default_rng(1), 128)
         for each in (network, moved)
     )
-    assert_same(as_plain(one.record), as_plain(other.record))
+    assert_same(plain(one.record), plain(other.record))
     for field in ("read", "write", "orientation", "live", "always_on"):
         here, there = getattr(one.masks, field), getattr(other.masks, field)
         assert (here[..., order] == there).all(), field
