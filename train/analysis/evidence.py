@@ -155,7 +155,7 @@ def mechanism(how: Mechanism, structure_holds: bool) -> MechanismEvidence:
     clear = explained is not None and explained >= LEAST_EXPLAINED
     if not structure_holds:
         reason = "the masks show no filter whose layer could be judged"
-    elif not narrow:
+    elif narrowed is not None and narrowed > MOST_LEFT:
         reason = (
             f"the layer hardly acts: it leaves {100 * narrowed:.1f} % of the width of the union's "
             f"states, where a filter leaves at most {100 * MOST_LEFT:.0f} %"

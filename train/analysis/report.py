@@ -36,7 +36,7 @@ class Section(StrEnum):
 
 ALL = tuple(Section)
 # logits of the behavioural sample, if the number of inputs is not given; and the fewest inputs
-MOST_LOGITS, FEWEST_INPUTS = 2**26, 1000
+MOST_LOGITS, FEWEST_INPUTS = 2**23, 1000
 QUICK = 0.1
 
 
