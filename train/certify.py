@@ -101,8 +101,9 @@ class Certify:
         import numpy as np
         from threadpoolctl import threadpool_limits
 
+        from simulate.jobs.figure import figures_page
+        from simulate.jobs.folder import FIGURES, PAGE
         from train import check_installed
-        from train.analysis.figure import figures_page
         from train.certificate import checker
         from train.certificate.proof import check, check_arithmetic, proposed, prove, weights_of
         from train.certificate.report import figure, record, summary
@@ -142,7 +143,7 @@ class Certify:
             verdicts = check(proof, weights, cert.encode())
             found = record(proof, verdicts, subject.name, subject.source, finished)
 
-        drawn = figure(found)
+        drawn = figure(found).rendered(self.formats)
         plain = msgspec.to_builtins(found)
         seconds = time.monotonic() - started
         configuration = {"job": "train.certify", **asdict(self), "out": str(self.out)}
@@ -151,8 +152,9 @@ class Certify:
             WEIGHTS: weights,
             CERTIFICATE: cert,
             RECORD: output.as_json(plain),
-            **drawn.files(self.formats),
-            PAGE: figures_page([drawn], subject.name),
+            **drawn.files,
+            FIGURES: output.as_json([drawn.entry]),
+            PAGE: figures_page([drawn.entry], subject.name),
             RUN: output.as_json(run),
         }
         write_all(self.out, files)
