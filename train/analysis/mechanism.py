@@ -410,7 +410,8 @@ def judged(masks: Masks) -> Judgement:
         return Judgement(Verdict.NONE, reason)
     if getattr(count, main) >= LEAST_SHARE * live:
         return Judgement(main, reason)
-    return Judgement(Verdict.MIXED, reason)
+    both = min(count.clamp, count.complement) >= LEAST_OF_BOTH * live
+    return Judgement(Verdict.MIXED if both else Verdict.NONE, reason)
 
 
 def score(masks: Masks) -> Score:
