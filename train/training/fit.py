@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from train.training.held_out import HeldOut
 from train.training.loss import Measures, TargetDivergence, measure
@@ -20,7 +21,7 @@ from train.training.model import ToyNetwork
 from train.training.recipe import Recipe
 from train.training.start import initial_model
 from train.training.subvocabulary import SubVocabulary
-from train.training.task import draw
+from train.training.task import Tokens, draw
 
 FIRST_MOMENT = 0.9
 _INPUTS_STREAM, _MEASURE_STREAM = 1, 2
@@ -129,10 +130,12 @@ def advance(state: State, steps: int) -> float:
     return total / max(steps, 1)
 
 
-def _loss(state: State, divergence: TargetDivergence, part: SubVocabulary | None) -> torch.Tensor:
+def _loss(state: State, divergence: TargetDivergence, part: SubVocabulary | None) -> Tensor:
     """The loss on the next fresh inputs, of all tokens or of the part's next ones."""
     recipe, task, model = state.recipe, state.recipe.task(), state.model
-    never = None if state.held_out is None else state.held_out.holds
+    never: Callable[[Tokens], Tensor] | None = None
+    if state.held_out is not None:
+        never = state.held_out.holds
     if part is not None:
         part.take(state.step)
         task, model = replace(task, n=part.size), part.model

@@ -26,7 +26,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from theory.domain import check_real
-from theory.width import width_law
 from train.training.recipe import Recipe, Start
 
 # a step knows at most this many tokens, its inputs name each of them this often on average, and
@@ -54,6 +53,8 @@ def scaled_recipe(
     visits: how many inputs would name each token in the whole training at k <= 4 and n <= 512, if
     the last batches were no larger.
     """
+    from theory.width import width_law  # here, as it takes a while and --help does without
+
     Recipe(n=n, k=k, d=d, start=start)  # before the rules, so that what is wrong is named
     check_real("visits", visits, 0.0)
     tokens = min(n, max(TOKENS_A_STEP, 2 * k))
