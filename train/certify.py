@@ -29,13 +29,7 @@ if TYPE_CHECKING:
     from train.reading.normal_form import NormalForm
 
 Format = Literal["png", "svg", "pdf"]
-CERTIFICATE, WEIGHTS, RECORD, RUN, PAGE = (
-    "certificate.json",
-    "weights.safetensors",
-    "certify.json",
-    "run.json",
-    "figures.md",
-)
+CERTIFICATE, WEIGHTS, RECORD = "certificate.json", "weights.safetensors", "certify.json"
 JOURNAL = "enumeration.jsonl"
 # 2^25: C(512, 3) is 22 million
 MOST_INPUTS = 33_554_432
@@ -102,7 +96,7 @@ class Certify:
         from threadpoolctl import threadpool_limits
 
         from simulate.jobs.figure import figures_page
-        from simulate.jobs.folder import FIGURES, PAGE
+        from simulate.jobs.folder import FIGURES, PAGE, RUN
         from train import check_installed
         from train.certificate import checker
         from train.certificate.proof import check, check_arithmetic, proposed, prove, weights_of
