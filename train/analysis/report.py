@@ -14,7 +14,6 @@ from simulate.jobs.figure import Figure
 from simulate.network import ReluNetwork
 from train.analysis import behaviour, causal, evidence, mechanism, prediction, uniformity
 from train.analysis.exceptions import exceptions
-from train.analysis.mechanism import Verdict
 from train.analysis.outcomes import hashes_of, is_code
 from train.analysis.record import Analysis
 from train.analysis.summary import summary
@@ -229,10 +228,3 @@ def _offset_noted(given: ReluNetwork, analysed: ReluNetwork) -> list[str]:
         "all logits share an offset far larger than their differences; it was taken off, and in "
         f"{given.dtype} the network itself loses digits by it"
     ]
-
-
-_ANSWERS = {
-    Verdict.CLAMP: "a Bloom filter that clamps its residual stream",
-    Verdict.COMPLEMENT: "a Bloom filter by complement (NOR)",
-    Verdict.MIXED: "a Bloom filter of both mechanisms in one network",
-}

@@ -10,6 +10,12 @@ from train.analysis.exceptions import Exceptions
 from train.analysis.mechanism import MechanismRecord, Verdict
 from train.analysis.record import Analysis
 
+_ANSWERS = {
+    Verdict.CLAMP: "a Bloom filter that clamps its residual stream",
+    Verdict.COMPLEMENT: "a Bloom filter by complement (NOR)",
+    Verdict.MIXED: "a Bloom filter of both mechanisms in one network",
+}
+
 
 def answer(record: Analysis) -> str:
     """The verdict in a few words."""
