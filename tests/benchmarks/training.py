@@ -41,7 +41,7 @@ class Case:
 
 
 CASES = (
-    Case(replace(scaled_recipe(512, 3, 64, visits=2_000), final_share=0.0), 8, 16, (0, 1, 2)),
+    Case(replace(scaled_recipe(512, 3, 64, visits=3_400), final_share=0.0), 8, 16, (0, 1, 2)),
     Case(replace(scaled_recipe(4096, 4, 112, visits=6_000), final_share=0.0), 20, 25, (0,)),
 )
 
