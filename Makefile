@@ -11,7 +11,7 @@ EXTRAS ?= all
 # make reproduce QUICK=1: everything once, in small, into a folder of its own
 ALL := $(RESULTS)/$(if $(QUICK),quick,all)
 
-.PHONY: install scaling derive train test test-slow bench check format browser report reproduce evidence real-models clean
+.PHONY: install scaling derive train test test-slow bench check format browser tex report reproduce evidence real-models clean
 
 install: $(VENV)/.installed
 
@@ -46,7 +46,7 @@ reproduce: install
 test: install
 	$(RUN) -m pytest -m "not slow" -n auto $(ARGS)
 
-test-slow: install
+test-slow: install tex
 	$(RUN) -m pytest -m slow $(ARGS)
 
 # speed against what one would use instead, side by side in one run
@@ -65,6 +65,10 @@ check: install
 format: install
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
+
+# Debian's TeX, for the test that the derivations' document compiles
+tex:
+	command -v pdflatex || (apt-get update && apt-get install -y --no-install-recommends texlive-latex-base)
 
 # Debian's Chromium, for the tests of the page
 browser:

@@ -51,6 +51,7 @@ class Job:
 QUICK = ("--quick",)
 SCALING = Job("scaling", Scaling.MODULE, quick=QUICK, resumes=True, checked=True)
 STUDY = Job("study", Study.MODULE, quick=QUICK, resumes=True, checked=True)
+WIDTH = Job("width", Study.MODULE, ("--sizes", "width"), quick=QUICK, resumes=True, checked=True)
 SURVEY = Job("survey", Survey.MODULE, quick=QUICK, resumes=True, checked=True)
 SOURCE_NETWORK = Job("networks/source", "train.run", ("--preset", "source"), resumes=True)
 COMPLEMENT_NETWORK = Job(
@@ -74,6 +75,7 @@ ORGANISMS = Job("organisms", "train.organisms")
 JOBS = (
     SCALING,
     STUDY,
+    WIDTH,
     SURVEY,
     SOURCE_NETWORK,
     COMPLEMENT_NETWORK,

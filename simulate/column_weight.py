@@ -38,6 +38,43 @@ def with_replacement_hashes(
     return hashes
 
 
+def partitioned_hashes(rng: np.random.Generator, n: int, d: int, m: int) -> Bool[np.ndarray, "n d"]:
+    """Masks of one random bit in each of m blocks as equal as can be; bool [n, d]."""
+    check_integer("n", n, 1)
+    check_code(1, d, m)
+    small, larger = divmod(d, m)
+    sizes = np.repeat([small, small + 1], [m - larger, larger])
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    hashes = np.zeros((n, d), dtype=bool)
+    hashes[np.arange(n)[:, None], starts + rng.integers(0, sizes, size=(n, m))] = True
+    return hashes
+
+
+def blocked_hashes(
+    rng: np.random.Generator, n: int, d: int, m: int, block: int
+) -> Bool[np.ndarray, "n d"]:
+    """Masks of m different bits inside one of the d/block blocks; bool [n, d]."""
+    check_integer("n", n, 1)
+    check_code(1, block, m)
+    hashes = np.zeros((n, d // block, block), dtype=bool)
+    order = rng.random((n, block)).argsort(axis=1)[:, :m]
+    chosen = rng.integers(0, d // block, size=n)
+    hashes[np.arange(n)[:, None], chosen[:, None], order] = True
+    return hashes.reshape(n, d)
+
+
+def double_hashes(rng: np.random.Generator, n: int, d: int, m: int) -> Bool[np.ndarray, "n d"]:
+    """Masks of enhanced double hashing, a + i b + (i^3 - i)/6 modulo d for i < m; bool [n, d]."""
+    check_integer("n", n, 1)
+    check_integer("m", m, 1)
+    place, step = rng.integers(0, d, size=(2, n))
+    hashes = np.zeros((n, d), dtype=bool)
+    for i in range(m):  # the recurrence of Dillinger & Manolios, which the closed form solves
+        hashes[np.arange(n), place] = True
+        place, step = (place + step) % d, (step + i + 1) % d
+    return hashes
+
+
 def count_over_families(
     rng: np.random.Generator, draw: DrawHashes, k: int, families: int, sets: int
 ) -> DirectCounts:

@@ -30,7 +30,8 @@ from theory.domain import DomainError, check_integer, check_task
 UNIFORM_SHARE = 0.25
 # up to here the guide's orders of members, all k! of them, are summed over
 MOST_SUMMED = 5
-_BATCH = 2048
+# entries of the inputs' tables over all tokens that are held at once
+_BLOCK_ENTRIES = 2**23
 
 Hashes = Bool[np.ndarray, "n bits"]
 Tokens = Int[np.ndarray, "inputs k"]
@@ -191,8 +192,9 @@ def rare_failures(
     guide = _Guide(hashes, k)
     values, covers = [], []
     foreseen = 0.0
-    for start in range(0, inputs, _BATCH):
-        batch = min(_BATCH, inputs - start)
+    at_once = min(2048, max(16, _BLOCK_ENTRIES // n))
+    for start in range(0, inputs, at_once):
+        batch = min(at_once, inputs - start)
         tokens, weight, is_covered = _weighted_inputs(rng, guide, batch)
         failing = np.zeros(batch, dtype=bool)
         use = weight > 0.0

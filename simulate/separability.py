@@ -31,7 +31,7 @@ def is_separable(columns: Float[np.ndarray, "n d"], members: Int[np.ndarray, " k
     return found.status == 0
 
 
-def separable_share(
+def separable_sets(
     rng: np.random.Generator, columns: Float[np.ndarray, "n d"], k: int, sets: int
 ) -> Bool[np.ndarray, " sets"]:
     """Which of `sets` uniform k-sets are separable, by linear programming."""

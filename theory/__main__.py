@@ -366,7 +366,11 @@ class Derive:
     names: tyro.conf.Positional[tuple[str, ...]] = ()
     """The derivations wanted; all of them if none is named."""
     latex: bool = False
-    """Print them as LaTeX, for a paper."""
+    """Print them as LaTeX, for a paper: a fragment that needs amsmath and amssymb."""
+    standalone: bool = False
+    """With --latex: a document that any TeX compiles."""
+    audit: bool = False
+    """With --latex: each step's method and evidence, too."""
     list: bool = False
     """Only their names and titles."""
     json: bool = False
@@ -375,7 +379,10 @@ class Derive:
     def run(self) -> int:
         from theory.derivations import DERIVATIONS
         from theory.derivations.derivation import check
-        from theory.derivations.rendering import as_latex, as_text
+        from theory.derivations.rendering import DOCUMENT_END, DOCUMENT_START, as_latex, as_text
+
+        if (self.standalone or self.audit) and not self.latex:
+            raise DomainError("standalone and audit are of LaTeX: add --latex")
 
         known = {derivation.name: derivation for derivation in DERIVATIONS}
         unknown = [name for name in self.names if name not in known]
@@ -386,6 +393,8 @@ class Derive:
             titles = {derivation.name: derivation.title for derivation in wanted}
             command_line.print_record({}, titles, dict.fromkeys(titles, ""), self.json)
             return command_line.DONE
+        if self.standalone and not self.json:
+            print(DOCUMENT_START)
         found = []
         for derivation in wanted:
             checked = check(derivation)
@@ -400,8 +409,10 @@ class Derive:
                 for step in checked
             ]
             if not self.json:
-                shown = (as_latex if self.latex else as_text)(derivation, checked)
-                print(shown, flush=True)
+                of_latex = as_latex(derivation, checked, self.audit) if self.latex else ""
+                print(of_latex or as_text(derivation, checked), flush=True)
+        if self.standalone and not self.json:
+            print(DOCUMENT_END)
         if self.json:
             command_line.print_json({"schema": SCHEMA, "steps": found})
         every_step_holds = all(step["holds"] for step in found)
@@ -427,7 +438,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"  {name:<10}{(offered.__doc__ or '').splitlines()[0]}")
         print("\npython -m theory COMMAND --help says what each takes.")
         return command_line.DONE
-    command: Any = tyro.cli(Command, prog="python -m theory", description=__doc__, args=given)  # type: ignore[call-overload]
+    command: Any = tyro.cli(Command, prog="python -m theory", description=__doc__, args=given)
     code: int = command.run()
     return code
 

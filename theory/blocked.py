@@ -20,7 +20,7 @@ from theory.column_weight import check_draws, drawn_weights
 from theory.domain import DomainError, check_code, check_integer
 from theory.logarithms import Floats, log_some
 from theory.occupancy import Enclosure, Value
-from theory.union_size import log_coverage, missing_bits_given_union
+from theory.union_size import log_coverage, missing_bits_of
 
 # loads less likely than this are left out of a mean, and added to its upper end
 _NEGLIGIBLE = 1e-30
@@ -68,13 +68,13 @@ class Blocked(HashedBits):
 
     def log_rate_given_fill(self, d: int, parameter: int, w: int) -> float:
         """ln of a block's coverage, all blocks equally full."""
-        w = check_integer("w", w, 0, d, "d") * self.block / d
+        share = check_integer("w", w, 0, d, "d") / d
         if self.replacing:
-            return parameter * math.log(w / self.block) if w else -math.inf
-        if w < parameter:
+            return parameter * math.log(share) if share else -math.inf
+        if share * self.block < parameter:
             return -math.inf
         i = np.arange(parameter)
-        return float(np.log((w - i) / (self.block - i)).sum())
+        return float(np.log((share * self.block - i) / (self.block - i)).sum())
 
     def enclose(self, k: int, d: int, parameter: int, value: Value) -> Enclosure:
         """One block: exact. Otherwise P_fail between f's mean taken for f, and Taylor's second
@@ -191,21 +191,8 @@ def _growth(block: int, weights: Floats) -> Floats:
     """P(a token adds s bits | W = w), float64 [block + 1, largest weight + 1]."""
     found = np.zeros((block + 1, len(weights)))
     for m in np.flatnonzero(weights).tolist():
-        rows = np.arange(m, block + 1)
-        found[m:, : m + 1] += weights[m] * missing_bits_given_union(block, m, rows)
-        for w in range(m):  # fewer bits in the union than in the token
-            found[w] += weights[m] * _hypergeometric(block, w, m, len(weights))
+        found[:, : m + 1] += weights[m] * missing_bits_of(block, m)
     return found
-
-
-def _hypergeometric(d: int, w: int, m: int, length: int) -> Floats:
-    """P(s of m different bits lie outside w given ones of d), s = 0..length - 1."""
-    row = np.zeros(length)
-    log = [math.lgamma(x + 1.0) for x in (w, d - w, m, d - m, d)]
-    for s in range(max(0, m - w), min(m, d - w) + 1):
-        rest = [m - s, w - m + s, s, d - w - s]
-        row[s] = math.exp(sum(log[:4]) - log[4] - sum(math.lgamma(x + 1.0) for x in rest))
-    return row / row.sum()
 
 
 BLOCKED = Blocked()

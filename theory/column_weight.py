@@ -15,6 +15,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
+from theory.broadcasting import broadcasts
 from theory.codes import HashedBits, HashScheme, log_ratio, non_members
 from theory.domain import DomainError, check_code, check_integer, check_real, check_task
 from theory.large_deviations import best_density
@@ -47,7 +48,8 @@ def log_bernoulli_union_law(k: int, d: int, rho: float) -> np.ndarray:
     k, d, _ = check_code(k, d, 1)
     rho = check_real("rho", rho, 0.0, 1.0)
     uncovered = math.exp(k * math.log1p(-rho))
-    return binom.logpmf(np.arange(d, -1, -1), d, uncovered)
+    found: np.ndarray = binom.logpmf(np.arange(d, -1, -1), d, uncovered)
+    return found
 
 
 def bernoulli_enclosure(k: int, d: int, rho: float, value: Value) -> Enclosure:
@@ -73,12 +75,14 @@ def bernoulli_enclosure(k: int, d: int, rho: float, value: Value) -> Enclosure:
     return settle(1e-7 * d, exact, law, ExponentialCoverage(d, rho), value, jensen)
 
 
+@broadcasts
 def log_bernoulli_failure_probability(n: int, k: int, d: int, rho: float) -> float:
     """Exact: ln P_fail of hashes of independent Bernoulli(rho) bits, nats; -inf where n = k."""
     check_real("rho", rho, 0.0, 1.0)
     return INDEPENDENT.log_failure(n, k, d, rho)
 
 
+@broadcasts
 def bernoulli_failure_probability(n: int, k: int, d: int, rho: float) -> float:
     """Exact: P_fail of hashes of independent Bernoulli(rho) bits, annealed.
 
@@ -186,11 +190,13 @@ def with_replacement_enclosure(k: int, d: int, m: int, value: Value) -> Enclosur
     return settle(_occupancy_seconds(k, d, m), exact, law, coverage, value, jensen)
 
 
+@broadcasts
 def log_with_replacement_rate(k: int, d: int, m: int) -> float:
     """Exact: ln FPR, nats, of hashes of m draws with replacement; FPR = E (W/d)^m."""
     return with_replacement_enclosure(k, d, m, Value()).middle
 
 
+@broadcasts
 def with_replacement_rate(k: int, d: int, m: int) -> float:
     """Exact: FPR of hashes of m draws with replacement (Bose et al. 2008; Christensen et al. 2010).
 
@@ -200,18 +206,21 @@ def with_replacement_rate(k: int, d: int, m: int) -> float:
     return math.exp(log_with_replacement_rate(k, d, m))
 
 
+@broadcasts
 def with_replacement_lower_bound(k: int, d: int, m: int) -> float:
     """Lower bound: FPR >= (1 - (1 - 1/d)^(k m))^m with replacement; equality at m = 1 (Jensen)."""
     k, d, m = check_draws(k, d, m)
     return 1.0 if d == 1 else math.exp(m * math.log(-math.expm1(k * m * math.log1p(-1.0 / d))))
 
 
+@broadcasts
 def log_with_replacement_failure_probability(n: int, k: int, d: int, m: int) -> float:
     """Exact: ln P_fail of hashes of m draws with replacement, nats; -inf where n = k."""
     n, k = check_task(n, k)
     return WITH_REPLACEMENT.log_failure(n, k, d, m)
 
 
+@broadcasts
 def with_replacement_failure_probability(n: int, k: int, d: int, m: int) -> float:
     """Exact: P_fail of hashes of m draws with replacement, annealed."""
     return math.exp(log_with_replacement_failure_probability(n, k, d, m))
@@ -245,7 +254,8 @@ def with_replacement_exponent(k: int) -> tuple[float, float]:
 
     def excess(y: float) -> float:
         u = -math.log(y) / k / (1.0 - y)
-        return 1.0 - y * -math.expm1(-u) - (1.0 - y) ** (1.0 / (k + 1))
+        found: float = 1.0 - y * -math.expm1(-u) - (1.0 - y) ** (1.0 / (k + 1))
+        return found
 
     return with_replacement_exponent_at(brentq(excess, 1e-9, 1.0 - 1e-9, xtol=1e-15), k)
 

@@ -48,7 +48,8 @@ def whole_number(text: str) -> int:
     """An integer as people write sizes: 4096, 1_000_000, 1e6, 2.5e9, 2^30. Raises ValueError."""
     base, power, exponent = text.partition("^")
     if power:
-        return int(base) ** int(exponent)
+        found: int = int(base) ** int(exponent)
+        return found
     try:
         number = Decimal(text.replace("_", ""))
     except InvalidOperation:

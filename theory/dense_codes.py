@@ -142,7 +142,8 @@ def largest_error_of_gaussians(n: int, k: int, d: int, c: float = 1.0) -> float:
     typical = math.sqrt(2.0 * math.log(n + 1.0))
     below, _ = quad(exceeds, 0.0, typical, epsabs=1e-13, epsrel=1e-12)
     above, _ = quad(exceeds, typical, typical + 12.0, epsabs=1e-13, epsrel=1e-12)
-    return math.sqrt(k * second_moment(c) / d) * (below + above)
+    found: float = math.sqrt(k * second_moment(c) / d) * (below + above)
+    return found
 
 
 def largest_error_bound(n: int, k: int, d: int, c: float = 1.0) -> float:

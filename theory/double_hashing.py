@@ -16,7 +16,7 @@ import numpy as np
 from theory.codes import HashedBits
 from theory.column_weight import WITH_REPLACEMENT, check_draws
 from theory.domain import DomainError, check_integer
-from theory.logarithms import Floats, log_some
+from theory.logarithms import log_some
 from theory.occupancy import Enclosure, Value
 
 # d^2 pairs are looked at for every union, and d^3 for an exact rate
@@ -25,7 +25,7 @@ _LARGEST_EXACT_WIDTH, _LARGEST_EXACT_HASHES = 256, 12
 _PAIRS, _FEWEST_UNIONS, _SEED = 10**8, 24, 0
 
 
-def offsets(d: int, m: int) -> Floats:
+def offsets(d: int, m: int) -> np.ndarray:
     """What the bits of a token with a = 0 are: int64 [d, m], row b."""
     i = np.arange(m, dtype=object)
     cubic = np.array([(j**3 - j) // 6 % d for j in i], dtype=np.int64)
@@ -37,12 +37,18 @@ def coverage(union: np.ndarray, m: int) -> float:
     """Exact: the share of all d^2 pairs (a, b) whose m bits lie in the union, bool [d]."""
     d = len(union)
     places = offsets(d, m)
-    a, b = np.meshgrid(np.flatnonzero(union), np.arange(d))
-    a, b = a.ravel(), b.ravel()
+    starts, steps = np.meshgrid(np.flatnonzero(union), np.arange(d))
+    a, b = starts.ravel(), steps.ravel()
     for i in range(1, m):
         inside = union[(a + places[b, i]) % d]
         a, b = a[inside], b[inside]
     return len(a) / d**2
+
+
+def equal_pair_rate(k: int, d: int) -> float:
+    """Lower bound: FPR >= 1 - (1 - 1/d^2)^k, that the query's a and b are some member's."""
+    k, d, _ = check_draws(k, d, 1)
+    return 1.0 if d == 1 else -math.expm1(k * math.log1p(-1.0 / d**2))
 
 
 @lru_cache(maxsize=64)
@@ -70,7 +76,7 @@ def double_hashing_rate(k: int, d: int, m: int) -> float:
             avoiding = np.stack([avoiding.sum(axis), free], axis)
         sign = np.array([(-1.0) ** j.bit_count() for j in range(2 ** len(bits))])
         total += float(sign @ (avoiding.ravel() / d**2) ** k)
-    return min(1.0, max(total / d, -math.expm1(k * math.log1p(-1.0 / d**2)) if d > 1 else 1.0))
+    return min(1.0, max(total / d, equal_pair_rate(k, d)))
 
 
 @lru_cache(maxsize=128)

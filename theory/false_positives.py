@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 
+from theory.broadcasting import broadcasts
 from theory.domain import DomainError, check_code, check_integer, check_real, check_sizes
 from theory.logarithms import log_some
 from theory.occupancy import Enclosure, RootedCoverage, Union, Value, different_bits, settle
@@ -18,9 +19,10 @@ from theory.union_size import (
     fill_probability,
     law_seconds,
     log_coverage,
+    log_coverage_up_to,
     mean_union_size,
     missing_bits_given_union,
-    tilted_union_size_law,
+    reachable_law,
     union_size_law,
 )
 
@@ -30,7 +32,10 @@ _MOST_TILTS = 100
 
 
 def _log_mean(k: int, d: int, m: int, log_value: np.ndarray) -> float:
-    """ln E[value(W)], nats, of a non-decreasing value given by its logarithm at w = m..d."""
+    """ln E[value(W)], nats, of a non-decreasing value given by its logarithm at w = m, m + 1, ...
+
+    As far as min(d, k m), or further.
+    """
     return _log_mean_and_slope(k, d, m, log_value)[0]
 
 
@@ -42,15 +47,15 @@ def _log_mean_and_slope(k: int, d: int, m: int, log_value: np.ndarray) -> tuple[
     """
     tilt = 0.0
     for _ in range(_MOST_TILTS):
-        law, log_normaliser = tilted_union_size_law(k, d, m, tilt)
+        law, log_normaliser = reachable_law(k, d, m, tilt)
         kept = np.flatnonzero(law)
         terms = np.log(law[kept]) - tilt * kept + log_normaliser + log_value[kept - m]
         peak = int(terms.argmax())
         top = terms[peak]
         if top == -math.inf:
             return -math.inf, 0.0
-        at = min(max(int(kept[peak]) - m, 1), d - m)
-        slope = float(log_value[at] - log_value[at - 1]) if d > m else 0.0
+        at = min(max(int(kept[peak]) - m, 1), len(log_value) - 1)
+        slope = float(log_value[at] - log_value[at - 1]) if at > 0 else 0.0
         # untilted, the unions cut below weigh under 1e-300 each at a smaller value: negligible
         cut_below = tilt > 0.0 and kept[0] > m and terms[0] > top - _NEGLIGIBLE
         cut_above = kept[-1] < min(d, k * m) and terms[-1] > top - _NEGLIGIBLE
@@ -70,7 +75,7 @@ def enclosure(k: int, d: int, m: int, value: Value) -> Enclosure:
     k, d, m = check_code(k, d, m)
 
     def exact() -> float:
-        log_f = value.all_of * log_coverage(d, m)
+        log_f = value.all_of * log_coverage_up_to(d, m, min(d, k * m))
         return min(0.0, _log_mean(k, d, m, log_some(value.some, log_f)))
 
     # Jensen, and negative association
@@ -84,11 +89,13 @@ def enclosure(k: int, d: int, m: int, value: Value) -> Enclosure:
     return settle(law_seconds(k, d, m), exact, union, coverage, value, known)
 
 
+@broadcasts
 def log_false_positive_rate(k: int, d: int, m: int) -> float:
     """Exact: ln FPR, nats, where FPR = E f(W). Finite far below the smallest double."""
     return enclosure(k, d, m, Value()).middle
 
 
+@broadcasts
 def false_positive_rate(k: int, d: int, m: int) -> float:
     """Exact: FPR, the probability that one non-member is covered by the union of k hashes.
 
@@ -99,6 +106,7 @@ def false_positive_rate(k: int, d: int, m: int) -> float:
     return math.exp(log_false_positive_rate(k, d, m))
 
 
+@broadcasts
 def joint_false_positive_rate(k: int, d: int, m: int, queries: int) -> float:
     """Exact: E f(W)^queries, that several given non-members are false positives of one input.
 
@@ -107,6 +115,7 @@ def joint_false_positive_rate(k: int, d: int, m: int, queries: int) -> float:
     return math.exp(enclosure(k, d, m, Value(all_of=check_integer("queries", queries, 1))).middle)
 
 
+@broadcasts
 def log_rate_given_fill(d: int, m: int, w: int) -> float:
     """Exact: ln f(w), nats, f(w) = C(w, m)/C(d, m): the FPR where w of the d bits are set."""
     _, d, m = check_code(1, d, m)
@@ -120,6 +129,7 @@ def log_failure_given_union(n: int, k: int, d: int, m: int) -> np.ndarray:
     return log_some(n - k, log_coverage(d, m))
 
 
+@broadcasts
 def log_failure_probability(n: int, k: int, d: int, m: int) -> float:
     """Exact: ln P_fail, nats; -inf where there is no non-member."""
     n, k, d, m = check_sizes(n, k, d, m)
@@ -146,6 +156,7 @@ def failure_tilt(n: int, k: int, d: int, m: int) -> float:
     return _log_mean_and_slope(k, d, m, log_failure_given_union(n, k, d, m))[1]
 
 
+@broadcasts
 def log_success_probability(n: int, k: int, d: int, m: int) -> float:
     """Exact: ln(1 - P_fail) = ln E[(1 - f(W))^N], nats, which keeps its digits as P_fail nears 1.
 
@@ -164,6 +175,7 @@ def log_success_probability(n: int, k: int, d: int, m: int) -> float:
     return min(0.0, top + float(np.log(np.exp(terms - top).sum())))
 
 
+@broadcasts
 def failure_probability(n: int, k: int, d: int, m: int) -> float:
     """Exact: P_fail, the probability that a random input has at least one false positive.
 
@@ -173,12 +185,14 @@ def failure_probability(n: int, k: int, d: int, m: int) -> float:
     return math.exp(log_failure_probability(n, k, d, m))
 
 
+@broadcasts
 def expected_false_positives(n: int, k: int, d: int, m: int) -> float:
     """Exact: E#FP = N FPR, the mean number of false positives of one input (at least P_fail)."""
     n, k, d, m = check_sizes(n, k, d, m)
     return (n - k) * false_positive_rate(k, d, m)
 
 
+@broadcasts
 def independent_failure_probability(n: int, k: int, d: int, m: int) -> float:
     """Upper bound: P_fail <= 1 - (1 - FPR)^N, what independent false positives would give."""
     n, k, d, m = check_sizes(n, k, d, m)
@@ -196,13 +210,15 @@ def false_positive_count_law(n: int, k: int, d: int, m: int, counts: np.ndarray)
     law = union_size_law(k, d, m)[m:]
     kept = np.flatnonzero(law)
     coverage = np.exp(log_coverage(d, m)[kept])
-    found = binom.pmf(np.asarray(counts)[..., None], n - k, np.minimum(coverage, 1.0)) @ law[kept]
-    return np.minimum(found, 1.0)
+    given_union = binom.pmf(np.asarray(counts)[..., None], n - k, np.minimum(coverage, 1.0))
+    found: np.ndarray = np.minimum(given_union @ law[kept], 1.0)
+    return found
 
 
 def _mean_missing_bits_law(d: int, m: int, union_law: np.ndarray) -> np.ndarray:
     kept = np.flatnonzero(union_law)
-    return np.minimum(union_law[kept] @ missing_bits_given_union(d, m, kept), 1.0)
+    found: np.ndarray = np.minimum(union_law[kept] @ missing_bits_given_union(d, m, kept), 1.0)
+    return found
 
 
 def missing_bits_law(k: int, d: int, m: int) -> np.ndarray:
@@ -223,7 +239,8 @@ def union_size_given_false_positive(k: int, d: int, m: int) -> np.ndarray:
     log_weight = np.log(law[kept]) + log_coverage(d, m)[kept - m]
     posterior = np.zeros(d + 1)
     posterior[kept] = np.exp(log_weight - log_weight.max())
-    return posterior / posterior.sum()
+    found: np.ndarray = posterior / posterior.sum()
+    return found
 
 
 def missing_bits_given_false_positive(k: int, d: int, m: int) -> np.ndarray:
@@ -234,6 +251,7 @@ def missing_bits_given_false_positive(k: int, d: int, m: int) -> np.ndarray:
     return _mean_missing_bits_law(d, m, union_size_given_false_positive(k, d, m))
 
 
+@broadcasts
 def lower_bound(k: int, d: int, m: int) -> float:
     """Lower bound: FPR >= prod_{i<m} (d p - i) / (d - i); equality at k = 1, m = 1 and m = d.
 
@@ -242,12 +260,14 @@ def lower_bound(k: int, d: int, m: int) -> float:
     return math.exp(log_lower_bound(k, d, m))
 
 
+@broadcasts
 def log_lower_bound(k: int, d: int, m: int) -> float:
     """Lower bound on ln FPR, nats; see `lower_bound`."""
     mean = max(mean_union_size(k, d, m), m)
     return RootedCoverage(d, m, distinct=True).log_at(mean)
 
 
+@broadcasts
 def upper_bound(k: int, d: int, m: int) -> float:
     """Upper bound: FPR <= p^m, p = 1 - (1 - m/d)^k; equality at m = 1 and m = d.
 
@@ -256,11 +276,13 @@ def upper_bound(k: int, d: int, m: int) -> float:
     return math.exp(log_upper_bound(k, d, m))
 
 
+@broadcasts
 def log_upper_bound(k: int, d: int, m: int) -> float:
     """Upper bound on ln FPR, nats; see `upper_bound`."""
     return m * math.log(fill_probability(k, d, m))
 
 
+@broadcasts
 def classic(k: int, d: int, m: int) -> float:
     """Asymptotic: the textbook rate (1 - e^(-k m / d))^m (Bloom 1970), neither bound nor exact."""
     check_code(k, d, m)
@@ -274,6 +296,7 @@ def classic_of_draws(k: int, d: int, m: int) -> float:
     return math.exp(m * math.log(-math.expm1(-k * m / d)))
 
 
+@broadcasts
 def second_order(k: int, d: int, m: int) -> float:
     """Asymptotic: exp(m ln p - (m(m-1)/(2d)) r^2 ln(1/q)), r = q/p, for m^3 << d^2.
 
@@ -289,6 +312,7 @@ def second_order(k: int, d: int, m: int) -> float:
     return math.exp(m * math.log(p) - m * (m - 1) / (2 * d) * r * r * log_inverse_q)
 
 
+@broadcasts
 def bernoulli_false_positive_rate(k: int, d: int, rho: float | None = None) -> float:
     """Exact: FPR = (1 - rho (1 - rho)^k)^d of hashes whose bits are independent Bernoulli(rho).
 

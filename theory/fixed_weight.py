@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from collections.abc import Callable
+from typing import ClassVar, NoReturn
 
 import numpy as np
 from scipy.special import gammaln, rel_entr
@@ -68,6 +69,19 @@ class FixedWeight(HashedBits):
     def log_target(self, epsilon: float) -> float:
         return math.log(epsilon) if epsilon < 0.5 else -math.log(2.0) - math.log1p(-epsilon)
 
+    def _search(self, n: int, k: int, epsilon: float) -> tuple[Callable[[int], bool], float]:
+        found = super()._search(n, k, epsilon)
+        bits = log2_binomial(n, k) + math.log2(1.0 - epsilon)
+        if n > k and epsilon > _MOST_CERTAIN and bits > _WIDEST_SEARCHED:
+            self._refuse(epsilon)
+        return found
+
+    def _refuse(self, epsilon: float) -> NoReturn:
+        raise DomainError(
+            f"epsilon must be at most {_MOST_CERTAIN} where the width is above "
+            f"{_WIDEST_SEARCHED}, as it is here; got {epsilon!r}"
+        )
+
     def narrower_exception(self, n: int, k: int, d: int, epsilon: float) -> int:
         """Where failure is all but certain, success rests on tokens that happen to coincide, and a
         wider code may fail more often: every narrower one is looked at, but those that cannot do.
@@ -77,10 +91,7 @@ class FixedWeight(HashedBits):
         if d > _WIDEST_SEARCHED:
             if epsilon <= _MOST_CERTAIN:
                 return d
-            raise DomainError(
-                f"epsilon must be at most {_MOST_CERTAIN} for widths above {_WIDEST_SEARCHED}, "
-                f"and here it is about {d}; got {epsilon!r}"
-            )
+            self._refuse(epsilon)
         log_success = math.log1p(-epsilon)
         bits = log2_binomial(n, k) + log_success / math.log(2.0)
         for narrower in range(max(1, math.ceil(bits)), d):

@@ -31,14 +31,16 @@ _LEAKED_SHARE = 0.125
 def centred(log_weights: np.ndarray) -> np.ndarray:
     """The target logits of least norm: log weights (of any normalisation) less their mean, [k]."""
     logits = _check_logits(log_weights)
-    return logits - logits.mean()
+    found: np.ndarray = logits - logits.mean()
+    return found
 
 
 def target(target_logits: np.ndarray) -> np.ndarray:
     """Exact: tau = softmax(l), float64 [k]."""
     logits = _check_logits(target_logits)
     weights = np.exp(logits - logits.max())
-    return weights / weights.sum()
+    found: np.ndarray = weights / weights.sum()
+    return found
 
 
 # --- members --------------------------------------------------------------------------------------
@@ -299,7 +301,9 @@ def _log_cosh_sums(logits: np.ndarray, dprime: int) -> np.ndarray:
     """d' ln cosh(l_j / d'), nats, [k]; no digits are lost as l_j/d' nears 0."""
     x = np.abs(logits) / dprime
     small = np.log1p(2.0 * np.sinh(0.5 * np.minimum(x, 1.0)) ** 2)
-    return dprime * np.where(x < 1.0, small, x + np.log1p(np.exp(-2.0 * x)) - math.log(2.0))
+    large = x + np.log1p(np.exp(-2.0 * x)) - math.log(2.0)
+    found: np.ndarray = dprime * np.where(x < 1.0, small, large)
+    return found
 
 
 def _log_partition(logits: np.ndarray) -> float:

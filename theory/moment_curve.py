@@ -98,7 +98,8 @@ def margin(nodes: np.ndarray, k: int) -> float:
 
 def equally_spaced_margin(n: int, k: int) -> float:
     """Exact: (2/(n-1))^(2k) (floor(k/2)! ceil(k/2)!)^2, the margin on `equally_spaced` nodes."""
-    return 4.0**k * 2.0 ** _log2_relative_margin(n, k)
+    found: float = 4.0**k * 2.0 ** _log2_relative_margin(n, k)
+    return found
 
 
 def circle_margin(n: int, k: int) -> float:

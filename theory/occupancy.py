@@ -189,8 +189,8 @@ class RootedCoverage:
         for j in range(order):
             power = power * inverse
             sums[j] = power.sum()
-        j = np.arange(1, order + 1)
-        found: Floats = times * sums * np.where(j % 2, 1.0, -1.0) / j
+        place = np.arange(1, order + 1)
+        found: Floats = times * sums * np.where(place % 2, 1.0, -1.0) / place
         return found
 
     def log_growth(self, w: float, radius: Floats) -> Floats:
@@ -261,9 +261,10 @@ class Value:
         missed = -f * grown
         if f > 0.5:  # ln(1 - f) may have no series here
             missed[0] = -math.expm1(log_f)
-            found = -_power(missed, self.some)
-            found[0] += 1.0
-            return found / found[0]
+            some = -_power(missed, self.some)
+            some[0] += 1.0
+            relative: Floats = some / some[0]
+            return relative
         # h = ln(1 - f): (1 - f) h' = -f'
         h = np.zeros(len(grown))
         j = np.arange(len(grown))

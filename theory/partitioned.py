@@ -15,6 +15,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from theory.broadcasting import broadcasts
 from theory.codes import HashedBits, log_ratio
 from theory.domain import check_code, check_integer
 from theory.logarithms import Floats, log_some
@@ -34,11 +35,13 @@ def blocks(d: int, m: int) -> tuple[tuple[int, int], ...]:
     )
 
 
+@broadcasts
 def partitioned_rate(k: int, d: int, m: int) -> float:
     """Exact: FPR = prod_b (1 - (1 - 1/B_b)^k) of a partitioned filter; m blocks of d/m bits."""
     return math.exp(log_partitioned_rate(k, d, m))
 
 
+@broadcasts
 def log_partitioned_rate(k: int, d: int, m: int) -> float:
     """Exact: ln FPR, nats, of a partitioned filter."""
     k, d, m = check_code(k, d, m)

@@ -20,6 +20,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from theory.broadcasting import broadcasts
 from theory.codes import Scheme, log_ratio
 from theory.domain import DomainError, check_integer, check_task
 from theory.logarithms import log_some
@@ -30,6 +31,7 @@ _COARSE = 1024
 _PANELS, _NODES = 48, 16
 
 
+@broadcasts
 def false_positive_rate(k: int, d: int) -> float:
     """Exact: FPR = P(t_nu > sqrt(nu/k)) = I_{k/(k+1)}(nu/2, 1/2) / 2, Student's t; d >= k.
 
@@ -41,6 +43,7 @@ def false_positive_rate(k: int, d: int) -> float:
     return 0.5 * float(betainc(0.5 * (d - k + 1), 0.5, k / (k + 1)))
 
 
+@broadcasts
 def log_false_positive_rate(k: int, d: int) -> float:
     """Exact: ln FPR, nats, by quadrature; finite far below the smallest double."""
     from scipy.special import log_ndtr
@@ -49,6 +52,7 @@ def log_false_positive_rate(k: int, d: int) -> float:
     return _log_mean(k, d, lambda inverse_norm: log_ndtr(-inverse_norm))
 
 
+@broadcasts
 def expected_false_positives(n: int, k: int, d: int) -> float:
     """Exact: E#FP = N FPR, the mean number of false positives of one input; k <= d."""
     n, k = check_task(n, k)
@@ -66,6 +70,7 @@ def log_failure_given_norm(n: int, k: int, inverse_norm: np.ndarray) -> np.ndarr
     return log_some(n - k, log_ndtr(-inverse_norm), log_ndtr(inverse_norm))
 
 
+@broadcasts
 def log_failure_probability(n: int, k: int, d: int) -> float:
     """Exact: ln P_fail, nats, averaging over |h|; -inf where n = k.
 
@@ -78,6 +83,7 @@ def log_failure_probability(n: int, k: int, d: int) -> float:
     return min(0.0, _log_mean(k, d, lambda x: log_failure_given_norm(n, k, x)))
 
 
+@broadcasts
 def failure_probability(n: int, k: int, d: int) -> float:
     """Exact: P_fail, the probability that a random input has at least one false positive; k <= d.
 
@@ -167,7 +173,10 @@ def _log_mean(k: int, d: int, log_value: Callable[[np.ndarray], np.ndarray]) -> 
     constant = (0.5 * nu - 1.0) * math.log(2.0) + float(gammaln(0.5 * nu))
 
     def log_integrand(r: np.ndarray) -> np.ndarray:
-        return (nu - 1.0) * np.log(r) - 0.5 * r * r - constant + log_value(r / math.sqrt(k))
+        found: np.ndarray = (
+            (nu - 1.0) * np.log(r) - 0.5 * r * r - constant + log_value(r / math.sqrt(k))
+        )
+        return found
 
     reach = math.sqrt(2.0 * _NEGLIGIBLE)
     first = max(0.0, math.sqrt(max(nu - 2.0, 0.0) * k / (k + 1)) - reach)

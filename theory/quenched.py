@@ -51,7 +51,8 @@ def _signed_counts(masks: np.ndarray, token: int, signs: np.ndarray) -> list[int
         pairs = avoiding.reshape(-1, 2, 1 << bit)
         pairs[:, 0] += pairs[:, 1]
     # at most 2^24 signs to a sum: doubles hold it exactly
-    return np.bincount(avoiding, signs[: len(avoiding)], n).astype(np.int64).tolist()
+    found: list[int] = np.bincount(avoiding, signs[: len(avoiding)], n).astype(np.int64).tolist()
+    return found
 
 
 def false_positive_inputs(

@@ -15,6 +15,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from theory.domain import check_integer
+from theory.logarithms import log_some
+from theory.union_size import missing_bits_of
 
 Hashes = Bool[np.ndarray, "n bits"]
 
@@ -44,13 +46,10 @@ class RandomCode:
 
         Rows w = 0..d, columns s = 0..max weight; each row sums to 1.
         """
-        from scipy.stats import hypergeom
-
         share = np.bincount(self.weights) / len(self.weights)
-        w, s = np.arange(self.d + 1)[:, None], np.arange(len(share))[None, :]
         law = np.zeros((self.d + 1, len(share)))
-        for m in np.flatnonzero(share):
-            law += share[m] * hypergeom.pmf(s, self.d, self.d - w, m)
+        for m in np.flatnonzero(share).tolist():
+            law[:, : m + 1] += share[m] * missing_bits_of(self.d, m)
         return law
 
     def union_size_law(self, k: int) -> Float[np.ndarray, " w"]:
@@ -71,9 +70,9 @@ class RandomCode:
 
     def failure_given_union(self, n: int, k: int) -> Float[np.ndarray, " w"]:
         """P(some false positive | W = w) = 1 - (1 - f(w))^(n - k), w = 0..d."""
-        covered = np.minimum(self.missing_bits_given_union()[:, 0], 1.0)
         with np.errstate(divide="ignore"):
-            return -np.expm1((n - k) * np.log1p(-covered))
+            log_f = np.log(np.minimum(self.missing_bits_given_union()[:, 0], 1.0))
+        return np.exp(log_some(n - k, log_f))
 
     def failure_probability(self, n: int, k: int) -> float:
         """P_fail, over random inputs and random codes; 1 <= k < n."""
@@ -89,15 +88,20 @@ class RandomCode:
         """P(W = w | a given non-member is covered), as P(w) f(w); NaN where none can be."""
         weight = self.union_size_law(k) * self.missing_bits_given_union()[:, 0]
         with np.errstate(invalid="ignore"):
-            return weight / weight.sum()
+            found: Float[np.ndarray, " w"] = weight / weight.sum()
+            return found
 
     def missing_bits_law(self, k: int) -> Float[np.ndarray, " s"]:
         """P(M = s) of a non-member."""
-        return self.union_size_law(k) @ self.missing_bits_given_union()
+        found: Float[np.ndarray, " s"] = self.union_size_law(k) @ self.missing_bits_given_union()
+        return found
 
     def missing_bits_given_false_positive(self, k: int) -> Float[np.ndarray, " s"]:
         """P(M = s) of a non-member when another given one is covered."""
-        return self.union_size_given_false_positive(k) @ self.missing_bits_given_union()
+        found: Float[np.ndarray, " s"] = (
+            self.union_size_given_false_positive(k) @ self.missing_bits_given_union()
+        )
+        return found
 
     def sample(self, rng: np.random.Generator) -> Hashes:
         """Random masks of exactly these weights, in this order: bool [n, d]."""

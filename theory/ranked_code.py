@@ -15,11 +15,12 @@ members (total variation, KL) or that y be close to its target (squared error): 
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import numpy as np
 
+from theory.codes import Scheme, log_ratio
 from theory.domain import check_code, check_integer, check_real, check_task
-from theory.search import first_true
 
 # exact tails are summed in doubles, Chernoff's bound takes over below
 _LEAST_LOG = math.log(1e-280)
@@ -77,17 +78,33 @@ def log_failure_bound(n: int, k: int, d: int) -> float:
     return -math.inf if n == k else min(0.0, math.log(k) + math.log(n - k) - d / (4.0 * k))
 
 
+class RankedSigns(Scheme[None]):
+    """Random signs, the k largest logits of a linear readout, no layer. Upper bound on P_fail."""
+
+    name: ClassVar[str] = "ranked-signs"
+    kind: ClassVar[str] = "upper bound"
+    parameter: ClassVar[str | None] = None
+    largest_epsilon: ClassVar[float] = 1.0
+
+    def log_failure(self, n: int, k: int, d: int, parameter: None = None) -> float:
+        return log_failure(n, k, d)
+
+    def best_parameter(self, n: int, k: int, d: int) -> None:
+        return None
+
+    def likely_width(self, n: int, k: int, epsilon: float) -> float:
+        return (math.log(k) + log_ratio(n, k, epsilon)) / -pair_exponent(k)
+
+
+RANKED_SIGNS = RankedSigns()
+
+
 def smallest_width(n: int, k: int, epsilon: float) -> int:
     """Upper bound: the least d at which k N P(pair) <= epsilon, so that P_fail <= epsilon.
 
     P(pair) is taken to fall with d, as it did in every case tried; its exponent does.
     """
-    n, k = check_task(n, k)
-    target = math.log(check_real("epsilon", epsilon, 0.0, 1.0))
-    if n == k:
-        return 1
-    guess = math.ceil((math.log(k) + math.log(n - k) - target) / -pair_exponent(k))
-    return first_true(lambda d: log_failure(n, k, d) <= target, max(1, guess))
+    return RANKED_SIGNS.smallest_width(n, k, epsilon).width
 
 
 def sufficient_width(n: int, k: int, epsilon: float) -> int:

@@ -39,7 +39,8 @@ def squared_error_of_leakage(
     leakage: np.ndarray, squared_leakage: np.ndarray, k: int
 ) -> np.ndarray:
     """Exact: sum over the vocabulary of (target - output)^2 = (L^2/k + Q) / (k + L)^2."""
-    return (leakage**2 / k + squared_leakage) / (k + leakage) ** 2
+    found: np.ndarray = (leakage**2 / k + squared_leakage) / (k + leakage) ** 2
+    return found
 
 
 @dataclass(frozen=True)

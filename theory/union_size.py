@@ -35,6 +35,17 @@ def log_coverage(d: int, m: int) -> np.ndarray:
     return np.concatenate([[0.0], np.cumsum(np.log1p(-m / v))])[::-1]
 
 
+def log_coverage_up_to(d: int, m: int, top: int) -> np.ndarray:
+    """Exact: ln f(w), nats, at w = m..top only; float64 [top - m + 1]. See `log_coverage`."""
+    if top > d // 2 and d <= _LARGEST_LAW:
+        return log_coverage(d, m)[: top - m + 1]
+    i = np.arange(m, dtype=np.float64)
+    first = float(np.log((m - i) / (d - i)).sum())
+    w = np.arange(m + 1.0, top + 1.0)
+    found: np.ndarray = first + np.concatenate([[0.0], np.cumsum(np.log(w / (w - m)))])
+    return found
+
+
 def tilted_missing_bits(
     d: int, m: int, w: np.ndarray, tilt: float
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -71,22 +82,51 @@ def missing_bits_given_union(d: int, m: int, w: np.ndarray) -> np.ndarray:
     return tilted_missing_bits(d, m, w, 0.0)[0]
 
 
-@lru_cache(maxsize=32)
+def missing_bits_of(d: int, m: int) -> np.ndarray:
+    """Exact: P(M = s | W = w) for every w = 0..d, also where the union is smaller than a hash.
+
+    float64 [d + 1, m + 1]; by the symmetry of the hypergeometric law in hash and union.
+    """
+    d, m = check_integer("d", d, 1), check_integer("m", m, 0, d, "d")
+    found = np.zeros((d + 1, m + 1))
+    found[m:] = missing_bits_given_union(d, m, np.arange(m, d + 1))
+    for w in range(m):  # of w bits of a union, s - (m - w) lie outside the hash
+        found[w, m - w :] = missing_bits_given_union(d, w, np.array([m]))[0]
+    return found
+
+
 def tilted_union_size_law(k: int, d: int, m: int, tilt: float = 0.0) -> tuple[np.ndarray, float]:
     """Exact: the law of W reweighted by e^(tilt w), normalised, and the ln of its normaliser.
 
-    Returns (float64 [d + 1] index w, read-only; ln E e^(tilt W), nats). The union grows as a
+    Returns (float64 [d + 1] index w, read-only; ln E e^(tilt W), nats); see `reachable_law`.
+    """
+    law, log_normaliser = reachable_law(k, d, m, tilt)
+    if d > _LARGEST_LAW:
+        raise DomainError(f"d must be at most {_LARGEST_LAW} for a law over every size; got {d}")
+    if len(law) < d + 1:
+        law = np.concatenate([law, np.zeros(d + 1 - len(law))])
+        law.flags.writeable = False
+    return law, log_normaliser
+
+
+@lru_cache(maxsize=32)
+def reachable_law(k: int, d: int, m: int, tilt: float = 0.0) -> tuple[np.ndarray, float]:
+    """Exact: the law of W reweighted by e^(tilt w), normalised, and the ln of its normaliser.
+
+    Returns (float64 [min(d, k m) + 1] index w, read-only; ln E e^(tilt W), nats). The union grows
+    as a
     Markov chain with positive transition probabilities, so every entry keeps its relative
     precision; entries below 1e-300 are 0, and a tilt chooses which part of the law they spare.
     Cost O(k d m). Raises DomainError outside k >= 1, 1 <= m <= d.
     """
     k, d, m = check_code(k, d, m)
-    if law_seconds(k, d, m) > _MOST_SECONDS or d > _LARGEST_LAW:
+    top = min(d, k * m)
+    if law_seconds(k, d, m) > _MOST_SECONDS or top > _LARGEST_LAW:
         raise DomainError(
             f"k, d, m = {k}, {d}, {m} must be smaller for the exact law of the union's size: d at "
             f"most {_LARGEST_LAW}, and k times d times m about {_MOST_SECONDS / 2e-9:.0g}"
         )
-    law = np.zeros(d + 1)
+    law = np.zeros(top + 1)
     law[m] = 1.0
     log_normaliser = tilt * m
     largest = min(d, (k - 1) * m) if k > 1 else m
@@ -111,11 +151,11 @@ def tilted_union_size_law(k: int, d: int, m: int, tilt: float = 0.0) -> tuple[np
             law[low : high + 1] = np.exp(log_law - log_law.max())
             log_normaliser += float(log_law.max() + np.log(law.sum()))
             law /= law.sum()
-        grown = np.zeros(d + 1)
+        grown = np.zeros(top + 1)
         for w, step, _ in blocks:
             start, stop = w[0], w[-1] + 1
-            for s in range(min(m, d - start) + 1):
-                last = min(stop, d - s + 1)
+            for s in range(min(m, top - start) + 1):
+                last = min(stop, top - s + 1)
                 grown[start + s : last + s] += law[start:last] * step[: last - start, s]
         grown[grown < _SMALLEST] = 0.0
         law = grown
@@ -130,7 +170,7 @@ def law_seconds(k: int, d: int, m: int) -> float:
     most = max(1, min(d, (k - 1) * m) - m + 1)
     states = min(most, 80.0 * spread)
     kernel = most if most * (m + 1) <= _LARGEST_KERNEL else k * states
-    return (m + 1) * (3e-8 * kernel + k * (2e-9 * states + 3e-6)) + 2e-9 * k * d
+    return (m + 1) * (3e-8 * kernel + k * (2e-9 * states + 3e-6)) + 2e-9 * k * min(d, k * m)
 
 
 def union_size_law(k: int, d: int, m: int) -> np.ndarray:

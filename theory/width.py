@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 from decimal import Context, Decimal, localcontext
 
+from theory.broadcasting import broadcasts
 from theory.codes import log2_binomial, log_ratio, non_members
 from theory.domain import DomainError, check_code, check_integer, check_real, check_task
 from theory.false_positives import log_false_positive_rate
@@ -17,6 +18,7 @@ from theory.large_deviations import best_density, failure_slope, kappa
 from theory.search import lowest_of_valley
 
 
+@broadcasts
 def width_law(n: int, k: int, epsilon: float) -> float:
     """Asymptotic: d = k log2(N/epsilon) / ln 2 for E#FP = epsilon, from p^m at density 1/2.
 
@@ -27,6 +29,7 @@ def width_law(n: int, k: int, epsilon: float) -> float:
     return k * log_ratio(n, k, epsilon) / math.log(2.0) ** 2
 
 
+@broadcasts
 def refined_width_law(n: int, k: int, epsilon: float) -> float:
     """Asymptotic: d = k log2(N/epsilon) / (ln 2 kappa(k)), the law with the exact exponent.
 
@@ -36,6 +39,7 @@ def refined_width_law(n: int, k: int, epsilon: float) -> float:
     return width_law(n, k, epsilon) / kappa(k)
 
 
+@broadcasts
 def failure_law(n: int, k: int, d: int) -> float:
     """Asymptotic: E#FP = N e^(-(ln 2)^2 kappa(k) d / k), the refined width law read backwards."""
     _, d, _ = check_code(k, d, 1)
@@ -123,6 +127,7 @@ def smallest_width(n: int, k: int, epsilon: float) -> Code:
     return Code(found.width, found.parameter, found.failure_probability)
 
 
+@broadcasts
 def information_width(n: int, k: int, epsilon: float) -> float:
     """Lower bound: d >= log2 C(n, k) + log2(1 - epsilon) bits to name the k-set at all."""
     n, k = check_task(n, k)

@@ -61,7 +61,7 @@ class Analyse:
     """A first look: the verdict alone, on a tenth of the inputs, without the other sections."""
     inputs: int | None = None
     """Fresh inputs of the behavioural measures, at least 1,000; 100,000 if not given, and fewer for
-    a vocabulary of over 671 tokens."""
+    a vocabulary of over 83 tokens."""
     seed: int = 0
     """Seed of the sampled inputs, at least 0."""
     formats: tuple[Format, ...] = ("png", "svg")

@@ -29,14 +29,8 @@ if TYPE_CHECKING:
     from train.reading.normal_form import NormalForm
 
 Format = Literal["png", "svg", "pdf"]
-CERTIFICATE, WEIGHTS, RECORD, RUN, PAGE = (
-    "certificate.json",
-    "weights.safetensors",
-    "certify.json",
-    "run.json",
-    "figures.md",
-)
-JOURNAL, LOCK = "enumeration.jsonl", "enumeration.lock"
+CERTIFICATE, WEIGHTS, RECORD = "certificate.json", "weights.safetensors", "certify.json"
+JOURNAL = "enumeration.jsonl"
 # 2^25: C(512, 3) is 22 million
 MOST_INPUTS = 33_554_432
 
@@ -69,11 +63,11 @@ class Certify:
     to outrank every token that misses a bit. sharp: the rounding itself, read out so steeply that
     an input fails if and only if its tokens cover another."""
     most_inputs: int = MOST_INPUTS
-    """Search all inputs if there are at most so many (a quarter of an hour for 22 million), else a
+    """Search all inputs if there are at most so many (22 million take tens of minutes), else a
     sample; 0 for none but the structure of the weights."""
     samples: int = 2000
     """Size of that sample, at least 2."""
-    precision: float = 0.002
+    precision: float = 0.008
     """A box of an input's coefficients is halved where in more of it, as a share of all, the input
     may or may not fail."""
     arithmetic: Literal["real", "float32", "bfloat16"] = "real"
@@ -101,10 +95,11 @@ class Certify:
         import numpy as np
         from threadpoolctl import threadpool_limits
 
+        from simulate.jobs.figure import figures_page
+        from simulate.jobs.folder import FIGURES, PAGE, RUN
         from train import check_installed
-        from train.analysis.figure import figures_page
         from train.certificate import checker
-        from train.certificate.proof import check, proposed, prove, weights_of
+        from train.certificate.proof import check, check_arithmetic, proposed, prove, weights_of
         from train.certificate.report import figure, record, summary
         from train.reading.subject import open_subject
         from train.reading.weights import safetensors_bytes
@@ -115,8 +110,8 @@ class Certify:
         if subject.c_assumed:
             print(f"c is neither given nor in the metadata: {subject.c:g} assumed", file=sys.stderr)
         network = subject.network
-        if self.arithmetic == "float32" and network.dtype != np.float32:
-            raise DomainError("arithmetic must be real where the weights are not float32")
+        if self.finish == "no":
+            check_arithmetic(network, self.arithmetic)
         rng = np.random.default_rng(self.seed)
         # the products are as many as the threads; their own would only compete
         with threadpool_limits(1), np.errstate(all="ignore"):
@@ -142,7 +137,7 @@ class Certify:
             verdicts = check(proof, weights, cert.encode())
             found = record(proof, verdicts, subject.name, subject.source, finished)
 
-        drawn = figure(found)
+        drawn = figure(found).rendered(self.formats)
         plain = msgspec.to_builtins(found)
         seconds = time.monotonic() - started
         configuration = {"job": "train.certify", **asdict(self), "out": str(self.out)}
@@ -151,13 +146,14 @@ class Certify:
             WEIGHTS: weights,
             CERTIFICATE: cert,
             RECORD: output.as_json(plain),
-            **drawn.files(self.formats),
-            PAGE: figures_page([drawn], subject.name),
+            **drawn.files,
+            FIGURES: output.as_json([drawn.entry]),
+            PAGE: figures_page([drawn.entry], subject.name),
             RUN: output.as_json(run),
         }
         write_all(self.out, files)
-        for name in (JOURNAL, LOCK):
-            (self.out / name).unlink(missing_ok=True)
+        for path in self.out.glob(f"{Path(JOURNAL).stem}.*"):
+            path.unlink()
         if self.json:
             command_line.print_json(plain)
         else:

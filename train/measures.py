@@ -24,7 +24,7 @@ from train.analysis.mechanism import (
     units,
 )
 from train.reading.masks import CLAMP, extract
-from train.training.recipe import Recipe, Task
+from train.training.recipe import Device, Recipe, Task
 
 if TYPE_CHECKING:
     from simulate.rare_failures import Fails
@@ -201,14 +201,14 @@ def _spread(values: np.ndarray) -> Spread:
     return Spread(float(values.mean()), float(values.std()))
 
 
-def trained(recipe: Recipe) -> tuple[TrainedNetwork, State | None]:
+def trained(recipe: Recipe, device: Device = "cpu") -> tuple[TrainedNetwork, State | None]:
     """Train on one thread and measure; the state is None for a network that diverged."""
     from train.training.fit import DivergedError, fit
     from train.training.threads import one_thread
 
     with one_thread():
         try:
-            state = fit(recipe)
+            state = fit(recipe, device)
             return TrainedNetwork(recipe, behaviour(state), mechanism(state)), state
         except DivergedError:
             return TrainedNetwork(recipe, None, None), None

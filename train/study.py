@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import tyro
 
@@ -22,18 +22,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Study(PanelJob):
-    """Train the networks of the report, one a core, and compare them with the predictions."""
+    """Train the networks of the report, one a core, and compare them with the predictions.
+
+    Sizes: standard, the presets' networks and their controls, half an hour on two cores; width,
+    networks trained by the recipe from sizes, on the width law, as long again; vocabulary, a
+    language model's 50,257 tokens, which needs a GPU (give --engine serial) and resumes.
+    """
 
     MODULE: ClassVar[str] = "train.study"
 
     out: Path = Path("reports/results/study")
     """Folder for the results. An earlier run in it is replaced; other files are left alone."""
 
+    sizes: Literal["standard", "width", "vocabulary"] = "standard"
+    """Which networks: of the presets, on the width law, or of a language model's vocabulary."""
+
     def registry(self) -> Mapping[str, Panel[Any, Any]]:
         check_installed()
-        from train.panels import PANELS
+        from train.panels import PANELS, VOCABULARY, WIDTH
 
-        return PANELS
+        return {"standard": PANELS, "width": WIDTH, "vocabulary": VOCABULARY}[self.sizes]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -18,6 +18,7 @@ from reports.jobs import (
     ORGANISMS,
     STUDY,
     SURVEY,
+    WIDTH,
 )
 from reports.ledger import Claim, Finding
 from reports.numbers import Evidence, Number
@@ -243,7 +244,7 @@ LEARNING_QUESTIONS = (
         formula="P_fail of the masks = share of inputs whose union covers a non-member",
         question=True,
         figures=[
-            (STUDY, trained_failure_against_width.NAME),
+            (WIDTH, trained_failure_against_width.NAME),
             (SURVEY, predicted_against_measured.NAME),
             (SURVEY, covered_inputs.NAME),
             (ORGANISMS, NOISE_CURVE),

@@ -16,8 +16,8 @@ from reports.jobs import (
     SOURCE_ANALYSIS,
     SOURCE_CERTIFICATE,
     SOURCE_NETWORK,
-    STUDY,
     SURVEY,
+    WIDTH,
 )
 from reports.numbers import Evidence, Number, Single
 from simulate.panels import harder_task, language_models, pseudo_inverse, width_of_rivals
@@ -50,7 +50,7 @@ RIVALS = table(SCALING, width_of_rivals.NAME)
 PSEUDO_INVERSE = table(SCALING, pseudo_inverse.NAME)
 HARDER_TASK = table(SCALING, harder_task.NAME)
 TRAINED_WIDTHS = table(
-    STUDY, trained_failure_against_width.NAME, trained_failure_against_width.StartPoint
+    WIDTH, trained_failure_against_width.NAME, trained_failure_against_width.StartPoint
 )
 DENSITIES = table(SURVEY, learned_density.NAME, learned_density.PowerPoint)
 LAYERS = table(SURVEY, harder_hidden_layer.NAME, harder_hidden_layer.SeedPoint)

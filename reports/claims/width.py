@@ -14,7 +14,7 @@ from reports.claims.sources import (
     complement,
     source,
 )
-from reports.jobs import SCALING, STUDY, SURVEY
+from reports.jobs import SCALING, SURVEY, WIDTH
 from reports.ledger import Claim, Finding
 from reports.numbers import Checks, Evidence, Number
 from simulate.jobs.checks import Which
@@ -133,11 +133,11 @@ def learned_width_law(evidence: Evidence) -> Finding:
     panel = trained_failure_against_width.NAME
     slopes = evidence.passed(
         "slopes of trained networks' ln(failure rate) that agree with random hashes'",
-        Checks(STUDY, panel, WidthQuantity.SLOPE),
+        Checks(WIDTH, panel, WidthQuantity.SLOPE),
     )
     over_random = evidence.passed(
         "trained networks that fail at most 1.25 times as often as the best random hashes",
-        Checks(STUDY, panel, WidthQuantity.OVER_RANDOM),
+        Checks(WIDTH, panel, WidthQuantity.OVER_RANDOM),
     )
     fitted, random = (
         evidence.points(
@@ -362,7 +362,7 @@ WIDTH_CLAIMS = (
         "The solution that networks learn needs width O(k log(n/ε)) too.",
         learned_width_law,
         formula="d ln(failure rate)/dd = −(ln 2)² κ(k)/k",
-        figures=[(STUDY, trained_failure_against_width.NAME)],
+        figures=[(WIDTH, trained_failure_against_width.NAME)],
     ),
     Claim(
         "13",

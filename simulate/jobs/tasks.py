@@ -18,6 +18,7 @@ from concurrent.futures import BrokenExecutor, Future
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
+from inspect import unwrap
 from queue import Empty, SimpleQueue
 from types import SimpleNamespace
 from typing import Any, Generic, TypeVar, get_type_hints
@@ -61,6 +62,7 @@ class Task(Generic[T_co]):
         function = self.function
         while isinstance(function, partial):
             function = function.func
+        function = unwrap(function)  # a decorator's names are not those of the annotations
         # of the annotations only this one: others may name what is not imported at run time
         returned = SimpleNamespace(__annotations__={"of": function.__annotations__["return"]})
         kind = get_type_hints(returned, function.__globals__)["of"]

@@ -6,6 +6,7 @@ from simulate.panels import (
     dense_softmax,
     dense_threshold,
     designed_codes,
+    distance_from_best,
     failure_against_hashes,
     failure_against_width,
     false_positive_count,
@@ -38,6 +39,7 @@ PANELS: dict[str, Panel] = {
         moment_curve,
         harder_task,
         width_of_rivals,
+        distance_from_best,
         language_models,
     )
 }

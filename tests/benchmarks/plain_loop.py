@@ -10,15 +10,13 @@ import torch
 from train.training.recipe import Task
 from train.training.task import Batch, draw
 
-PLAIN = {"n": 512, "d": 64, "k": 3, "c": 2.0}
 STEPS, BATCH, RATE, DECAY, WARMUP = 12_000, 512, 1e-2, 0.01, 100
 
 
 class PlainLoop:
     """W_E ~ N(0, 1), the rest N(0, 1/rows); AdamW, cosine to 0 over 12,000 steps of 512 inputs."""
 
-    def __init__(self, seed: int) -> None:
-        n, d = PLAIN["n"], PLAIN["d"]
+    def __init__(self, n: int, k: int, d: int, seed: int) -> None:
         self.generator = torch.Generator().manual_seed(seed)
 
         def normal(rows: int, columns: int, deviation: float) -> torch.Tensor:
@@ -33,7 +31,7 @@ class PlainLoop:
         self.optimiser = torch.optim.AdamW(
             self.weights, lr=RATE, betas=(0.9, 0.99), weight_decay=DECAY
         )
-        self.task = Task(PLAIN["n"], PLAIN["k"], PLAIN["c"])
+        self.task = Task(n, k)
         self.step = 0
 
     def logits(self, batch: Batch) -> torch.Tensor:
@@ -45,7 +43,7 @@ class PlainLoop:
     def loss(self, batch: Batch) -> torch.Tensor:
         """KL(uniform || output), nats."""
         on_members = self.logits(batch).log_softmax(dim=1).gather(1, batch.tokens)
-        return -on_members.mean() - math.log(PLAIN["k"])
+        return -on_members.mean() - math.log(self.task.k)
 
     def advance(self, steps: int) -> None:
         """The next `steps` steps."""

@@ -1,108 +1,149 @@
 """`python -m tests.benchmarks.training`: training against the plain loop, side by side in one run.
 
-Time to TV <= 0.05 at n=512, d=h=64, k=3, c=2 on both cores, and one step against its matrix
-products alone. Runs alternate between the two, so that a busy machine slows both.
+Time to a failure rate of 0.05 by the scaled recipe and by the plain loop, and one step against its
+matrix products alone, at n = 512 and n = 4096 on one thread. The seconds are the processor's own,
+so that a busy machine counts little.
 """
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 
-from tests.benchmarks.plain_loop import BATCH, PLAIN, STEPS, PlainLoop, matmuls_of_a_step
+from tests.benchmarks import plain_loop
+from tests.benchmarks.plain_loop import PlainLoop, matmuls_of_a_step
 from train.training import fit
 from train.training.loss import measure
-from train.training.presets import PRESETS
-from train.training.recipe import Task
+from train.training.recipe import Recipe, Task
+from train.training.scaled import scaled_recipe
+from train.training.threads import one_thread
 
-TOTAL_VARIATION = 0.05
-CHECK_EVERY = 250
-SEEDS = (0, 1, 2)
-ROUNDS, CALLS = 7, 40
+FAILURE_RATE = 0.05
+LOOKS, PLAIN_LOOK = 20, 250
+ROUNDS, STEPS = 7, 40
+
+
+@dataclass(frozen=True)
+class Case:
+    """A recipe with as many visits of each token as FAILURE_RATE takes, and what is hoped for."""
+
+    recipe: Recipe
+    wanted: float
+    """How many times the recipe's seconds the plain loop should need."""
+    given_up: float
+    """After how many times its seconds the plain loop is given up."""
+    seeds: tuple[int, ...]
+
+
+CASES = (
+    Case(replace(scaled_recipe(512, 3, 64, visits=2_000), final_share=0.0), 8, 16, (0, 1, 2)),
+    Case(replace(scaled_recipe(4096, 4, 112, visits=6_000), final_share=0.0), 20, 25, (0,)),
+)
 
 
 class _Judge:
-    """Reads logits of anything that has them; 8,192 fresh inputs are enough for .05 +- .001."""
+    """Reads logits of anything that has them; 8,192 fresh inputs are enough for .05 +- .002."""
 
-    def __init__(self, logits: Callable) -> None:
-        self.logits = logits
+    def __init__(self, task: Task, logits: Callable) -> None:
+        self._task, self.logits = task, logits
 
-    def total_variation(self, seed: int) -> float:
+    def failure_rate(self, seed: int) -> float:
         generator = torch.Generator().manual_seed(seed)
-        task = Task(PLAIN["n"], PLAIN["k"], PLAIN["c"])
-        return measure(self, task, 8192, generator).total_variation  # type: ignore[arg-type]
+        return measure(self, self._task, 8192, generator).failure_rate  # type: ignore[arg-type]
 
 
-def seconds_to_reach(advance: Callable[[int], object], judge: _Judge, steps: int) -> float | None:
-    """Training seconds until a check, every 250 steps, sees TV <= 0.05; None if none does."""
+def seconds_to_reach(
+    advance: Callable[[int], object], judge: _Judge, every: int, looks: int, most: float
+) -> tuple[bool, float]:
+    """Whether one of the looks, one every so many steps, sees FAILURE_RATE, and the seconds spent.
+
+    most: seconds of training after which it is given up.
+    """
     spent = 0.0
-    for check in range(steps // CHECK_EVERY):
-        started = time.perf_counter()
-        advance(CHECK_EVERY)
-        spent += time.perf_counter() - started
-        if judge.total_variation(check) <= TOTAL_VARIATION:
-            return spent
-    return None
+    for look in range(looks):
+        started = time.process_time()
+        advance(every)
+        spent += time.process_time() - started
+        if judge.failure_rate(look) <= FAILURE_RATE:
+            return True, spent
+        if spent > most:
+            break
+    return False, spent
 
 
 def milliseconds(functions: Sequence[Callable[[], object]]) -> list[float]:
-    """Median over rounds of each function's mean time a call, the functions taking turns."""
+    """Median over rounds of each function's time, the functions taking turns."""
     rounds: list[list[float]] = [[] for _ in functions]
     for function in functions:
         function()
     for _ in range(ROUNDS):
         for times, function in zip(rounds, functions, strict=True):
-            started = time.perf_counter()
-            for _ in range(CALLS):
-                function()
-            times.append(1e3 * (time.perf_counter() - started) / CALLS)
+            started = time.process_time()
+            function()
+            times.append(1e3 * (time.process_time() - started))
     return [statistics.median(times) for times in rounds]
 
 
-def to_fixed_variation() -> list[str]:
-    """One row per seed: seconds of the plain loop and of the `fast` preset."""
-    lines = ["| seed | plain loop, s | preset fast, s | ratio |", "|---|---:|---:|---:|"]
-    for seed in SEEDS:
-        plain, state = PlainLoop(seed), fit.begin(replace(PRESETS["fast"], seed=seed))
-        slow = seconds_to_reach(plain.advance, _Judge(plain.logits), STEPS)
-        fast = seconds_to_reach(
+def to_fixed_failure(case: Case) -> list[str]:
+    """One row per seed: seconds of the plain loop and of the scaled recipe."""
+    lines = []
+    for seed in case.seeds:
+        recipe = replace(case.recipe, seed=seed)
+        plain, state = PlainLoop(recipe.n, recipe.k, recipe.d, seed), fit.begin(recipe)
+        reached, fast = seconds_to_reach(
             lambda steps, state=state: fit.advance(state, steps),
-            _Judge(state.model.logits),
-            state.recipe.steps,
+            _Judge(recipe.task(), state.model.logits),
+            -(-recipe.steps // LOOKS),
+            LOOKS,
+            math.inf,
         )
-        shown = ["not reached" if took is None else f"{took:.1f}" for took in (slow, fast)]
-        ratio = f"{slow / fast:.1f}" if slow and fast else ""
-        lines.append(f"| {seed} | {shown[0]} | {shown[1]} | {ratio} |")
+        found, slow = seconds_to_reach(
+            plain.advance,
+            _Judge(recipe.task(), plain.logits),
+            PLAIN_LOOK,
+            plain_loop.STEPS // PLAIN_LOOK,
+            case.given_up * fast,
+        )
+        over = "" if found else "over "
+        ratio = f"{over}{slow / fast:.1f}" if reached else "not reached"
+        lines.append(
+            f"| {recipe.n} | {recipe.k} | {recipe.d} | {seed} | {over}{slow:.1f} | {fast:.1f} "
+            f"| {ratio} | {case.wanted:g} |"
+        )
     return lines
 
 
-def one_step() -> list[str]:
-    """Step times at the batch of the plain loop, and their ratio to the matrix products'."""
-    plain = PlainLoop(0)
-    state = fit.begin(replace(PRESETS["fast"], batch=BATCH, steps=10**6))
-    products, theirs, ours = milliseconds(
-        [
-            matmuls_of_a_step(BATCH, PLAIN["n"], PLAIN["d"]),
-            lambda: plain.advance(1),
-            lambda: fit.advance(state, 1),
-        ]
+def one_step(recipe: Recipe) -> str:
+    """Step times at the recipe's batch and tokens, and their ratio to the matrix products'."""
+    state, tokens = fit.begin(replace(recipe, steps=10**6)), recipe.tokens_at(0)
+    product = matmuls_of_a_step(recipe.batch, tokens, recipe.d)
+    products, ours = milliseconds(
+        [lambda: [product() for _ in range(STEPS)], lambda: fit.advance(state, STEPS)]
     )
-    lines = ["| step of 512 inputs | ms | x matrix products |", "|---|---:|---:|"]
-    for name, took in (("matrix products", products), ("plain loop", theirs), ("ours", ours)):
-        lines.append(f"| {name} | {took:.2f} | {took / products:.2f} |")
-    return lines
+    return (
+        f"| {recipe.n} | {recipe.k} | {recipe.d} | {tokens} | {recipe.batch} "
+        f"| {products / STEPS:.2f} | {ours / STEPS:.2f} | {ours / products:.2f} |"
+    )
 
 
 def main() -> None:
-    threads = torch.get_num_threads()
-    print(f"torch {torch.__version__.split('+')[0]}, {threads} threads, float32\n", flush=True)
-    print("\n".join(one_step()), "\n", flush=True)
-    print("\n".join(to_fixed_variation()), flush=True)
+    print(f"torch {torch.__version__.split('+')[0]}, one thread, float32\n")
+    print("| n | k | d | tokens a step | batch | matrix products, ms | step, ms | x products |")
+    print("|---:" * 8 + "|", flush=True)
+    for case in CASES:
+        print(one_step(case.recipe), flush=True)
+    print(f"\nTo a failure rate of {FAILURE_RATE}:\n")
+    print("| n | k | d | seed | plain loop, s | scaled recipe, s | ratio | wanted |")
+    print("|---:" * 8 + "|", flush=True)
+    for case in CASES:
+        print("\n".join(to_fixed_failure(case)), flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    with one_thread():
+        main()

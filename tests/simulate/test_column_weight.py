@@ -1,11 +1,12 @@
 """Masks of varying weight against the exact theory, and what their readout needs.
 
-False-alarm budget: intervals of confidence 1 - 1e-6, fewer than 15 comparisons. Seeds are fixed.
+False-alarm budget: intervals of confidence 1 - 1e-6, fewer than 30 comparisons. Seeds are fixed.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from functools import partial
 
 import numpy as np
@@ -13,8 +14,11 @@ import pytest
 
 from simulate.column_weight import (
     bernoulli_hashes,
+    blocked_hashes,
     count_over_families,
+    double_hashes,
     misranked,
+    partitioned_hashes,
     with_replacement_hashes,
 )
 from simulate.constructions import clamp
@@ -23,7 +27,11 @@ from simulate.kernels import PackedHashes
 from simulate.panels import column_weight as panel
 from simulate.sampling import random_coefficients, random_hashes, random_sets
 from theory import column_weight, false_positives
+from theory.blocked import Blocked
 from theory.domain import DomainError
+from theory.double_hashing import DOUBLE_HASHING
+from theory.occupancy import Value
+from theory.partitioned import PARTITIONED
 
 CONFIDENCE = 1 - 1e-6
 FAMILIES, SETS = 300, 100
@@ -53,6 +61,28 @@ def test_bernoulli_bits(code: tuple[int, int, int, float]) -> None:
     assert hits.contains((n - k) * rate)
     wrong = (n - k) * false_positives.bernoulli_false_positive_rate(k, d, min(0.99, 1.6 * rho))
     assert not hits.contains(wrong)
+
+
+SCHEMES = {
+    "partitioned": (PARTITIONED, partitioned_hashes, (300, 4, 60, 11)),
+    "blocked": (Blocked(32), partial(blocked_hashes, block=32), (100, 20, 512, 6)),
+    "double hashing": (DOUBLE_HASHING, double_hashes, (100, 4, 60, 8)),
+}
+
+
+@pytest.mark.parametrize("name", SCHEMES)
+def test_filters_of_engineers(name: str) -> None:
+    """The FPR of real masks; neither the construction's rate nor one bit more fits."""
+    scheme, masks, (n, k, d, m) = SCHEMES[name]
+    draw = partial(masks, n=n, d=d, m=m)
+    counts = count_over_families(np.random.default_rng(8), draw, k, FAMILIES, SETS)
+    hits = intervals.mean(counts.false_positives / SETS, CONFIDENCE)
+    assert hits.contains((n - k) * math.exp(scheme.enclose(k, d, m, Value()).middle))
+    assert not hits.contains((n - k) * false_positives.false_positive_rate(k, d, m))
+    failed = intervals.clustered_proportion(counts.failures, SETS, CONFIDENCE)
+    ends = scheme.enclose(k, d, m, Value(some=n - k))
+    assert failed.interval[1] >= math.exp(ends.lower)
+    assert failed.interval[0] <= math.exp(ends.upper)
 
 
 def test_weights() -> None:

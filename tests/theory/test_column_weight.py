@@ -246,7 +246,7 @@ def test_no_non_members() -> None:
     [
         (lambda: column_weight.bernoulli_failure_probability(9, 2, 5, 1.0), "rho"),
         (lambda: column_weight.bernoulli_failure_probability(2, 3, 5, 0.5), "k"),
-        (lambda: column_weight.with_replacement_rate(2, 5, 6), "m"),
+        (lambda: column_weight.with_replacement_rate(2, 5, 0), "m"),
         (lambda: column_weight.smallest_bernoulli_width(9, 2, 0.6), "epsilon"),
         (lambda: column_weight.smallest_with_replacement_width(9, 2, 0.0), "epsilon"),
         (lambda: column_weight.with_replacement_exponent(0), "k"),

@@ -133,3 +133,35 @@ def midpoint_rule(form: NormalForm, tokens: np.ndarray, points: int) -> tuple[fl
     on_members = output[:, tokens]
     failed = on_members.sum(axis=1) < (k / (k + 1) + 1.0) / 2.0
     return float(failed.mean()), float(np.maximum(1.0 / k - on_members, 0.0).sum(axis=1).mean())
+
+
+def float_logits(
+    network: ReluNetwork, tokens: np.ndarray, alpha: np.ndarray, order: int
+) -> np.ndarray:
+    """A float32 forward pass, [inputs, n], its sums in one of three orders.
+
+    0: those of the library; 1: one term after the other, backwards; 2: in pairs.
+    """
+    if order == 0:
+        return network.logits(tokens, alpha)
+
+    def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        terms = list(a.T[:, :, None] * b[:, None, :])
+        if order == 1:
+            total = np.zeros_like(terms[0])
+            for term in terms[::-1]:
+                total = total + term
+            return total
+        while len(terms) > 1:
+            pairs = [a + b for a, b in zip(terms[::2], terms[1::2], strict=False)]
+            terms = pairs + terms[len(terms) // 2 * 2 :]
+        return terms[0]
+
+    x = np.zeros((len(tokens), network.d), dtype=np.float32)
+    for j in range(tokens.shape[1])[:: -1 if order == 1 else 1]:
+        x = x + alpha[:, j : j + 1] * network.W_E[tokens[:, j]]
+    hidden = np.maximum(product(x, network.W_in) + network.b_in, np.float32(0.0))
+    x = x + product(hidden, network.W_out)
+    x = x if network.b_out is None else x + network.b_out
+    logits = product(x, network.W_U)
+    return logits if network.b_U is None else logits + network.b_U

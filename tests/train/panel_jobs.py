@@ -14,9 +14,9 @@ Registry = Mapping[str, Panel[Any, Any]]
 Results = dict[str, list[Any]]
 
 
-def run_quick(main: Callable[[Sequence[str]], int], out: Path) -> Path:
+def run_quick(main: Callable[[Sequence[str]], int], out: Path, *more: str) -> Path:
     """The folder of a finished quick run, in which every check passed."""
-    arguments = ["--quick", "--engine", "serial", "--formats", "svg", "--out", str(out)]
+    arguments = ["--quick", "--engine", "serial", "--formats", "svg", "--out", str(out), *more]
     assert main(arguments) == command_line.DONE
     return out
 

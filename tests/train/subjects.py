@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
 from simulate.constructions import Hashes, clamp, complement, complement_limit
+from simulate.jobs.output import as_json
 from simulate.network import ReluNetwork
 from simulate.sampling import telling_hashes
 
@@ -17,6 +20,11 @@ CONSTRUCTIONS: dict[str, Callable[..., ReluNetwork]] = {
     "complement_limit": complement_limit,
 }
 KIND = {"clamp": "clamp", "complement": "complement", "complement_limit": "complement"}
+
+
+def plain(record: object) -> Any:
+    """The record as it is read back from its JSON."""
+    return json.loads(as_json(record))
 
 
 def hashes_for(n: int, d: int, m: int, seed: int = 0) -> Hashes:

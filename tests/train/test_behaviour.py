@@ -18,9 +18,10 @@ from simulate.constructions import complement_limit_error
 from simulate.enumeration import subsets
 from simulate.jobs import intervals
 from simulate.jobs.checks import CONFIDENCE
-from simulate.jobs.panel import DRAWN_CONFIDENCE
+from simulate.jobs.intervals import DRAWN_CONFIDENCE
 from simulate.network import ReluNetwork
 from simulate.sampling import random_coefficients
+from tests.train.subjects import plain
 from theory import quenched, softmax_output
 from theory.domain import DomainError
 from theory.false_positives import (
@@ -28,7 +29,7 @@ from theory.false_positives import (
     union_size_given_false_positive,
 )
 from theory.random_code import RandomCode
-from train.analysis import behaviour, departures, measured, pathological
+from train.analysis import behaviour, departures, pathological
 from train.analysis.behaviour_figures import figures
 from train.analysis.outcomes import (
     LOG10_EDGES,
@@ -217,7 +218,7 @@ def exact() -> behaviour.Behaviour:
 
 def test_record_of_the_clamp(exact: behaviour.Behaviour) -> None:
     """The whole record of an exact filter: JSON, no failure but by covered tokens, exact levels."""
-    record = exact.record
+    record = plain(exact.record)
     json.dumps(record, allow_nan=False)
     assert record["bits"] == CODE["d"]
     np.testing.assert_array_equal(np.sort(exact.hashes), np.sort(some_hashes()))
@@ -249,10 +250,18 @@ def test_two_causes_make_the_whole(exact: behaviour.Behaviour) -> None:
         seen, _ = observe(network, np.zeros((network.n, 1), dtype=bool), tokens, alpha)
         assert (seen.total_variation - (1.0 - seen.mass)).min() > -1e-12
         assert (seen.kl + np.log(seen.mass)).min() > -1e-12
-    record = exact.record
+    record = plain(exact.record)
     for name in ("total_variation", "kl"):
         parts = record["leakage"][name]["value"] + record["non_uniformity"][name]["value"]
         assert parts == pytest.approx(record[name]["value"])
+
+
+def failures(seen: Outcomes) -> dict[str, dict[str, int]]:
+    failed = fails(seen.mass, K)
+    return {
+        "confusion": plain(behaviour.confusion(failed, seen.false_positives > 0)),
+        "failures": plain(behaviour.failure_causes(seen.intruder_missing[failed])),
+    }
 
 
 def masks_with(masks: Masks, token: int, unit: int) -> Masks:
@@ -278,7 +287,7 @@ def test_flipped_mask_bit_shows(owned: bool) -> None:
     for unit in np.flatnonzero(hashes[token] == owned):
         flipped = hashes_of(masks_with(masks, token, int(unit)))
         seen, _ = observe(network, flipped, tokens, alpha)
-        found = behaviour.failures(seen, K)
+        found = failures(seen)
         kinds.append((found["confusion"], found["failures"]))
     wrong, right = (
         ("mechanistic_only", "behavioural_only")
@@ -304,7 +313,7 @@ def test_lost_readout_bit_is_a_failure_the_masks_do_not_see() -> None:
     W_U[:, token] *= 4 / 3
     W_U[bit, token] = 0.0
     seen, _ = observe(replace(network, W_U=W_U), hashes, *all_inputs(CODE["n"], K))
-    found = behaviour.failures(seen, K)
+    found = failures(seen)
     assert found["confusion"]["mechanistic_only"] == found["failures"]["other"] == 0
     # beside a covered token the near miss is only one of two intruders
     assert found["failures"]["near_miss"] >= found["confusion"]["behavioural_only"] > 0
@@ -315,7 +324,8 @@ def test_given_a_false_positive_over_all_inputs() -> None:
     hashes = some_hashes()
     tokens, alpha = all_inputs(CODE["n"], K)
     seen, _ = observe(clamp(hashes, BETA), hashes, tokens, alpha)
-    found = behaviour.given_false_positive(seen, CODE["n"], K, RandomCode.of(hashes))
+    of = behaviour.given_false_positive(seen, CODE["n"], K, RandomCode.of(hashes), CODE["d"])
+    found = plain(of)
     sizes, misses = [], []
     for members in combinations(range(CODE["n"]), K):
         union = hashes[list(members)].any(axis=0)
@@ -347,6 +357,7 @@ def one_input_of_many_codes(codes: int, n: int, d: int, m: int, k: int) -> Outco
         "false_positives": (missing == 0).sum(axis=1),
         "near_misses": (missing == 1).sum(axis=1),
         "intruder": np.zeros(codes, dtype=int),
+        "intruding": np.zeros(codes, dtype=int),
         "intruder_missing": np.zeros(codes, dtype=int),
     }
     return Outcomes(**dict.fromkeys(Outcomes.__dataclass_fields__, np.zeros(codes)) | known)
@@ -357,7 +368,7 @@ def test_given_a_false_positive_in_random_codes() -> None:
     n, d, m, k = 20, 14, 4, 2
     seen = one_input_of_many_codes(40_000, n, d, m, k)
     code = RandomCode(d, np.full(n, m))
-    found = behaviour.given_false_positive(seen, n, k, code)
+    found = plain(behaviour.given_false_positive(seen, n, k, code, d))
     widen = stats.norm.isf((1 - CONFIDENCE) / 2) / stats.norm.isf((1 - DRAWN_CONFIDENCE) / 2)
     for quantity in ("union_size", "near_misses"):
         for which in ("all", "given"):
@@ -371,9 +382,10 @@ def test_given_a_false_positive_in_random_codes() -> None:
 
 
 def test_weighted_mean_without_weight_is_none() -> None:
-    assert measured.weighted_mean(np.ones(5), np.zeros(5)) is None
-    constant = measured.weighted_mean(np.full(5, 3.0), np.arange(5.0))
-    assert constant == {"value": 3.0, "interval": [3.0, 3.0], "inputs": 4}
+    assert intervals.weighted_mean(np.ones(5), np.zeros(5)) is None
+    constant = intervals.weighted_mean(np.full(5, 3.0), np.arange(5.0))
+    assert constant is not None
+    assert (constant.value, constant.interval, constant.samples) == (3.0, (3.0, 3.0), 4)
 
 
 @pytest.mark.parametrize("k", [1, 2, 3])
@@ -389,7 +401,8 @@ def test_extreme_unions_are_extreme(largest: bool, k: int) -> None:
 
 
 def test_failures_by_union_size_add_up(exact: behaviour.Behaviour) -> None:
-    rows, record = exact.record["failure_by_union_size"], exact.record
+    record = plain(exact.record)
+    rows = record["failure_by_union_size"]
     assert sum(row["inputs"] for row in rows) == record["inputs"]
     for name in ("failure_rate", "mechanistic_failure_rate"):
         whole = sum(row["inputs"] * row[name]["value"] for row in rows) / record["inputs"]
@@ -402,7 +415,7 @@ def test_failures_by_union_size_add_up(exact: behaviour.Behaviour) -> None:
 
 def test_more_tokens_of_an_exact_filter(exact: behaviour.Behaviour) -> None:
     """It takes any number of tokens: all get equal mass, and it fails where one is covered."""
-    rows = exact.record["more_tokens"]
+    rows = plain(exact.record)["more_tokens"]
     assert [row["tokens"] for row in rows] == list(range(K, 3 * K + 1))
     for row in rows:
         assert row["failure_rate"] == row["mechanistic_failure_rate"]
@@ -416,12 +429,12 @@ def test_more_tokens_stop_before_n() -> None:
     network = clamp(random_hashes(np.random.default_rng(0), 5, 12, 3), BETA)
     hashes = network.W_E > 0
     rows = departures.more_tokens(network, hashes, 3, 2.0, np.random.default_rng(0), 50)
-    assert [row["tokens"] for row in rows] == [3, 4]
+    assert [row.tokens for row in rows] == [3, 4]
 
 
 def test_coefficients_outside_their_range(exact: behaviour.Behaviour) -> None:
     """The exact clamp has no upper limit, and below 1 it fails where a coefficient matters."""
-    for row in exact.record["other_coefficients"]:
+    for row in plain(exact.record)["other_coefficients"]:
         members_equal = K * row["lowest_member"]["value"] == pytest.approx(row["mass"]["value"])
         if row["alpha"] >= 1.0:
             assert members_equal
@@ -466,7 +479,7 @@ def test_bfloat16_is_exact_for_powers_of_two(beta: float, changes: bool) -> None
     hashes = random_hashes(np.random.default_rng(0), 60, 40, 13)
     tokens = random_sets(np.random.default_rng(1), 300, 60, K)
     alpha = random_coefficients(np.random.default_rng(2), 300, K, 2.0)
-    found = departures.precision(clamp(hashes, beta), hashes, K, tokens, alpha)
+    found = plain(departures.precision(clamp(hashes, beta), hashes, K, tokens, alpha))
     assert (found["largest_mass_change"] > 0.0) == changes
     if not changes:
         assert found["float32"] == found["bfloat16"]
@@ -481,16 +494,18 @@ def test_threshold_is_halfway() -> None:
 
 
 def test_no_units_no_code() -> None:
-    """Where no unit is a bit, every token is covered, and the network is described all the same."""
+    """Where no unit is a bit, what masks would say is absent, with the reason."""
     network = gaussian_network(0)
     masks = extract(network, K, 2.0)
     none = replace(masks, orientation=np.zeros_like(masks.orientation))
     found = behaviour.analyse(network, none, K, 2.0, np.random.default_rng(0), 500)
-    json.dumps(found.record, allow_nan=False)
-    assert found.record["mechanistic_failure_rate"]["value"] == 1.0
-    assert found.record["largest_uncovered_probability"] == 0.0
-    assert found.record["smallest_margin"] is None
-    assert figures(found)
+    record = plain(found.record)
+    json.dumps(record, allow_nan=False)
+    assert record["code_absent"] == behaviour.NO_CODE
+    for name in ("mechanistic_failure_rate", "largest_uncovered_probability", "smallest_margin"):
+        assert record[name] is None
+    assert (record["bits"], record["missing_bit_levels"]) == (0, [])
+    assert [figure.id for figure in figures(found)] == ["other_coefficients"]
 
 
 def test_bad_input() -> None:
@@ -506,13 +521,12 @@ def test_figures(exact: behaviour.Behaviour) -> None:
     """One for each of the source's claims about behaviour, the same bytes each time."""
     made = figures(exact)
     assert {claim for figure in made for claim in figure.claims} == {3, 4, 5, 6, 7, 8, 11}
-    assert len({figure.name for figure in made}) == len(made)
+    assert len({figure.id for figure in made}) == len(made)
     for figure in made:
-        files = figure.files(("svg",))
-        assert set(files) == {f"{figure.name}.csv", f"{figure.name}.svg"}
-        assert files[f"{figure.name}.csv"].count(b"\n") == len(figure.table) + 1
-    files = made[0].files(("png", "svg"))
-    assert files == made[0].files(("png", "svg"))
+        files = figure.rendered(("svg",)).files
+        assert set(files) == {f"{figure.id}.csv", f"{figure.id}.svg"}
+    files = made[0].rendered(("png", "svg")).files
+    assert files == made[0].rendered(("png", "svg")).files
 
 
 def test_same_stream_same_record(exact: behaviour.Behaviour) -> None:

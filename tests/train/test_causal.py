@@ -18,6 +18,7 @@ from simulate.symmetries import in_another_basis
 from tests.train.subjects import (
     CONSTRUCTIONS,
     hashes_for,
+    plain,
     trained,
     untrained,
 )
@@ -47,30 +48,30 @@ def network_of(kind: str) -> ReluNetwork:
 
 def check(
     network: ReluNetwork, k: int = K, masks: Masks | None = None, inputs: int = INPUTS
-) -> causal.Causal:
+) -> causal.CausalRecord:
     masks = extract(network, k, C) if masks is None else masks
     return causal.analyse(network, masks, k, C, np.random.default_rng(5), inputs=inputs)
 
 
-def effect(found: causal.Causal, intervention: str, quantity: str) -> dict[str, Any]:
+def effect(found: causal.CausalRecord, intervention: str, quantity: str) -> dict[str, Any]:
     (row,) = [
         each
-        for each in found.record["effects"]
+        for each in plain(found)["effects"]
         if (each["intervention"], each["quantity"]) == (intervention, quantity)
     ]
     return row
 
 
 @pytest.fixture(scope="module", params=tuple(CONSTRUCTIONS))
-def exact(request: pytest.FixtureRequest) -> tuple[str, causal.Causal]:
+def exact(request: pytest.FixtureRequest) -> tuple[str, causal.CausalRecord]:
     return request.param, check(network_of(request.param))
 
 
 class TestConstructions:
-    def test_predictions_hold_to_rounding(self, exact: tuple[str, causal.Causal]) -> None:
+    def test_predictions_hold_to_rounding(self, exact: tuple[str, causal.CausalRecord]) -> None:
         _, found = exact
         sampled = 0
-        for row in found.record["effects"]:
+        for row in plain(found)["effects"]:
             name = f"{row['intervention']}, {row['quantity']}"
             if row["intervention"] == "output_zero":
                 continue
@@ -85,7 +86,7 @@ class TestConstructions:
                 assert row["inside"] or "limit" in exact[0], name
         assert sampled >= 7
 
-    def test_known_values(self, exact: tuple[str, causal.Causal]) -> None:
+    def test_known_values(self, exact: tuple[str, causal.CausalRecord]) -> None:
         """A bit is worth beta; nothing else moves; no step into the construction does anything."""
         _, found = exact
         for name, sign in (("bit taken away", 1.0), ("bit added", -1.0)):
@@ -102,16 +103,16 @@ class TestConstructions:
         ):
             row = effect(found, intervention, quantity)
             assert row["measured"]["value"] == pytest.approx(value, abs=1e-5), quantity
-        assert max(found.record["spill"].values()) < 1e-6
-        first, *rest = found.record["path"]
-        assert [row["steps"] for row in found.record["path"]] == [
+        assert max(plain(found)["spill"].values()) < 1e-6
+        first, *rest = plain(found)["path"]
+        assert [row["steps"] for row in plain(found)["path"]] == [
             place / 2 for place in range(2 * len(construction_path.STEPS) + 1)
         ]
         for row in rest:
             for key in ("total_variation", "failure_rate"):
                 assert row[key]["value"] == pytest.approx(first[key]["value"], abs=1e-6)
 
-    def test_rates_are_the_exact_ones(self, exact: tuple[str, causal.Causal]) -> None:
+    def test_rates_are_the_exact_ones(self, exact: tuple[str, causal.CausalRecord]) -> None:
         _, found = exact
         own = float(quenched.failure_probability(hashes_for(N, D, M), K))
         row = effect(found, "replacement", "failure rate, as it is")
@@ -141,7 +142,7 @@ class TestConstructions:
             row = effect(found, intervention, quantity)
             assert row["measured"]["value"] == pytest.approx(value, abs=1e-6), quantity
             assert row["inside"]
-        unequal, last = (found.record["path"][at]["total_variation"]["value"] for at in (-3, -1))
+        unequal, last = (plain(found)["path"][at]["total_variation"]["value"] for at in (-3, -1))
         assert last < unequal - 0.02
         assert last == pytest.approx(
             effect(found, "construction", "total variation")["predicted"], rel=0.1
@@ -258,7 +259,7 @@ def test_every_number_is_invariant(name: str, seed: int, shift: float) -> None:
     network, k = subject(name)
     moved, order = in_another_basis(network, np.random.default_rng(seed), shift)
     one, other = check(network, k, inputs=128), check(moved, k, inputs=128)
-    left, right = dict(numbers(one.record)), dict(numbers(other.record))
+    left, right = dict(numbers(plain(one))), dict(numbers(plain(other)))
     assert left.keys() == right.keys()
     for at, value in left.items():
         if at.endswith(".unit"):
@@ -274,14 +275,20 @@ class TestNothingToDo:
         network = network_of("clamp")
         dead = replace(network, b_in=np.full(D, -1e3))
         found = check(dead)
-        assert found.record == {"effects": [], "spill": None, "ablations": [], "path": []}
+        assert plain(found) == {
+            "effects": [],
+            "spill": None,
+            "ablations": [],
+            "path": [],
+            "edits": [],
+        }
         assert causal_figures.figures(found) == []
 
     @pytest.mark.parametrize("shape", [(30, 8, 20), (30, 20, 8)])
     def test_any_network_has_a_record(self, shape: tuple[int, int, int]) -> None:
         """Also with units of both kinds beside units of neither, more units than dimensions."""
         found = check(untrained(np.random.default_rng(3), *shape), k=2)
-        for row in found.record["effects"]:
+        for row in plain(found)["effects"]:
             assert math.isfinite(row["predicted"])
 
     def test_some_units_of_neither_orientation(self) -> None:
@@ -290,8 +297,8 @@ class TestNothingToDo:
         orientation = masks.orientation.copy()
         orientation[:3] = NEITHER
         found = check(network, masks=replace(masks, orientation=orientation))
-        assert len(found.record["ablations"]) == 12
-        assert found.record["effects"]
+        assert len(plain(found)["ablations"]) == 12
+        assert plain(found)["effects"]
 
     def test_bad_input(self) -> None:
         network = network_of("clamp")
@@ -326,6 +333,6 @@ def test_handles_move_one_entry() -> None:
 def test_figures_are_drawn_from_their_tables() -> None:
     found = check(network_of("clamp"), inputs=128)
     made = causal_figures.figures(found)
-    assert [figure.name for figure in made] == ["causal_edits", "causal_steps"]
+    assert [figure.id for figure in made] == ["causal_edits", "causal_steps"]
     for figure in made:
         assert figure.draw(figure.table).axes

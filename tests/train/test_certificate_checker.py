@@ -1,4 +1,4 @@
-"""The checker stands alone, accepts what is true and rejects what was tampered with."""
+"""The checker stands alone, accepts what is true, refuses what is false, and says what is bad."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import copy
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,235 +18,312 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("safetensors")
 
-from safetensors.numpy import save_file
-
 from simulate.constructions import clamp, complement
 from simulate.network import ReluNetwork
 from simulate.sampling import random_hashes
 from tests.train.certified_networks import noisy
-from theory.domain import DomainError
 from train.certificate import checker
-from train.certificate.proof import certificate, prove, weights_of
+from train.certificate.proof import Proof, prove, weights_of
 from train.reading.normal_form import NormalForm
+from train.reading.weights import safetensors_bytes
 
 CHECKER = Path(checker.__file__)
 
 
-def certified(form: NormalForm) -> dict[str, Any]:
-    found = certificate(prove(form, np.random.default_rng(0)))
-    return json.loads(json.dumps(found, allow_nan=False))
-
-
-def form_of(size: float, beta: float = 12.0, build=clamp) -> NormalForm:
+def form_of(size: float, beta: float = 12.0, build=clamp, dtype=np.float32) -> NormalForm:
     rng = np.random.default_rng(0)
     hashes = random_hashes(rng, 24, 10, 3)
-    network = build(hashes, beta, dtype=np.float32)
+    network = build(hashes, beta, dtype=dtype)
     if size:
         network = noisy(network, rng, size)
-        network = ReluNetwork(network.W_E * 2, *(getattr(network, name) for name in REST))
     return NormalForm(network, 2, 2.0, hashes, np.full(10, -1 if build is clamp else 1))
 
 
-REST = ("W_in", "b_in", "W_out", "W_U")
+def certified(form: NormalForm, **options: Any) -> Proof:
+    with np.errstate(all="ignore"):
+        return prove(form, np.random.default_rng(0), **options)
+
+
+def files_of(proof: Proof) -> tuple[bytes, dict[str, Any]]:
+    weights = safetensors_bytes(weights_of(proof.form.network), {})
+    return weights, json.loads(json.dumps(proof.certificate, allow_nan=False))
+
+
+def refused(weights: bytes, cert: dict[str, Any]) -> list[str]:
+    """Sentences that the checker does not prove. Raises BadInput for what it does not read."""
+    tensors = checker.read_weights(weights)
+    read = checker.read_certificate(json.dumps(cert), tensors)
+    with np.errstate(all="ignore"):
+        return [x[1] for x in checker.Checker(tensors, read).verdicts() if not x[2]]
+
+
+def named(weights: bytes, cert: dict[str, Any]) -> dict[str, Any]:
+    """The certificate with a fingerprint that fits these weights."""
+    tensors = checker.read_weights(weights)
+    name = checker.fingerprint(tensors, cert["k"], cert["c"], cert["arithmetic"])
+    return {**cert, "weights": name}
 
 
 @pytest.fixture(scope="module")
-def structural() -> tuple[NormalForm, dict[str, Any]]:
-    form = form_of(1e-4)
-    cert = certified(form)
-    assert cert["claims"]["structure"]["sharp"]
-    return form, cert
+def structural() -> tuple[bytes, dict[str, Any]]:
+    return files_of(certified(form_of(0.0)))
 
 
 @pytest.fixture(scope="module")
-def enumerated() -> tuple[NormalForm, dict[str, Any]]:
-    form = form_of(0.12, 3.0)
-    cert = certified(form)
-    assert cert["claims"]["structure"] is None
-    assert cert["claims"]["enumeration"]["margin"] is not None
-    assert cert["claims"]["gate_counterexamples"]
-    return form, cert
+def enumerated() -> tuple[bytes, dict[str, Any]]:
+    return files_of(certified(form_of(0.05, 3.0), precision=0.02))
 
 
-def rejected(form: NormalForm, cert: dict[str, Any]) -> list[str]:
-    """What is rejected; an assertion or an error of the checker rejects too."""
-    try:
-        return [
-            claim for claim, ok in checker.check(weights_of(form.network), cert) if ok is not True
-        ]
-    except (AssertionError, ValueError, KeyError, IndexError, TypeError) as error:
-        return [repr(error)]
+def of_kind(cert: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    return [x for x in cert["statements"] if x["kind"] == kind]
 
 
-def test_it_is_short_and_imports_nothing_of_this_project() -> None:
-    source = CHECKER.read_text()
-    assert len(source.splitlines()) < 200
+def test_it_imports_nothing_of_this_project_and_rests_on_no_assert() -> None:
     imported = set()
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(ast.parse(CHECKER.read_text())):
+        assert not isinstance(node, ast.Assert)
         if isinstance(node, ast.Import):
             imported |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0
             imported.add(str(node.module).split(".")[0])
-    assert imported - set(sys.stdlib_module_names) == {"numpy", "safetensors"}
+    assert imported - set(sys.stdlib_module_names) == {"numpy"}
 
 
 def test_accepts_the_truth(structural, enumerated) -> None:
-    for form, cert in (structural, enumerated):
-        assert rejected(form, cert) == []
+    for weights, cert in (structural, enumerated):
+        assert refused(weights, cert) == []
+    kinds = {x["kind"] for _, cert in (structural, enumerated) for x in cert["statements"]}
+    assert kinds == set(checker.KINDS)
 
 
 @pytest.mark.parametrize("build", [clamp, complement])
-def test_claims_of_the_constructions_have_no_slack(build) -> None:
-    form = form_of(0.0, build=build)
-    cert = certified(form)
-    assert cert["claims"]["structure"]["margins"] == [12.0, 24.0, 36.0]
-    assert cert["claims"]["structure"]["member_spread"] == 0.0
-    assert rejected(form, cert) == []
-    cert["claims"]["structure"]["margins"][0] = float(np.nextafter(12.0, 13.0))
-    assert rejected(form, cert) == ["gates, margins"]
+@pytest.mark.parametrize("beta", [12.0, 0.1, 3.3, 10.34174923])
+def test_the_constructions_get_everything_without_slack(build, beta) -> None:
+    """Dyadic beta or not: gates by their own exactness, margins of exactly beta a missing bit."""
+    weights, cert = files_of(certified(form_of(0.0, beta, build, np.float64), precision=1.0))
+    assert of_kind(cert, "hit")[0]["units"] == of_kind(cert, "missed")[0]["units"] == [*range(10)]
+    margins = [x["margin"] for x in of_kind(cert, "outranks") if x["by"] == "structure"]
+    for s, margin in enumerate(margins, start=1):
+        assert margin <= s * beta <= np.nextafter(margin, np.inf)
+    for kind in ("member_spread", "covered_gap"):
+        assert of_kind(cert, kind)[0]["at_most"] == 0.0
+    assert refused(weights, cert) == []
+    more = copy.deepcopy(cert)
+    first = of_kind(more, "outranks")[0]
+    first["margin"] = float(np.nextafter(np.nextafter(first["margin"], np.inf), np.inf))
+    assert len(refused(weights, more)) == 1
 
 
-def test_rejects_any_changed_weight(structural) -> None:
-    form, cert = structural
-    rng = np.random.default_rng(1)
-    for name in ("W_E", *REST):
-        weights = {key: tensor.copy() for key, tensor in weights_of(form.network).items()}
-        at = tuple(rng.integers(size) for size in weights[name].shape)
-        weights[name][at] = np.nextafter(weights[name][at], np.float32(np.inf))
-        first = next(iter(checker.check(weights, cert)))
-        assert first == ("these are the weights", False)
+def overclaims(cert: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every statement made to say a little more than was proved."""
+    found = []
+    for i, statement in enumerate(cert["statements"]):
+        changes: list[dict[str, Any]] = []
+        if statement["kind"] == "outranks":
+            changes.append({"margin": statement["margin"] + 0.01})
+        if statement["kind"] in ("member_spread", "covered_gap", "margin_at_most"):
+            changes.append({"at_most": statement["at_most"] - 0.01})
+        if statement["kind"] == "covered":
+            changes += [{"inputs": statement["inputs"] + 1}, {"covered_tokens": 0}]
+        if "between" in statement:
+            low, high = statement["between"]
+            changes.append({"between": [(low + high) / 2.0 + 1e-5, 1.0]})
+            changes.append({"between": [0.0, (low + high) / 2.0 - 1e-5]})
+        if statement["kind"] == "margin_at_most":
+            changes.append({"other": statement["member"]})
+        for change in changes:
+            new = copy.deepcopy(cert)
+            new["statements"][i] |= change
+            found.append(new)
+    return found
 
 
-def edits(cert: dict[str, Any]):
-    """Every way to claim a little more than was proved."""
-    claims = cert["claims"]
-
-    def changed(edit) -> dict[str, Any]:
-        new = copy.deepcopy(cert)
-        edit(new)
-        return new
-
-    if claims["structure"]:
-        for s in range(len(claims["structure"]["margins"])):
-            yield changed(
-                lambda new, s=s: new["claims"]["structure"]["margins"].__setitem__(
-                    s, claims["structure"]["margins"][s] + 0.01
-                )
-            )
-        for name in ("member_spread", "covered_gap"):
-            yield changed(
-                lambda new, name=name: new["claims"]["structure"].__setitem__(
-                    name, claims["structure"][name] - 0.01
-                )
-            )
-    if claims["enumeration"] and claims["enumeration"]["margin"] is not None:
-        yield changed(
-            lambda new: new["claims"]["enumeration"].__setitem__(
-                "margin", claims["enumeration"]["margin"] + 0.01
-            )
-        )
-    if claims["enumeration"]:
-        yield changed(lambda new: new["claims"]["enumeration"].__setitem__("covered", 1))
-    for unit, (hit, missed) in enumerate(zip(claims["hit"], claims["missed"], strict=True)):
-        for name, holds in (("hit", hit), ("missed", missed)):
-            if not holds:
-                yield changed(
-                    lambda new, name=name, unit=unit: new["claims"][name].__setitem__(unit, True)
-                )
-    for i, (_, _, _, member, _, most) in enumerate(claims["counterexamples"]):
-        yield changed(
-            lambda new, i=i, most=most: new["claims"]["counterexamples"][i].__setitem__(
-                5, most - 1e-6
-            )
-        )
-        yield changed(
-            lambda new, i=i, member=member: new["claims"]["counterexamples"][i].__setitem__(
-                4, member
-            )
-        )
-        yield changed(lambda new, i=i: new["claims"]["counterexamples"][i][2].__setitem__(0, 2.5))
-        yield changed(lambda new, i=i: new["claims"]["counterexamples"][i].__setitem__(0, 99))
-    for i, (_, tokens, _) in enumerate(claims["gate_counterexamples"]):
-        yield changed(
-            lambda new, i=i, tokens=tokens: new["claims"]["gate_counterexamples"][i].__setitem__(
-                1, [tokens[0]] * len(tokens)
-            )
-        )
-
-
-def test_rejects_every_claim_of_more(structural, enumerated) -> None:
-    for form, cert in (structural, enumerated):
-        attempts = list(edits(cert))
+def test_refuses_every_claim_of_more(structural, enumerated) -> None:
+    for weights, cert in (structural, enumerated):
+        attempts = overclaims(cert)
         assert len(attempts) > 8
         for new in attempts:
-            assert rejected(form, new) != []
+            assert refused(weights, new) != []
 
 
-def test_rejects_other_masks(structural) -> None:
-    """A certificate with a bit of its masks flipped claims something else, and false."""
-    form, cert = structural
-    owners = np.frombuffer(base64.b64decode(cert["owners"]), np.uint8).copy()
-    for byte in range(0, len(owners), 7):
-        flipped = owners.copy()
-        flipped[byte] ^= 16
-        new = {**cert, "owners": base64.b64encode(flipped.tobytes()).decode()}
-        assert rejected(form, new) != []
-    assert rejected(form, {**cert, "sign": [1] * 10}) != []
-    assert rejected(form, {**cert, "c": 3.0}) != []
-    assert rejected(form, {**cert, "k": 9}) != []
+def test_refuses_other_masks_and_another_task(enumerated) -> None:
+    weights, cert = enumerated
+    owners = bytearray(base64.b64decode(cert["owners"]))
+    owners[3] ^= 16
+    other = {**cert, "owners": base64.b64encode(bytes(owners)).decode()}
+    assert refused(weights, other) != []
+    assert refused(weights, {**cert, "sign": [-x for x in cert["sign"]]}) != []
+    # k and c are bound to the weights
+    assert refused(weights, {**cert, "c": 3.0})[0].startswith("the certificate is of these weights")
+    assert refused(weights, {**cert, "arithmetic": "float32"}) != []
 
 
-def test_rejects_inputs_that_are_none(structural, enumerated) -> None:
-    """A token twice, under one name or two, would have a coefficient beyond c."""
-    form, cert = enumerated
-    unit, tokens, alpha = cert["claims"]["gate_counterexamples"][0]
-    twice = [tokens[0], tokens[0] - form.n]
-    for wrong in ([unit, twice, alpha], [unit, [*tokens, tokens[0]], [*alpha, 1.0]]):
-        new = copy.deepcopy(cert)
-        new["claims"]["gate_counterexamples"] = [wrong]
-        assert rejected(form, new) != []
-    # flags, not places
-    form, cert = structural
-    for flags in ([True], [True] * (form.h + 1)):
-        assert rejected(form, {**cert, "claims": {**cert["claims"], "hit": flags}}) != []
+def columns(weights: bytes, name: str, more: np.ndarray) -> bytes:
+    tensors = {key: x.copy() for key, x in checker.read_weights(weights).items()}
+    tensors[name] = more.astype(np.float32)
+    return safetensors_bytes(tensors, {})
 
 
-def test_what_overflows_is_refused(structural) -> None:
-    """In a sorted sum infinity less infinity is no number, and would be passed over."""
-    form, cert = structural
+Change = Callable[[bytes, dict[str, Any]], tuple[bytes, dict[str, Any]]]
+WIDER: dict[str, Change] = {
+    "an output more": lambda w, c: (columns(w, "W_U", np.ones((10, 25))), c),
+    "b_U of another shape": lambda w, c: (columns(w, "b_U", np.ones((1, 24))), c),
+    "b_out of another length": lambda w, c: (columns(w, "b_out", np.ones(11)), c),
+    "complex tensors": lambda w, c: (w.replace(b'"F32"', b'"C64"'), c),
+    "integer tensors": lambda w, c: (w.replace(b'"F32"', b'"I32"'), c),
+    "a tensor nobody knows": lambda w, c: (w.replace(b'"W_in"', b'"W_im"'), c),
+    "weights cut short": lambda w, c: (w[:-1], c),
+    "no weights at all": lambda w, c: (b"", c),
+    "infinite weights": lambda w, c: (columns(w, "b_in", np.full(10, np.inf)), c),
+    "owners too short": lambda w, c: (w, {**c, "owners": base64.b64encode(b"abc").decode()}),
+    "owners no base64": lambda w, c: (w, {**c, "owners": "%%%"}),
+    "a key nobody knows": lambda w, c: (w, {**c, "extra": 1}),
+    "a key less": lambda w, c: (w, {k: v for k, v in c.items() if k != "q"}),
+    "another n": lambda w, c: (w, {**c, "n": 25}),
+    "k is true": lambda w, c: (w, {**c, "k": True}),
+    "k is text": lambda w, c: (w, {**c, "k": "2"}),
+    "k above n": lambda w, c: (w, {**c, "k": 10**30}),
+    "c below 1": lambda w, c: (w, {**c, "c": 0.5}),
+    "no statements": lambda w, c: (w, {**c, "statements": None}),
+    "an unknown kind": lambda w, c: (w, {**c, "statements": [{"kind": "all is well"}]}),
+    "false as text": lambda w, c: (w, {**c, "statements": [{"kind": "hit", "units": "False"}]}),
+    "a negative unit": lambda w, c: (w, {**c, "statements": [{"kind": "hit", "units": [-1]}]}),
+}
+INPUTS = {
+    "a negative token": {"tokens": [0, -1]},
+    "a token twice": {"tokens": [3, 3]},
+    "a token beyond": {"tokens": [0, 24]},
+    "too few tokens": {"tokens": [3]},
+    "alpha above c": {"alpha": [1.0, 2.5]},
+    "alpha is none": {"alpha": [1.0, None]},
+    "a negative other": {"other": -1},
+    "a bound that is none": {"at_most": "0"},
+}
+
+
+@pytest.mark.parametrize("what", [*WIDER, *INPUTS])
+def test_bad_files_are_one_line_and_2(what, enumerated, tmp_path, capsys) -> None:
+    weights, cert = enumerated
+    if what in WIDER:
+        weights, cert = WIDER[what](weights, cert)
+    else:
+        cert = copy.deepcopy(cert)
+        of_kind(cert, "margin_at_most")[0].update(INPUTS[what])
+    paths = tmp_path / "w", tmp_path / "c"
+    paths[0].write_bytes(weights)
+    paths[1].write_text(json.dumps(cert))
+    assert checker.main([str(path) for path in paths]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("error: ")
+    assert said.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[", "[]", "1", '{"n": 1, "n": 2}', "[" * 100_000, "NaN", '"\ud800"']
+)
+def test_what_is_no_certificate(text, enumerated, tmp_path, capsys) -> None:
+    paths = tmp_path / "w", tmp_path / "c"
+    paths[0].write_bytes(enumerated[0])
+    paths[1].write_bytes(text.encode(errors="surrogatepass"))
+    assert checker.main([str(path) for path in paths]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert checker.main([str(paths[0]), str(tmp_path / "none")]) == 2
+    assert checker.main(["--jobs", "x"]) == 2
+
+
+def test_a_certificate_without_ranking_says_so(structural, tmp_path, capsys) -> None:
+    weights, cert = structural
+    paths = tmp_path / "w", tmp_path / "c"
+    paths[0].write_bytes(weights)
+    others = [x for x in cert["statements"] if x["kind"] != "outranks"]
+    zero = [{"kind": "outranks", "missing": 1, "by": "structure", "margin": 0.0}]
+    for statements in ([], others, zero):
+        paths[1].write_text(json.dumps({**cert, "statements": statements}))
+        assert checker.main([str(path) for path in paths]) == 1
+        said = capsys.readouterr().out
+        assert "REJECTED" not in said
+        assert "it proves nothing about ranking" in said
+
+
+@pytest.mark.parametrize("dtype", ["F16", "BF16", "F32", "F64"])
+def test_every_float_format_is_read(dtype) -> None:
+    """Hashes and whole numbers are the same in all of them."""
+    weights = {name: x.astype(np.float64) for name, x in weights_of(form_of(0.0).network).items()}
+    stored, header, at = b"", {}, 0
+    for name, x in weights.items():
+        narrow = x.astype(checker.DTYPES[dtype]) if dtype != "BF16" else None
+        raw = (x.astype("<f4").view("<u4") >> 16).astype("<u2") if narrow is None else narrow
+        stored += raw.tobytes()
+        spans = [at, len(stored)]
+        header[name] = {"dtype": dtype, "shape": list(x.shape), "data_offsets": spans}
+        at = len(stored)
+    text = json.dumps(header).encode()
+    found = checker.read_weights(len(text).to_bytes(8, "little") + text + stored)
+    assert all((found[name] == weights[name]).all() for name in weights)
+
+
+def test_what_float32_cannot_tell_apart_is_refused_there() -> None:
+    """A common weight, or a common offset, that real arithmetic does not see."""
+    exact = form_of(0.0, 8.0)
+    shifted = ReluNetwork(
+        *(getattr(exact.network, name) for name in checker.SHAPES),
+        b_U=np.full(24, 2.0**27, np.float32),
+    )
+    shifted_form = NormalForm(shifted, 2, 2.0, exact.owners, exact.sign)
+    large = exact.network.W_U + np.float32(2.0**20)
+    common = ReluNetwork(
+        *(getattr(exact.network, name) for name in ("W_E", "W_in", "b_in", "W_out")), W_U=large
+    )
+    common_form = NormalForm(common, 2, 2.0, exact.owners, exact.sign)
+    for form in (shifted_form, common_form):
+        real = certified(form, precision=1.0)
+        ranking = [x for x in real.certificate["statements"] if x["kind"] == "outranks"]
+        assert max(x["margin"] for x in ranking) > 0.0
+        single = certified(form, arithmetic="float32", precision=1.0)
+        positive = [
+            x
+            for x in single.certificate["statements"]
+            if x["kind"] == "outranks" and x["margin"] > 0.0
+        ]
+        assert positive == []
+        (failure,) = of_kind(single.certificate, "failure")
+        assert failure["between"] == [0.0, 1.0]
+
+
+def test_what_overflows_proves_nothing() -> None:
+    form = form_of(0.0)
     weights = {name: x.astype(np.float64) for name, x in weights_of(form.network).items()}
-    for name, size in (("W_E", 1e160), ("W_E", 1e300), ("W_U", 1e308)):
-        large = {key: tensor.copy() for key, tensor in weights.items()}
-        large[name][0, 0] = size
-        large["W_in"][0, 0] = max(large["W_in"][0, 0], size)
-        with pytest.raises(DomainError, match="below 2\\^150"):
-            NormalForm(ReluNetwork(**large), form.k, form.c, form.owners, form.sign)
-        with np.errstate(all="ignore"):
-            new = {**cert, "weights": checker.fingerprint(large)}
-            assert [x for x in checker.check(large, new) if not x[1]]
+    weights["W_E"] = weights["W_E"] * 2.0**149
+    weights["W_U"] = weights["W_U"] * 2.0**140
+    content = safetensors_bytes(weights, {})
+    _, cert = files_of(certified(form))
+    new = named(content, {**cert, "arithmetic": "float32"})
+    assert refused(content, new) != []
+    weights["W_E"][0, 0] = 2.0**151
+    with pytest.raises(checker.BadInput, match="below 2\\^150"):
+        checker.read_weights(safetensors_bytes(weights, {}))
 
 
 def test_as_a_script_without_torch(structural, tmp_path) -> None:
     """From a bare file, with neither torch nor this project on the path."""
-    form, cert = structural
-    weights, file = tmp_path / "weights.safetensors", tmp_path / "certificate.json"
-    arrays = {name: np.ascontiguousarray(x) for name, x in weights_of(form.network).items()}
-    save_file(arrays, weights)
-    file.write_text(json.dumps(cert))
+    weights, cert = structural
+    (tmp_path / "w").write_bytes(weights)
+    (tmp_path / "c").write_text(json.dumps(cert))
     alone = tmp_path / "alone.py"
     alone.write_text(CHECKER.read_text())
 
-    def run() -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-I", "-X", "importtime", str(alone), str(weights), str(file)]
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-I", "-O", "-X", "importtime", str(alone), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
 
-    good = run()
+    good = run("w", "c")
     assert good.returncode == 0
     assert "REJECTED" not in good.stdout
     assert "torch" not in good.stderr
-    arrays["b_in"] = arrays["b_in"] * np.float32(0.999)
-    save_file(arrays, weights)
-    bad = run()
+    (tmp_path / "w").write_bytes(weights[:-1] + bytes([weights[-1] ^ 1]))
+    bad = run("w", "c")
     assert bad.returncode == 1
-    assert "REJECTED these are the weights" in bad.stdout
+    assert "REJECTED the certificate is of these weights" in bad.stdout
+    assert run("--help").returncode == 0

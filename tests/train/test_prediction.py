@@ -18,6 +18,7 @@ from simulate.enumeration import enumerate_inputs, subsets
 from simulate.jobs import intervals
 from simulate.jobs.checks import CONFIDENCE
 from simulate.network import ReluNetwork
+from tests.train.subjects import plain
 from theory import false_positives, quenched, softmax_output, union_size
 from theory.domain import DomainError
 from theory.enumerate import outcome_of
@@ -160,23 +161,23 @@ def exact(request: pytest.FixtureRequest) -> prediction.Prediction:
 
 
 def row_of(found: prediction.Prediction, quantity: str, source: str) -> prediction.Comparison:
-    (row,) = [r for r in found.comparisons if (r.quantity, r.source) == (quantity, source)]
+    (row,) = [r for r in found.record.comparisons if (r.quantity, r.source) == (quantity, source)]
     return row
 
 
 def test_exact_filter_is_predicted_exactly(exact: prediction.Prediction) -> None:
     """The masks' rate is the enumerated one; beta, offset, TV and KL come out as they went in."""
-    json.dumps(exact.record, allow_nan=False)
+    json.dumps(plain(exact.record), allow_nan=False)
     share = float(quenched.failure_probability(some_hashes(), K))
     for quantity in ("failure_rate", "mechanistic_failure_rate"):
         row = row_of(exact, quantity, "masks")
         assert (row.predicted, row.kind) == (share, "test")
-        inputs = row.measured["inputs"]
-        hits = round(row.measured["value"] * inputs)
+        inputs = row.measured.samples
+        hits = round(row.measured.value * inputs)
         assert intervals.proportion(hits, inputs, CONFIDENCE).contains(share)
     expected = float(quenched.expected_false_positives(some_hashes(), K))
     assert row_of(exact, "false_positives", "masks").predicted == pytest.approx(expected)
-    fit = exact.record["level_fit"]
+    fit = plain(exact.record.level_fit)
     assert fit["beta"] == pytest.approx(BETA, abs=1e-4)
     assert fit["offset"] == pytest.approx(0.0, abs=1e-4)
     assert fit["member_sd"] == pytest.approx(0.0, abs=1e-4)
@@ -184,7 +185,7 @@ def test_exact_filter_is_predicted_exactly(exact: prediction.Prediction) -> None
         # on the same inputs, so that nothing is left to chance
         for quantity in ("total_variation", "kl", "failure_rate"):
             row = row_of(exact, quantity, source)
-            assert row.predicted == pytest.approx(row.measured["value"], abs=1e-5)
+            assert row.predicted == pytest.approx(row.measured.value, abs=1e-5)
     theory = softmax_output.expected_divergence(N, K, D, M, fit["beta"])
     assert row_of(exact, "kl", "theory").predicted == theory.kl
     assert row_of(exact, "failure_rate", "random_code").predicted == pytest.approx(
@@ -211,13 +212,13 @@ def test_wrong_masks_mispredict(fault: str) -> None:
         wrong = replace(masks, read=rng.permuted(masks.read, axis=0))
     found = prediction.analyse(network, wrong, K, 2.0, rng, 20_000)
     row = row_of(found, "failure_rate", "masks")
-    low, high = row.measured["interval"]
+    low, high = row.measured.interval
     assert not row.inside
-    assert abs(row.predicted - row.measured["value"]) > 5 * (high - low)
+    assert abs(row.predicted - row.measured.value) > 5 * (high - low)
     # its sampler still agrees with its enumeration: that test is of this suite, not of the network
     assert abs(row_of(found, "mechanistic_failure_rate", "masks").predicted - row.predicted) == 0
     if fault == "shuffled":
-        assert found.record["level_fit"]["spread"][1] > BETA / 2
+        assert found.record.level_fit.spread[1] > BETA / 2
         assert not row_of(found, "total_variation", "line").inside
 
 
@@ -278,13 +279,13 @@ def test_rates_where_inputs_are_too_many(n: int, d: int, m: int) -> None:
     rng = np.random.default_rng(0)
     hashes = random_hashes(rng, n, d, m)
     found = prediction.rates_of_masks(rng, hashes, 3)
-    failures, positives = found["failure_probability"], found["expected_false_positives"]
-    low, high = failures["interval"]
-    assert low < failures["value"] < high < low + 2e-3
-    assert failures["value"] < positives["value"]
-    assert (positives["interval"] is None) == (m <= prediction.MOST_BITS)
+    failures, positives = found.failure_probability, found.expected_false_positives
+    low, high = failures.interval
+    assert low < failures.value < high < low + 2e-3
+    assert failures.value < positives.value
+    assert (positives.kind is intervals.Interval.PROVED) == (m <= prediction.MOST_BITS)
     annealed_rate = false_positives.failure_probability(n, 3, d, m)
-    assert failures["value"] == pytest.approx(annealed_rate, rel=0.2)
+    assert failures.value == pytest.approx(annealed_rate, rel=0.2)
 
 
 def test_many_networks_compared() -> None:
@@ -299,51 +300,56 @@ def test_many_networks_compared() -> None:
         for kind in ("clamp", "complement")
     ]
     found = prediction.compare_networks(networks, rng, 4000)
-    held = {(row["quantity"], row["source"]): row for row in found.inside}
-    tested = held["failure_rate", "masks"]
-    assert tested["networks"] == 10
-    assert tested["inside"] >= 0.4
-    assert tested["kind"] == "test"
-    assert {row["name"] for row in found.rows} == {network.name for network in networks}
+    held = {(row.quantity, row.source): row for row in prediction.share_inside(found)}
+    tested = held[prediction.Quantity.FAILURE_RATE, prediction.Source.MASKS]
+    assert tested.networks == 10
+    assert tested.inside >= 0.4
+    assert tested.kind == "test"
+    assert {row.name for row in found} == {network.name for network in networks}
     figure = prediction_figures.networks_figure(found)
-    files = figure.files(("svg",))
-    assert files == figure.files(("svg",))
+    files = figure.rendered(("svg",)).files
+    assert files == figure.rendered(("svg",)).files
     # a network's numbers do not depend on its neighbours
     alone = prediction.compare_networks(networks[:1], np.random.default_rng(8), 4000)
-    assert alone.rows == [row for row in found.rows if row["name"] == networks[0].name]
+    assert alone == [row for row in found if row.name == networks[0].name]
+
+
+def compared(predicted: float, ends: tuple[float, float] | None = None) -> prediction.Comparison:
+    kl, levels = prediction.Quantity.KL, prediction.Source.LEVELS
+    measured = intervals.Estimate(0.5, (0.4, 0.6), 0.95, 100, intervals.Interval.STUDENT_T)
+    return prediction.Comparison.of(kl, levels, measured, predicted, ends)
 
 
 def test_inside_counts() -> None:
     rows = [
-        {"quantity": "kl", "source": "levels", "kind": "model", "inside": inside}
+        prediction.NetworkComparison("a", "", 9, 2, 3, 3, compared(0.5 if inside else 0.9))
         for inside in (True, True, False, True)
     ]
     (found,) = prediction.share_inside(rows)
-    assert (found["networks"], found["inside"]) == (4, 0.75)
+    assert (found.networks, found.inside) == (4, 0.75)
 
 
 def test_inside_means_compatible() -> None:
-    measured = {"value": 0.5, "interval": [0.4, 0.6], "inputs": 100}
-    cases = [(0.4, None, True), (0.61, None, False), (0.7, [0.59, 0.8], True)]
-    for predicted, interval, wanted in [*cases, (0.7, [0.61, 0.8], False), (math.nan, None, False)]:
-        row = prediction.Comparison("kl", "levels", "model", measured, predicted, interval)
-        assert row.inside == wanted
+    cases = [(0.4, None, True), (0.61, None, False), (0.7, (0.59, 0.8), True)]
+    for predicted, ends, wanted in [*cases, (0.7, (0.61, 0.8), False), (math.nan, None, False)]:
+        assert compared(predicted, ends).inside == wanted
 
 
 def test_figure_of_one_network(exact: prediction.Prediction) -> None:
-    (figure,) = prediction_figures.figures(exact)
-    files = figure.files(("svg",))
+    (figure,) = prediction_figures.figures(exact.record)
+    files = figure.rendered(("svg",)).files
     assert files["predicted_against_measured.csv"].count(b"\n") == len(figure.table) + 1
-    assert {point.kind for point in figure.table} == {"test", "model"}
+    assert {point.is_test for point in figure.table} == {True, False}
 
 
-def test_no_filter_is_described() -> None:
-    """An untrained network is far from whatever its masks predict."""
+def test_without_masks_nothing_is_predicted() -> None:
+    """The masks of no unit predict nothing, rather than that every token is covered."""
     rng = np.random.default_rng(0)
-    sizes = {"W_E": (30, 8), "W_in": (8, 8), "b_in": (8,), "W_out": (8, 8), "W_U": (8, 30)}
-    network = ReluNetwork(**{name: rng.normal(size=size) for name, size in sizes.items()})
-    found = prediction.analyse(network, extract(network, K, 2.0), K, 2.0, rng, 2000)
-    assert not row_of(found, "failure_rate", "masks").inside
+    network = clamp(some_hashes(), BETA)
+    masks = extract(network, K, 2.0)
+    none = replace(masks, orientation=np.zeros_like(masks.orientation))
+    with pytest.raises(DomainError, match="masks must have a clamp or complement unit"):
+        prediction.analyse(network, none, K, 2.0, rng, 2000)
 
 
 def test_bad_input() -> None:

@@ -17,8 +17,8 @@ torch = pytest.importorskip("torch")
 from tests.simulate.jobs.processes import started, wait_until  # noqa: E402
 from tests.train.test_run import assert_same_run, main  # noqa: E402
 
-# half a second in sixty pieces
-TINY = "--n 24 --d 10 --k 2 --batch 32 --steps 300"
+# half a second in sixty pieces; seven tokens a step, so that a kill falls between two steps on them
+TINY = "--n 24 --d 10 --k 2 --batch 32 --steps 300 --tokens-a-step 7 --steps-a-part 4"
 
 
 @pytest.fixture(scope="module")

@@ -13,12 +13,12 @@ from train.run import named_preset
 from train.sweep import Grid
 from train.training.presets import SCALED, preset_named
 from train.training.recipe import Recipe
-from train.training.scaled import scaled_recipe
+from train.training.scaled import SCALES, off_by, scaled_recipe
 
 
 @given(st.integers(2, 60_000), st.integers(1, 64), st.integers(1, 1024), st.integers(0, 99))
 def test_any_sizes_have_a_recipe(n: int, k: int, d: int, seed: int) -> None:
-    k = min(k, n)
+    k = min(k, n - 1)
     recipe = scaled_recipe(n, k, d, seed=seed)
     assert (recipe.n, recipe.k, recipe.d, recipe.hidden, recipe.seed) == (n, k, d, d, seed)
     assert recipe.start == "clamp"
@@ -49,3 +49,24 @@ def test_a_size_that_is_no_number_is_left_to_the_parser() -> None:
 def test_sizes_out_of_range_are_refused(sizes: tuple[int, int, int], message: str) -> None:
     with pytest.raises(DomainError, match=message):
         scaled_recipe(*sizes)
+
+
+def test_one_rate_at_a_time_is_off() -> None:
+    recipe = scaled_recipe(1024, 4, 96)
+    variants = off_by(recipe, 2.0)
+    assert set(variants) == {(name, times) for name in SCALES for times in (0.5, 2.0)}
+    for (name, times), variant in variants.items():
+        assert getattr(variant, name) == times * getattr(recipe, name)
+        assert replace(variant, **{name: getattr(recipe, name)}) == recipe
+
+
+def test_a_part_keeps_its_visits_and_rates_fall_with_width() -> None:
+    """Every token is named four times a step on average; the rules bend the rates as they say."""
+    for n, k in ((512, 3), (4096, 4), (4096, 8), (50_257, 16)):
+        narrow, wide = (scaled_recipe(n, k, d) for d in (96, 192))
+        assert narrow.batch * k / narrow.tokens_at(0) == pytest.approx(4, rel=0.01)
+        assert wide.readout_learning_rate == pytest.approx(narrow.readout_learning_rate / 4)
+        assert wide.learning_rate == pytest.approx(narrow.learning_rate / 2**1.45)
+        assert (wide.steps, wide.batch) == (narrow.steps, narrow.batch)
+        noise = scaled_recipe(n, k, 96, start="gaussian")
+        assert noise.learning_rate == pytest.approx(0.8 * narrow.learning_rate)

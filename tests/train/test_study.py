@@ -17,7 +17,7 @@ from simulate.jobs.panel import DEFAULT, FULL, QUICK
 from tests.train.panel_jobs import Results, results_of, run_quick
 from theory.false_positives import independent_failure_probability
 from train.measures import TrainedNetwork
-from train.panels import PANELS, trained_failure_against_width
+from train.panels import PANELS, VOCABULARY, WIDTH, trained_failure_against_width
 from train.panels.trained_failure_against_width import Quantity, ScaledNetwork
 from train.study import main
 from train.training.presets import PRESETS
@@ -33,6 +33,12 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def results(finished: Path) -> Results:
     return results_of(finished, PANELS)
+
+
+@pytest.fixture(scope="module")
+def on_the_width_law(tmp_path_factory: pytest.TempPathFactory) -> list[ScaledNetwork]:
+    out = run_quick(main, tmp_path_factory.mktemp("width"), "--sizes", "width")
+    return results_of(out, WIDTH)[SCALED]
 
 
 def test_files(finished: Path) -> None:
@@ -103,50 +109,62 @@ class TestTrainedNetworksOnTheWidthLaw:
     """Faults planted in the results of three networks trained by the recipe from sizes."""
 
     def failing(self, results: list[ScaledNetwork]) -> set[str]:
-        checks = PANELS[SCALED].checks(results)
+        checks = WIDTH[SCALED].checks(results)
         return {check.quantity for check in checks if not check.passed}
 
-    def test_the_real_ones_pass(self, results: Results) -> None:
-        checks = PANELS[SCALED].checks(results[SCALED])
+    def test_the_real_ones_pass(self, on_the_width_law: list[ScaledNetwork]) -> None:
+        checks = WIDTH[SCALED].checks(on_the_width_law)
         assert {check.quantity for check in checks} >= {Quantity.OVER_RANDOM, Quantity.SLOPE}
-        assert self.failing(results[SCALED]) == set()
+        assert self.failing(on_the_width_law) == set()
 
-    def test_failing_more_often_than_random_hashes(self, results: Results) -> None:
+    def test_failing_more_often_than_random_hashes(
+        self, on_the_width_law: list[ScaledNetwork]
+    ) -> None:
         worse = [
             replace(each, network=behaving(each.network, failure=Count(90_000, 100_000)), rare=None)
-            for each in results[SCALED]
+            for each in on_the_width_law
         ]
         assert Quantity.OVER_RANDOM in self.failing(worse)
 
     def test_the_masks_of_one_network_beside_the_failures_of_another(
-        self, results: Results
+        self, on_the_width_law: list[ScaledNetwork]
     ) -> None:
         """The estimate through the masks no longer agrees with what was counted."""
-        rare = [each.rare for each in results[SCALED]]
+        rare = [each.rare for each in on_the_width_law]
         mixed = [
             replace(each, rare=other)
-            for each, other in zip(results[SCALED], rare[1:] + rare[:1], strict=True)
+            for each, other in zip(on_the_width_law, rare[1:] + rare[:1], strict=True)
         ]
         assert Quantity.RARE in self.failing(mixed)
 
-    def test_the_textbook_probability_in_place_of_the_exact_one(self, results: Results) -> None:
+    def test_the_textbook_probability_in_place_of_the_exact_one(
+        self, on_the_width_law: list[ScaledNetwork]
+    ) -> None:
         """False positives taken as independent, at the learned number of bits."""
         textbook = []
-        for each in results[SCALED]:
+        for each in on_the_width_law:
             recipe, how = each.recipe, each.network.mechanism
             m = round(how.bits_per_token.mean)
             rate = independent_failure_probability(recipe.n, recipe.k, recipe.d, m)
             textbook.append(replace(each, enumerated=rate))
         assert self.failing(textbook) == {Quantity.MASKS}
 
-    def test_another_slope(self, results: Results) -> None:
+    def test_another_slope(self, on_the_width_law: list[ScaledNetwork]) -> None:
         """The widest network failing as often as the narrowest one makes the slope flat."""
-        first = results[SCALED][0].network.behaviour
+        first = on_the_width_law[0].network.behaviour
         flat = [
             replace(each, network=replace(each.network, behaviour=first), rare=None)
-            for each in results[SCALED]
+            for each in on_the_width_law
         ]
         assert Quantity.SLOPE in self.failing(flat)
+
+
+def test_a_vocabulary_in_small(tmp_path: Path) -> None:
+    """The script for a GPU, in bfloat16 on the CPU: it trains, measures and judges."""
+    out = run_quick(main, tmp_path, "--sizes", "vocabulary")
+    (network,) = results_of(out, VOCABULARY)[SCALED]
+    assert network.recipe.precision == "bfloat16"
+    assert network.rare is not None
 
 
 def test_every_effort_has_its_own_names() -> None:

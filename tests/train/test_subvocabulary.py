@@ -158,3 +158,18 @@ def test_the_order_is_the_seeds_alone() -> None:
 def test_a_part_out_of_range_is_refused(tokens: int) -> None:
     with pytest.raises(DomainError, match="tokens_a_step must be"):
         replace(TINY, tokens_a_step=tokens)
+
+
+def test_held_out_sets_are_of_the_whole_vocabulary() -> None:
+    """What a step draws from its part, named by its own tokens, is never held out."""
+    recipe = replace(PART, held_out=0.4)
+    state = begin(recipe)
+    assert state.held_out is not None
+    part = SubVocabulary(recipe, 7, state.model, state.optimiser)
+    whole, allowed = state.held_out.holds, 0
+    for step in range(6):
+        part.take(step)
+        batch = draw(replace(recipe.task(), n=7), 64, state.generator, part.in_whole(whole))
+        assert not whole(part.tokens[batch.tokens]).any()
+        allowed += int(whole(batch.tokens).any())
+    assert allowed  # its places alone would have been judged wrongly

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from simulate.jobs.output import as_plain
+from tests.train.subjects import plain
 from tests.train.zoo import ZOO
 from train.analysis.record import Analysis
 from train.analysis.report import Report, analyse
@@ -44,8 +44,8 @@ def test_each_part_of_the_verdict(name):
     assert (record.mechanism.code.d if record.mechanism.code else None) == truth.bits
     for words in truth.odd:
         assert words in said(record)
-    plain = as_plain(record)
-    assert as_plain(msgspec.convert(plain, Analysis)) == plain
+    data = plain(record)
+    assert plain(msgspec.convert(data, Analysis)) == data
     if truth.bits is None:
         # what has no meaning is absent, not 0 or 1
         assert record.mechanistic_failure_rate is None

@@ -233,7 +233,8 @@ def _listed(before: str, values: Mapping[sp.Symbol, sp.Basic]) -> str:
 
 
 def _short(value: sp.Basic) -> str:
-    return sp.sstr(value.n(6) if isinstance(value, sp.Float) else value)
+    found: str = sp.sstr(value.n(6) if isinstance(value, sp.Float) else value)
+    return found
 
 
 def _summary(all_points: tuple[Point, ...]) -> str:

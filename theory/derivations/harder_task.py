@@ -112,7 +112,8 @@ class EnumeratedProduct(MeanOverCodes):
     """E eta_i eta_j, at (ell, d', i, j)."""
 
     @staticmethod
-    def of_readouts(logits, read, first, second):
+    def of_readouts(logits: Sequence[sp.Expr], read: Sequence[sp.Expr], *rest: sp.Expr) -> sp.Expr:
+        first, second = rest
         errors = _errors(logits, read)
         return errors[int(first)] * errors[int(second)]
 
@@ -121,7 +122,8 @@ class EnumeratedTail(MeanOverCodes):
     """P(max |eta_i| > eta), at (ell, d', eta)."""
 
     @staticmethod
-    def of_readouts(logits, read, level):
+    def of_readouts(logits: Sequence[sp.Expr], read: Sequence[sp.Expr], *rest: sp.Expr) -> sp.Expr:
+        (level,) = rest
         return sp.Integer(any(abs(error) > level for error in _errors(logits, read)))
 
 
@@ -131,7 +133,7 @@ class EnumeratedFactor(MeanOverCodes):
     others = 1
 
     @staticmethod
-    def of_readouts(logits, read):
+    def of_readouts(logits: Sequence[sp.Expr], read: Sequence[sp.Expr], *rest: sp.Expr) -> sp.Expr:
         return sp.exp(read[-1])
 
 
@@ -139,7 +141,7 @@ class EnumeratedVariance(MeanOverCodes):
     """E Var_tau(eta), at (ell, d')."""
 
     @staticmethod
-    def of_readouts(logits, read):
+    def of_readouts(logits: Sequence[sp.Expr], read: Sequence[sp.Expr], *rest: sp.Expr) -> sp.Expr:
         errors = _errors(logits, read)
         square = _under_target(logits, [error**2 for error in errors])
         return square - _under_target(logits, errors) ** 2
@@ -151,7 +153,8 @@ class EnumeratedKL(MeanOverCodes):
     others = 1
 
     @staticmethod
-    def of_readouts(logits, read, leakage):
+    def of_readouts(logits: Sequence[sp.Expr], read: Sequence[sp.Expr], *rest: sp.Expr) -> sp.Expr:
+        (leakage,) = rest
         *members, other = read
         errors = _errors(logits, members)
         output = _under_target(logits, [sp.exp(error) for error in errors])

@@ -6,6 +6,7 @@ coefficient lists out takes a second.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache, reduce
 from operator import add, mul
@@ -97,16 +98,16 @@ def power_series(expression: sp.Expr, u: sp.Symbol, terms: int) -> PowerSeries:
     raise NotImplementedError(f"no series for {expression.func}")
 
 
-def _products(left: tuple, right: tuple, count: int) -> list[sp.Expr]:
+def _products(left: tuple[sp.Expr, ...], right: tuple[sp.Expr, ...], count: int) -> list[sp.Expr]:
     return [sum(left[i] * right[power - i] for i in range(power + 1)) for power in range(count)]
 
 
-def _convolved(left: list, right: list, count: int) -> sp.Expr:
+def _convolved(left: list[sp.Expr], right: list[sp.Expr], count: int) -> sp.Expr:
     """Sum of left[i - 1] right[count - i] over i = 1..count."""
     return sum((left[i - 1] * right[count - i] for i in range(1, count + 1)), start=sp.S.Zero)
 
 
-def _series(shift: int, coefficients) -> PowerSeries:
+def _series(shift: int, coefficients: Iterable[sp.Expr]) -> PowerSeries:
     """The series with simplified coefficients, leading zeros dropped."""
     simple = [sp.factor(c) for c in coefficients]
     while len(simple) > 1 and simple[0] == 0:

@@ -6,8 +6,10 @@ import re
 import textwrap
 
 import sympy as sp
+from sympy.core.relational import Relational
 
 from theory.derivations.derivation import CheckedStep, Derivation, equal
+from theory.derivations.latex import display
 
 _COLUMNS = 96
 
@@ -55,21 +57,40 @@ _LATEX_MATH = {
     "≤": r"\le ",
     "≥": r"\ge ",
     "≠": r"\ne ",
-    "ln": r"\ln",
-    "log2": r"\log_2",
-    "det": r"\det",
 }
+_OPERATORS = {"ln", "det", "cos", "sin", "cosh", "tanh", "max", "min"}
+_GREEK_WORDS = {"nu"}
 _LATEX_TEXT = str.maketrans(
     {character: "\\" + character for character in "&%#_{}$"}
     | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
     | {character: rf"\ensuremath{{{character}}}" for character in "<>|"}
+    | {character: rf"\ensuremath{{{macro.strip()}}}" for character, macro in _LATEX_MATH.items()}
 )
+# around the fragments, a document that a plain TeX installation compiles
+DOCUMENT_START = r"""\documentclass{article}
+\usepackage[utf8]{inputenc}
+\usepackage[T1]{fontenc}
+\usepackage{amsmath,amssymb,graphicx}
+\usepackage[margin=2cm]{geometry}
+\allowdisplaybreaks
+\newsavebox{\fittedbox}
+\newcommand{\fitted}[1]{\sbox{\fittedbox}{#1}%
+  \ifdim\wd\fittedbox>\linewidth\resizebox{\linewidth}{!}{\usebox{\fittedbox}}%
+  \else\usebox{\fittedbox}\fi}
+\begin{document}
+\noindent Every step was checked when this was printed. $N = n - k$ is the number of non-members.
+"""
+DOCUMENT_END = r"\end{document}"
 
 
-def as_latex(derivation: Derivation, checked: tuple[CheckedStep, ...]) -> str:
-    """The derivation as a LaTeX fragment without sectioning; needs amsmath and amssymb."""
+def as_latex(derivation: Derivation, checked: tuple[CheckedStep, ...], audit: bool = False) -> str:
+    """The derivation as a LaTeX fragment without sectioning; needs amsmath and amssymb.
+
+    audit: each step's method and evidence below it. A step that does not hold says so either way.
+    """
     lines = [
         f"% {derivation.name}",
+        r"\providecommand{\fitted}[1]{\mbox{#1}}",
         rf"\noindent\textbf{{{_latex_text(derivation.title)}.}}",
         r"\begin{enumerate}",
     ]
@@ -79,8 +100,9 @@ def as_latex(derivation: Derivation, checked: tuple[CheckedStep, ...]) -> str:
         if step.where:
             definitions = (equal(symbol, definition) for symbol, definition in step.where.items())
             lines += ["where", *_displayed(*definitions)]
-        mark = "ok" if result.holds else r"\textbf{BROKEN}"
-        lines.append(rf"{{\small [{result.method}, {mark}] {_latex_text(result.detail)}}}")
+        if audit or not result.holds:
+            mark = "ok" if result.holds else r"\textbf{BROKEN}"
+            lines.append(rf"{{\small [{result.method}, {mark}] {_latex_text(result.detail)}}}")
     lines.append(r"\end{enumerate}")
     return "\n".join(lines) + "\n"
 
@@ -95,11 +117,31 @@ def _latex_text(text: str) -> str:
     """A sentence for LaTeX: formulas between dollar signs in its letters, the rest escaped."""
     pieces = text.split("$")
     pieces[::2] = [piece.translate(_LATEX_TEXT) for piece in pieces[::2]]
-    for place in range(1, len(pieces), 2):
-        for written, macro in _LATEX_MATH.items():
-            pieces[place] = pieces[place].replace(written, macro)
+    pieces[1::2] = [_latex_math(piece) for piece in pieces[1::2]]
     return "$".join(pieces)
 
 
-def _displayed(*claims: sp.Basic) -> list[str]:
-    return [r"\begin{gather*}", " \\\\\n".join(map(sp.latex, claims)), r"\end{gather*}"]
+def _latex_math(written: str) -> str:
+    """A formula of a sentence: binomials, products, operators, Greek letters, words upright."""
+    written = re.sub(r"\bC\(([^(),]+), ((?:[^(),]|\([^()]*\))+)\)", r"\\binom{\1}{\2}", written)
+    written = re.sub(r"\blog2\b", r"\\log_2 ", written)
+    written = re.sub(r"(?<![\\A-Za-z{])([A-Za-z]{2,})(?![A-Za-z}])", _upright, written)
+    written = re.sub(r"_\{?([a-z]{2,})\}?", r"_{\\mathrm{\1}}", written).replace("...", r"\dots ")
+    for sign, macro in _LATEX_MATH.items():
+        written = written.replace(sign, macro)
+    return written
+
+
+def _upright(found: re.Match[str]) -> str:
+    word = found[1]
+    if word in _OPERATORS or word in _GREEK_WORDS:
+        return rf"\{word} "
+    if word == "sum":
+        return r"\sum"
+    return rf"\mathrm{{{word}}}" if word.isupper() else rf"\text{{ {word} }}"
+
+
+def _displayed(*claims: Relational) -> list[str]:
+    rows = [row for claim in claims for row in display(claim)]
+    fitted = [rf"\fitted{{$\displaystyle {row}$}}" for row in rows]
+    return [r"\begin{gather*}", " \\\\\n".join(fitted), r"\end{gather*}"]

@@ -32,7 +32,8 @@ class Row(sp.Expr):
         return bool(self.args > other.args)
 
     def _sympystr(self, printer: Any) -> str:
-        return printer.doprint(sp.Tuple(*self.args))
+        found: str = printer.doprint(sp.Tuple(*self.args))
+        return found
 
 
 class Entry(sp.Function):

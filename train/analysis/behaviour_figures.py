@@ -247,7 +247,6 @@ def _draw_given(points: Sequence[Point]) -> Drawn:
     from simulate.jobs import style
 
     fig, (sizes, misses) = style.row_of_axes(2)
-    look = {"markerfacecolor": "white"}
     for colour, marker, series in zip(
         style.COLOURS, "os", (Series.ALL, Series.GIVEN), strict=False
     ):
@@ -257,9 +256,9 @@ def _draw_given(points: Sequence[Point]) -> Drawn:
         }
         law, seen = of_sizes[Kind.EXACT], of_sizes[Kind.MEASURED]
         sizes.plot(xs(law), ys(law), color=colour)
-        sizes.plot(xs(seen), ys(seen), marker, color=colour, label=LABELS[series], **look)
+        sizes.plot(xs(seen), ys(seen), marker, color=colour, label=LABELS[series], mfc="white")
         near = list(select(points, axis=Axis.NEAR_MISSES, series=series, kind=Kind.MEASURED))
-        misses.plot(xs(near), ys(near), marker + "--", color=colour, linewidth=0.7, **look)
+        misses.plot(xs(near), ys(near), marker + "--", color=colour, linewidth=0.7, mfc="white")
         for p in select(points, axis=Axis.NEAR_MISSES, series=series, kind=Kind.EXACT):
             misses.axvline(p.x, color=colour, linewidth=1.0)
     sizes.set_xlabel("size of the union, bits")

@@ -48,7 +48,9 @@ ON_DECIDING = "owners' logits on deciding inputs"
 TAKEN, ADDED = "bit taken away", "bit added"
 OWNERS_GAIN = f"{ON_DECIDING}, {ADDED}"
 AS_IT_IS = "as it is"
-_BLOCK = 2048
+_BLOCK, _BLOCK_LOGITS = 2048, 2**23
+# tokens times d + h from which on whole networks are not rewritten
+_MOST_ENTRIES = 2**24
 # of a bit: not a half, at which logits of equal bits may tie
 _WITHIN = 0.45
 # two numbers that agree so far are equal, but for rounding
@@ -157,7 +159,8 @@ class PathStep:
 class CausalRecord:
     """The section of an analysis; empty without clamp or complement units.
 
-    ablations: of each sampled unit. path: see `construction_path`. edits: of the figure.
+    ablations: of each sampled unit. path: see `construction_path`; empty, and no replacement, where
+    n (d + h) is over 2^24. edits: of the figure.
     """
 
     effects: list[Effect]
@@ -207,14 +210,19 @@ def analyse(
     written, of_writes = write_flips(task, rng)
     read, of_reads = read_flips(task, rng)
     ablated, of_units = ablations(task, rng)
-    rows, steps = walk(task, masks, rng)
+    rows: list[Effect] = []
+    steps: list[PathStep] = []
+    replaced: list[Effect] = []
+    if network.n * (network.d + network.h) <= _MOST_ENTRIES:
+        rows, steps = walk(task, masks, rng)
+        replaced = replacement(task, masks, rng, failure)
     return CausalRecord(
         effects=[
             *written,
             *read,
             *ablated,
             *swaps(task, rng),
-            *replacement(task, masks, rng, failure),
+            *replaced,
             *rows,
         ],
         spill=Spill(task.handles.read_spill, task.handles.write_spill),
@@ -279,8 +287,10 @@ class _Task:
         return tokens, bits, owners
 
 
-def _blocks(inputs: int) -> list[slice]:
-    return [slice(start, min(start + _BLOCK, inputs)) for start in range(0, inputs, _BLOCK)]
+def _blocks(inputs: int, n: int) -> list[slice]:
+    """Of so few inputs that their logits take at most 64 MB."""
+    block = max(8, min(_BLOCK, _BLOCK_LOGITS // n))
+    return [slice(start, min(start + block, inputs)) for start in range(0, inputs, block)]
 
 
 def _over_edits(found: np.ndarray, predicted: np.ndarray, inputs: int) -> Estimate:
@@ -348,7 +358,7 @@ def write_flips(task: _Task, rng: np.random.Generator) -> tuple[list[Effect], li
     tokens, alpha = task.inputs(rng, 8 * task.effort)
     sums, counts = np.zeros((2, len(token))), np.zeros((2, len(token)))
     decided, decided_changed, rest, rest_changed, net = np.zeros((5, len(token)))
-    for at in _blocks(len(tokens)):
+    for at in _blocks(len(tokens), task.network.n):
         members = tokens[at]
         x = network.after_layer(network.residual(members, alpha[at]))
         member = np.einsum("sd,dsk->sk", x, network.W_U[:, members]) + constants[members]
@@ -524,7 +534,7 @@ def ablations(task: _Task, rng: np.random.Generator) -> tuple[list[Effect], list
     held = np.where(bits.clamp[chosen], -np.maximum(-z, 0.0), -np.maximum(z, 0.0))
     write = network.W_out[unit] @ (network.W_U - network.W_U.mean(axis=1, keepdims=True))
     failed = np.zeros((len(unit) + 1, len(tokens)), dtype=bool)
-    for at in _blocks(len(tokens)):
+    for at in _blocks(len(tokens), task.network.n):
         logits = network.read_out(network.after_layer(x[at]))
         failed[0, at] = fails(mass_on(logits, tokens[at]), task.k)
         for place in range(len(unit)):
@@ -616,13 +626,13 @@ def swaps(task: _Task, rng: np.random.Generator) -> list[Effect]:
     inputs = len(tokens)
     effects = []
     covered, weight = np.zeros(inputs, dtype=bool), np.zeros(inputs)
-    for at in _blocks(inputs):
+    for at in _blocks(inputs, task.network.n):
         missing = task.missing(task.union(named[at]))
         weight[at] = np.exp(-bits.height * missing).sum(axis=1, dtype=np.float64)
         covered[at] = np.take_along_axis(missing, tokens[at, :1], axis=1)[:, 0] == 0
     for name, move in moves.items():
         share, probability = np.zeros((2, inputs))
-        for at in _blocks(inputs):
+        for at in _blocks(inputs, task.network.n):
             x = network.residual(tokens[at], alpha[at])
             x = x + alpha[at][:, :1] * np.repeat(move, SWAP_INPUTS, axis=0)[at]
             logits = network.read_out(network.after_layer(x))
@@ -682,12 +692,13 @@ def replacement(
         variants["both, W_out W_U kept"] = replace(variants["both"], W_U=kept)
     tokens, alpha = task.inputs(rng, task.effort // 2)
     weights = (bits.weights * bits.queried).T
-    modelled = (task.union(tokens[at]) @ weights for at in _blocks(len(tokens)))
+    blocks = _blocks(len(tokens), network.n)
+    modelled = (task.union(tokens[at]) @ weights for at in blocks)
     distance, _ = _judged(modelled, tokens, task.k)
     predicted = Mean.of(distance).at()
     effects = []
     for name, variant in variants.items():
-        logits = (variant.logits(tokens[at], alpha[at]) for at in _blocks(len(tokens)))
+        logits = (variant.logits(tokens[at], alpha[at]) for at in blocks)
         distance, failed = _judged(logits, tokens, task.k)
         for quantity, expected, found in (
             (FAILURE_RATE, failure, Count.of(failed).at()),
@@ -703,7 +714,10 @@ def _judged(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Total variation and failure of each input, from its logits in blocks."""
     distance, failed = np.zeros(len(tokens)), np.zeros(len(tokens), dtype=bool)
-    for at, of_block in zip(_blocks(len(tokens)), logits, strict=True):
+    start = 0
+    for of_block in logits:
+        at = slice(start, start + len(of_block))
+        start = at.stop
         distance[at] = divergence(of_block, tokens[at]).total_variation
         failed[at] = fails(mass_on(of_block, tokens[at]), k)
     return distance, failed
@@ -718,11 +732,12 @@ def walk(
     filter of the masks with the end's beta.
     """
     tokens, alpha = task.inputs(rng, task.effort // 2)
+    blocks = _blocks(len(tokens), task.network.n)
     rows: list[PathStep] = []
     first = None
     tables = None
     for place, tables in construction_path.path(task.network, masks, task.k, task.c, PARTS):
-        logits = (tables.logits(tokens[at], alpha[at]) for at in _blocks(len(tokens)))
+        logits = (tables.logits(tokens[at], alpha[at]) for at in blocks)
         distance, failed = _judged(logits, tokens, task.k)
         first = (distance, failed) if first is None else first
         rows.append(

@@ -114,7 +114,7 @@ def more_tokens(
     for count in sorted({*np.linspace(k, last, min(last - k + 1, 9)).astype(int).tolist()}):
         tokens = random_sets(rng, inputs, network.n, count)
         alpha = random_coefficients(rng, inputs, count, c)
-        seen, _ = observe(network, hashes, tokens, alpha)
+        seen, _ = observe(network, hashes, tokens, alpha, count_levels=False)
         exact = code.failure_probability(network.n, count) if is_code(hashes) else None
         found = vars(summary(seen, count, hashes))
         rows.append(MoreTokens(**found, tokens=count, random_code=exact))
@@ -133,7 +133,7 @@ def other_coefficients(
             tokens = random_sets(rng, inputs, network.n, k)
             alpha = random_coefficients(rng, inputs, k, c)
             alpha[:, : k if which is Coefficients.ALL else 1] = value
-            seen, _ = observe(network, hashes, tokens, alpha)
+            seen, _ = observe(network, hashes, tokens, alpha, count_levels=False)
             found = vars(summary(seen, k, hashes))
             rows.append(OtherCoefficients(**found, which=which, alpha=value))
     return rows
@@ -177,8 +177,8 @@ def precision(
             network = network.astype(np.float32)
         except DomainError:
             return None
-    exact, _ = observe(network, hashes, tokens, alpha)
-    rounded, _ = observe(network, hashes, tokens, alpha, bfloat16_forward(network))
+    exact, _ = observe(network, hashes, tokens, alpha, count_levels=False)
+    rounded, _ = observe(network, hashes, tokens, alpha, bfloat16_forward(network), False)
     changed = fails(exact.mass, k) != fails(rounded.mass, k)
     return Precision(
         float32=summary(exact, k, hashes),

@@ -155,7 +155,7 @@ def mechanism(how: Mechanism, structure_holds: bool) -> MechanismEvidence:
     clear = explained is not None and explained >= LEAST_EXPLAINED
     if not structure_holds:
         reason = "the masks show no filter whose layer could be judged"
-    elif not narrow:
+    elif narrowed is not None and narrowed > MOST_LEFT:
         reason = (
             f"the layer hardly acts: it leaves {100 * narrowed:.1f} % of the width of the union's "
             f"states, where a filter leaves at most {100 * MOST_LEFT:.0f} %"
@@ -169,10 +169,8 @@ def mechanism(how: Mechanism, structure_holds: bool) -> MechanismEvidence:
         )
     else:
         left = "" if narrowed is None else f"the layer leaves {100 * narrowed:.2g} % of the width "
-        reason = (
-            f"{left}{'of the union’s states, and ' if left else ''}the bits explain "
-            f"{100 * explained:.1f} % of what varies in the logits"
-        )
+        left += "of the union's states, and " if left else ""
+        reason = f"{left}the bits explain {100 * explained:.1f} % of what varies in the logits"
     return MechanismEvidence(
         holds=structure_holds and narrow and clear,
         reason=reason,

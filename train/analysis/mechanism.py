@@ -33,6 +33,8 @@ INPUTS = 4096
 BATCHES = 32
 # inputs whose logits are looked at as well
 READ_OUT = 256
+# of the search for nested hashes: n^2 d; entries of the baselines' tables
+MOST_NESTED, MOST_BASELINE = 2**36, 2**22
 # a verdict: shares of the live units, and of the entries on which the two masks agree
 LEAST_SHARE, LEAST_AGREEMENT, LEAST_OF_BOTH = 0.9, 0.98, 0.1
 
@@ -169,7 +171,8 @@ class Code:
     units: those units. variance_over_independent_bits: of the bits per token, against bits that
     were set independently with this density; 0 for a constant number of bits. variance_over_random:
     of the tokens per unit, against the binomial law of random codes of either kind. nested: tokens
-    whose bits another token's cover, false positives of every input with that token. optimal: of a
+    whose bits another token's cover, false positives of every input with that token; None where
+    n^2 d is over 2^36. optimal: of a
     constant-weight code of d bits.
     """
 
@@ -184,7 +187,7 @@ class Code:
     tokens_per_unit_sd: float
     tokens_per_unit_range: tuple[int, int]
     tokens_variance_over_random: float | None
-    nested: int
+    nested: int | None
     optimal_density: Optimum
     optimal_bits_per_token: Optimum
 
@@ -407,7 +410,8 @@ def judged(masks: Masks) -> Judgement:
         return Judgement(Verdict.NONE, reason)
     if getattr(count, main) >= LEAST_SHARE * live:
         return Judgement(main, reason)
-    return Judgement(Verdict.MIXED, reason)
+    both = min(count.clamp, count.complement) >= LEAST_OF_BOTH * live
+    return Judgement(Verdict.MIXED if both else Verdict.NONE, reason)
 
 
 def score(masks: Masks) -> Score:
@@ -422,8 +426,18 @@ def score(masks: Masks) -> Score:
 
 
 def baselines(network: ReluNetwork, k: int, c: float, rng: np.random.Generator) -> Baselines:
-    """What the masks say of the network with shuffled outputs, and of an untrained one."""
+    """What the masks say of the network with shuffled outputs, and of an untrained one.
+
+    Of all units, or of 64 and more where there are over 2^22 pairs of a token and a unit.
+    """
     order = rng.permutation(network.n)
+    some = np.unique(np.linspace(0, network.h - 1, max(64, MOST_BASELINE // network.n)).astype(int))
+    network = replace(
+        network,
+        W_in=network.W_in[:, some],
+        b_in=network.b_in[some],
+        W_out=network.W_out[some],
+    )
     shuffled = replace(
         network,
         W_U=network.W_U[:, order],
@@ -488,7 +502,7 @@ def code(masks: Masks, k: int) -> Code | None:
         tokens_per_unit_sd=float(of_units.std()),
         tokens_per_unit_range=(int(of_units.min()), int(of_units.max())),
         tokens_variance_over_random=_ratio(of_units.var(), n * independent),
-        nested=int(_nested(bits).sum()),
+        nested=int(_nested(bits).sum()) if n * n * d <= MOST_NESTED else None,
         optimal_density=Optimum(best[0] / d, best[1] / d),
         optimal_bits_per_token=Optimum(*best),
     )

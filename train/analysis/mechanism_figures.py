@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -224,11 +224,13 @@ def _histogram(
 ) -> list[Point]:
     middles = (edges[:-1] + edges[1:]) / 2.0
     return [
-        Point(
-            axis, series, Kind.MEASURED, float(x), float(y), label=label or LABELS.get(series, "")
-        )
+        Point(axis, series, Kind.MEASURED, float(x), float(y), label=label or _label(series))
         for x, y in zip(middles, shares, strict=True)
     ]
+
+
+def _label(series: str) -> str:
+    return next((label for name, label in LABELS.items() if name == series), "")
 
 
 def draw_read_weights(points: Sequence[Point]) -> Drawn:
@@ -311,7 +313,7 @@ def _draw_map(axes: Axes, points: Sequence[Point], axis: Axis, reach: float = 1.
 
 
 def _draw_histograms(
-    axes: Axes, points: Sequence[Point], axis: Axis, colours: Mapping[str, str]
+    axes: Axes, points: Sequence[Point], axis: Axis, colours: Mapping[Any, str]
 ) -> None:
     for series, own in series_of(points, axis=axis).items():
         x, y = np.array(xs(own)), np.array(ys(own))

@@ -15,12 +15,10 @@ from simulate.jobs.intervals import Estimate
 from simulate.jobs.output import as_plain
 from theory.domain import DomainError
 from train.analysis.record import Analysis
-from train.analysis.report import answer, parts_of, summary
+from train.analysis.summary import answer, parts_of, summary
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from train.analysis.report import Report
 
 _STYLE = """
 :root{color-scheme:light dark}
@@ -116,10 +114,9 @@ def _figure(figure: RenderedFigure, tables: bool) -> str:
     )
 
 
-def notebook(report: Report) -> str:
+def notebook(record: Analysis, figures: Sequence[RenderedFigure]) -> str:
     """Verdict, numbers and figures as HTML without a head."""
-    drawn = [figure.rendered(("png",)) for figure in report.figures()]
-    return "".join(_body(report.record)) + "".join(_figure(each, False) for each in drawn)
+    return "".join(_body(record)) + "".join(_figure(each, False) for each in figures)
 
 
 def measured_rows(record: Analysis) -> list[dict[str, object]]:

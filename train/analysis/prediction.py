@@ -45,6 +45,8 @@ RANDOM_CODES = 64
 INPUTS_OF_A_CODE = 20_000
 # tokens times bits times codes; pairs of an input and a non-member
 MOST_CODE_WORK, MOST_PAIRS = 2**28, 10**7
+# fewer say nothing about how codes differ
+FEWEST_CODES = 8
 # levels that leak a millionth of the leakiest count for no less than that in the fit
 _LEAST_WEIGHT = 1e-6
 _MOST_SPREAD = 16
@@ -263,12 +265,12 @@ class FittedLevels:
 
 @dataclass(frozen=True)
 class PredictionRecord:
-    """The section of an analysis."""
+    """The section of an analysis. random_codes: None where n d is over 2^25."""
 
     comparisons: list[Comparison]
     masks: MaskRates
     random_code: RandomCodeRates
-    random_codes: BesideRandomCodes
+    random_codes: BesideRandomCodes | None
     level_fit: FittedLevels
 
 
@@ -334,14 +336,18 @@ def analyse(
             Comparison.of(quantity, source, found[quantity], value)
             for quantity, value in values.items()
         ]
-    codes = int(np.clip(effort * MOST_CODE_WORK // hashes.size, 8, RANDOM_CODES))
-    of_each = int(np.clip(effort * MOST_CODE_WORK // hashes.size, 2000, INPUTS_OF_A_CODE))
-    rates = failure_rates_of_random_codes(rng, code, k, codes, of_each)
+    affordable = int(effort * MOST_CODE_WORK // hashes.size)
+    beside = None
+    if affordable >= FEWEST_CODES:
+        codes = min(affordable, RANDOM_CODES)
+        of_each = int(np.clip(affordable * 100, 2000, INPUTS_OF_A_CODE))
+        rates = failure_rates_of_random_codes(rng, code, k, codes, of_each)
+        beside = _beside_random_codes(rates, own.failure_probability.value, of_each)
     record = PredictionRecord(
         comparisons=rows,
         masks=own,
         random_code=annealed,
-        random_codes=_beside_random_codes(rates, own.failure_probability.value, of_each),
+        random_codes=beside,
         level_fit=FittedLevels(
             beta=finite(fit.beta),
             offset=finite(fit.offset),

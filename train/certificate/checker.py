@@ -57,7 +57,7 @@ KINDS = {
     "total_variation": ("by", "between"),
 }
 STRUCTURE, ENUMERATION = "structure", "enumeration"
-MOST_INPUTS, MOST_HALVINGS, MOST_OPEN, BATCH, COLUMNS = 2**26, 40, 2**14, 256, 16
+MOST_INPUTS, MOST_HALVINGS, PATIENCE, BATCH, COLUMNS = 2**26, 40, 2**14, 256, 16
 
 
 class BadInput(Exception):
@@ -120,7 +120,8 @@ def read_weights(content):
     header, data = parsed(content[8:end], "weights: header"), content[end:]
     require(type(header) is dict, "weights: header must be an object")
     header.pop("__metadata__", None)
-    found, spans, sizes = {}, [(0, 0)], {}
+    found, spans = {}, [(0, 0)]
+    sizes: dict[str, int] = {}
     for name, entry in header.items():
         require(name in AXES, f"weights: {name[:40]!r} is none of {', '.join(AXES)}")
         natural, what = whole(0, 2**40), f"weights: {name}"
@@ -133,7 +134,10 @@ def read_weights(content):
         require(fits, f"{what} has a wrong length")
         raw = np.frombuffer(data[start:stop], kind).reshape(entry["shape"])
         found[name] = (raw.astype("<u4") << 16).view("<f4") if kind == "<u2" else raw
-        require((np.abs(found[name]) < LARGEST).all(), f"{what} must be finite, below 2^150")
+        require(
+            (np.abs(found[name].astype(float)) < LARGEST).all(),
+            f"{what} must be finite, below 2^150",
+        )
         spans.append((start, stop))
     ends = [stop for _, stop in sorted(spans)]
     gapless = [*(start for start, _ in sorted(spans)), len(data)] == [0, *ends]
@@ -154,7 +158,7 @@ def fingerprint(weights, k, c, arithmetic):
 def read_certificate(content, weights):
     """The certificate, every field of the right type, length and range; `own` holds its masks."""
     cert, (n, h) = parsed(content, "certificate"), (len(weights["W_E"]), len(weights["b_in"]))
-    number, k = real(-LARGEST, LARGEST), cert.get("k") if type(cert) is dict else None
+    number = real(-LARGEST, LARGEST)
     checks = {
         "schema": whole(SCHEMA, SCHEMA),
         "n": whole(n, n),
@@ -178,7 +182,8 @@ def read_certificate(content, weights):
     fits = len(bits) == -(-n * h // 8) * 8 and not bits[n * h :].any()
     require(fits, f"certificate: owners must have {n} x {h} bits")
     cert["own"] = own = bits[: n * h].reshape(n, h).astype(bool)
-    token, few = whole(0, n - 1), math.comb(n, k) <= MOST_INPUTS
+    k, token = cert["k"], whole(0, n - 1)
+    few = math.comb(n, k) <= MOST_INPUTS
     every = {
         "kind": choice(KINDS),
         "units": listed(whole(0, h - 1), distinct=True),
@@ -198,7 +203,9 @@ def read_certificate(content, weights):
     for i, entry in enumerate(cert["statements"]):
         kind = entry.get("kind") if type(entry) is dict else None
         require(choice(KINDS)(kind), f"statement {i + 1}: kind must be one of {', '.join(KINDS)}")
-        fields(entry, {name: every[name] for name in ("kind", *KINDS[kind])}, f"statement {i + 1}")
+        fields(
+            entry, {name: every[name] for name in ("kind", *KINDS[str(kind)])}, f"statement {i + 1}"
+        )
     return cert
 
 
@@ -238,6 +245,7 @@ class Network:
         W_U, b_U, b_out = w["W_U"], w.get("b_U", np.zeros(n)), w.get("b_out", np.zeros(d))
         sizes = np.abs(W_U[W_U != 0.0])
         self.scale = float(sizes.min()) if sizes.size and not b_U.any() else 1.0
+        self.scale = self.scale if 2.0**-100 < self.scale < 2.0**100 else 1.0
         ratio = W_U / self.scale
         if not np.isin(np.frexp(ratio)[0], (0.0, 0.5, -0.5)).all():
             self.scale, ratio = 1.0, W_U
@@ -266,7 +274,9 @@ class Network:
         tables = [*(w[x] for x in w if x != "W_U"), W_U, q, g, typical, np.array([c, c])]
         step = math.prod(float(grid(x)) for x in tables) * float(grid(c))
         exact = whole <= 2.0**51 * step and step > 1e-250
-        self.error = 0.0 if exact else share * (whole + 1e-250)
+        # what underflows may still be multiplied
+        tiny = 1e-250 * (1.0 + k * c) * (1.0 + reach.max()) * (1.0 + cost.max())
+        self.error = 0.0 if exact else share * (whole + tiny)
         # over all inputs: the largest y_u when u is hit, and y_u's range when it is missed
         high, low = self.most(self.read), -self.most(-self.read)
         kth = -np.partition(-high, k - 1, axis=0)[k - 1]
@@ -309,6 +319,7 @@ class Network:
         largest = max(x.max(), f.max(), (x + after).max(), sizes.max(), self.c)
         return (z_round * (1.0 + 2.0**-30), found) if largest < 2.0**126 else (z_round + INF, INF)
 
+    @np.errstate(all="ignore")
     def structure(self):
         """Without enumeration, in multiples of scale: at most l_a - l_t for members a and tokens t
         that miss at least 0, 1, 2, ... bits; at least the difference of two members, and of a
@@ -393,7 +404,7 @@ class Enumeration:
         f = np.abs(net.bias) + net.k * net.c * np.abs(net.read).max(axis=0)
         size = (np.abs(rho) @ f).max() + net.k * net.c * np.abs(lean).max() + np.abs(constant).max()
         steps = 2 * net.h + 5 * net.k + 24
-        self.y_error = 4.0 * net.y_error + bool(net.error) * steps * 2.0**-52 * f
+        self.y_error = 4.0 * net.y_error + steps * 2.0**-52 * f
         self.error = 4.0 * net.error * net.scale + steps * 2.0**-52 * size + net.logit_round
         self.y_error32 = self.y_error + steps * 2.0**-23 * f
         self.error32 = self.error + steps * 2.0**-23 * size + (np.abs(rho) @ self.y_error32).max()
@@ -402,38 +413,29 @@ class Enumeration:
         own[:, : net.h] = net.own
         self.words = np.packbits(own, axis=1).view(np.uint64)
 
+    @np.errstate(all="ignore")
     def part(self, first):
         """Sums over inputs whose smallest token is `first`, and their margin if it is too small.
 
         Sums: inputs, those covered, covered tokens, bounds on failures and on total variation.
         """
-        found, waiting = (np.zeros(7), INF), []
-        chosen = itertools.combinations(range(first + 1, self.net.n), self.net.k - 1)
-        while True:
-            rows = [(first, *others) for others in itertools.islice(chosen, BATCH)]
-            if rows:
-                tokens = np.array(rows, dtype=np.intp)
-                covered = (self.missing(tokens) == 0).sum(axis=1) - self.net.k
+        found, k, more, patience = (np.zeros(7), INF), self.net.k, True, PATIENCE
+        chosen = itertools.combinations(range(first + 1, self.net.n), k - 1)
+        boxes = [np.empty((0, k), np.intp), np.empty((0, k)), np.empty((0, k)), np.empty(0)]
+        while more or len(boxes[0]):
+            if more and len(boxes[0]) < BATCH:
+                rows = [(first, *others) for others in itertools.islice(chosen, BATCH)]
+                more, tokens = len(rows) == BATCH, np.array(rows, np.intp).reshape(-1, k)
+                covered = (self.missing(tokens) == 0).sum(axis=1) - k
                 counts = len(tokens), (covered > 0).sum(), covered.sum()
                 found = both(found, (np.array([*counts, 0, 0, 0, 0], float), INF))
                 if self.precision is not None:
-                    whole_box = np.ones(tokens.shape), np.full(tokens.shape, self.net.c)
-                    *more, halves = self.bound(tokens, *whole_box, 0)
-                    found = both(found, more)
-                    waiting.append(halves)
-            if waiting and (not rows or sum(len(x[0]) for x in waiting) >= BATCH):
-                joined = map(np.concatenate, zip(*waiting, strict=True))
-                found, waiting = both(found, self.settle(*joined, 1)), []
-            if not rows:
-                return found
-
-    def settle(self, tokens, low, high, depth):
-        """The same over boxes, which are halved until all are settled."""
-        found = np.zeros(7), INF
-        for start in range(0, len(tokens), BATCH):
-            at = slice(start, start + BATCH)
-            *more, halves = self.bound(tokens[at], low[at], high[at], depth)
-            found = both(both(found, more), self.settle(*halves, depth + 1))
+                    ends = np.ones(tokens.shape), np.full(tokens.shape, self.net.c)
+                    boxes = joined(boxes, (tokens, *ends, np.zeros(len(tokens))))
+            elif len(boxes[0]):
+                now, boxes = [x[-BATCH:] for x in boxes], [x[:-BATCH] for x in boxes]
+                *sums, halves, spent = self.bound(now, patience > 0)
+                found, boxes, patience = both(found, sums), joined(boxes, halves), patience - spent
         return found
 
     def run(self, jobs, progress=None):
@@ -446,18 +448,23 @@ class Enumeration:
                     progress(int(found[0][0]), every)
         return found
 
-    def bound(self, tokens, low, high, depth):
-        """The same over those boxes that need no halving, and the halves of the others."""
+    def bound(self, boxes, patient):
+        """The same over those boxes that need no halving, the halves of the others, and how many
+        of these are for the margin's sake, for which none are halved without patience.
+
+        boxes: tokens, both ends of alpha, and how often each has been halved.
+        """
+        tokens, low, high, depth = boxes
         k, count = self.net.k, min(COLUMNS, self.net.n - self.net.k)
         up, own = self.look(tokens, low, high)
         total = up.sum(axis=1, dtype=float) * (1.0 + 2.0**-12)
         leak = total / np.exp(own - own.min(axis=1, keepdims=True)).sum(axis=1)
-        quiet = (leak < 0.999 * self.threshold) & (total < math.exp(-self.margin))
-        quick = self.box(*(x[quiet] for x in (tokens, tokens, low, high)), quick=True)
+        quiet = (leak < 0.999 * self.threshold) & (total < np.exp(-self.margin))
+        quick = self.box(tokens[quiet], tokens[quiet], low[quiet], high[quiet], True)
         sums, worst = np.zeros(7), INF
-        sums[5:] = self.variation(quick, 0.0, leak[quiet]).sum(axis=1)
+        sums[5:] = self.variation(quick, 0.0, leak[quiet]) @ 0.5 ** depth[quiet]
         # the others more exactly, the likeliest tokens one by one, the rest as before
-        tokens, low, high, up = (x[~quiet] for x in (tokens, low, high, up))
+        tokens, low, high, depth, up = (x[~quiet] for x in (tokens, low, high, depth, up))
         up[np.isnan(up)] = INF
         likely = np.argpartition(-up, count - 1, axis=1)[:, :count]
         cols = np.hstack([tokens, likely])
@@ -466,24 +473,23 @@ class Enumeration:
         lead = np.where(np.take_along_axis(far, likely, 1), lead, INF).min(axis=1)
         np.put_along_axis(up, likely, 0.0, axis=1)
         rest = up.sum(axis=1, dtype=float) * (1.0 + 2.0**-12)
-        lead = np.minimum(lead, -np.log((up * far).max(axis=1) + 1e-99))
+        lead = np.minimum(lead, -np.log(np.where(far, up, 0.0).max(axis=1) + 1e-99))
         failing, leak_low, leak_high = self.failing(value, slopes, gain, loss, rest)
-        below = ~(lead >= self.margin)
-        split = (failing[1] - failing[0]) * 0.5**depth > self.precision
-        if depth < MOST_HALVINGS and below.sum() < MOST_OPEN:
-            split |= below
-        split &= (high > low).any(axis=1)
+        below = ~(lead >= self.margin) & (self.level > 0)
+        possible = (high > low).any(axis=1) & (depth < MOST_HALVINGS)
+        unsure = possible & ((failing[1] - failing[0]) * 0.5**depth > self.precision)
+        split = unsure | (below & possible & patient)
         if (given_up := below & ~split).any():
             worst = np.nan_to_num(lead[given_up], nan=-INF).min()
         tv = self.variation(box, leak_low, leak_high)
-        sums[3:] += np.array([*failing, *tv])[:, ~split].sum(axis=1)
-        tokens, low, high = tokens[split], low[split], high[split]
-        along = np.where(high > low, influence[split], -1.0).argmax(axis=1)
+        sums[3:] += np.array([*failing, *tv])[:, ~split] @ 0.5 ** depth[~split]
+        along = np.where(high > low, influence, -1.0)[split].argmax(axis=1)
         along = np.eye(k, dtype=bool)[along]
+        tokens, low, high, depth = (x[split] for x in (tokens, low, high, depth + 1.0))
         middle = (low + high) / 2.0
-        ends = np.where(along, middle, low), np.where(along, middle, high)
-        halves = np.concatenate([low, ends[0]]), np.concatenate([ends[1], high])
-        return sums * 0.5**depth, worst, (np.concatenate([tokens, tokens]), *halves)
+        lower = tokens, low, np.where(along, middle, high), depth
+        upper = tokens, np.where(along, middle, low), high, depth
+        return sums, worst, joined(lower, upper), int((split & ~unsure).sum())
 
     def missing(self, tokens):
         """How many of each token's bits the inputs' members lack, [inputs, n]."""
@@ -600,6 +606,11 @@ def both(a, b):
     return a[0] + b[0], min(a[1], b[1])
 
 
+def joined(a, b):
+    """Boxes and more boxes."""
+    return [np.concatenate(pair) for pair in zip(a, b, strict=True)]
+
+
 def share_above(slopes, level, side):
     """A bound, upper for side 1, lower for -1, on the share of [-1, 1]^k where slopes . x > level.
 
@@ -616,10 +627,20 @@ def share_above(slopes, level, side):
         for signs in itertools.product((-1.0, 1.0), repeat=3)
     )
     share = 1.0 - below / (48.0 * three.prod(axis=1)) + side * 1e-9
-    return np.where(np.abs(level) < three.sum(axis=1), np.clip(share, 0.0, 1.0), level < 0.0)
+    most = three.sum(axis=1)
+    share = np.where(np.abs(level) < most, np.clip(share, 0.0, 1.0), level < 0.0)
+    return np.where(np.isnan(level + most), side > 0.0, share)
 
 
 # ---- statements
+
+
+def held(weights, arithmetic):
+    """Whether the weights are numbers of the arithmetic's format."""
+    single = {name: np.ascontiguousarray(x, "<f4") for name, x in weights.items()}
+    exact = all((single[name] == x).all() for name, x in weights.items())
+    coarse = any((x.view("<u4") & 0xFFFF).any() for x in single.values())
+    return arithmetic == "real" or (exact and not (coarse and arithmetic == "bfloat16"))
 
 
 class Checker:
@@ -629,16 +650,11 @@ class Checker:
         self.weights, self.net, self.cert = weights, Network(weights, cert), cert
         self.jobs, self.progress = jobs, progress
         self.every, self.enumerated = math.comb(self.net.n, self.net.k), enumerated
-        self.known = (
-            fingerprint(weights, cert["k"], cert["c"], cert["arithmetic"]) == cert["weights"]
-        )
-        if cert["arithmetic"] != "real":
-            single = [np.ascontiguousarray(x, "<f4") for x in weights.values()]
-            self.known &= all((a == b).all() for a, b in zip(single, weights.values(), strict=True))
-            if cert["arithmetic"] == "bfloat16":
-                self.known &= not any((x.view("<u4") & 0xFFFF).any() for x in single)
+        name = fingerprint(weights, cert["k"], cert["c"], cert["arithmetic"])
+        self.known = name == cert["weights"] and held(weights, cert["arithmetic"])
 
     @cached_property
+    @np.errstate(all="ignore")
     def structure(self):
         """Margins by missing bits, member spread and covered gap; fractions, rounding counted."""
         slack, scale = 2.0 * self.net.logit_round, Fraction(self.net.scale)
@@ -646,7 +662,8 @@ class Checker:
         def exact(x, side):
             if math.isnan(x) or not math.isfinite(slack):
                 return side * INF
-            return Fraction(x) * scale + side * Fraction(slack) if math.isfinite(x) else x
+            found = Fraction(x) * scale + side * Fraction(slack) if math.isfinite(x) else x
+            return found if math.isinf(found) or abs(found) < 2**1000 else side * INF
 
         margins, spread, gap = self.net.structure()
         return [exact(x, -1) for x in margins.tolist()], exact(spread, 1), exact(gap, 1)
@@ -766,14 +783,20 @@ def about_ranking(statement):
     return statement is not None and statement["kind"] == "outranks" and statement["margin"] > 0.0
 
 
+class Parser(argparse.ArgumentParser):
+    """Its errors are bad input."""
+
+    def error(self, message):
+        raise BadInput(message)
+
+
 def main(arguments=None):
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="checker.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("weights", type=Path)
     parser.add_argument("certificate", type=Path)
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="threads")
-    parser.error = lambda message: require(False, message)
     try:
         options = parser.parse_args(arguments)
         require(options.jobs >= 1, "jobs must be at least 1")

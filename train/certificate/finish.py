@@ -18,10 +18,10 @@ from typing import Literal
 
 import numpy as np
 
+from simulate.jobs.intervals import Estimate, Mean
 from simulate.network import ReluNetwork, divergence
 from simulate.sampling import random_coefficients, random_sets
 from theory.domain import DomainError, check_real
-from train.analysis.measured import Measured, mean
 from train.certificate.gates import gates
 from train.certificate.levels import levels
 from train.certificate.probability import UNKNOWN, consequences
@@ -72,23 +72,23 @@ class FinishedRecord:
     goal: Goal
     strength: float
     scale: float
-    total_variation: Measured
-    trained_total_variation: Measured
+    total_variation: Estimate
+    trained_total_variation: Estimate
 
 
 @dataclass(frozen=True)
 class Finished:
     """A finished network that is certified, and how it was made.
 
-    total_variation: its mean, and that of the network it came from (before), each {"value",
-    "interval", "inputs"} over the same random inputs.
+    total_variation: its mean, and that of the network it came from (before), over the same random
+    inputs.
     """
 
     form: NormalForm
     strength: float
     scale: float
-    total_variation: Measured
-    before: Measured
+    total_variation: Estimate
+    before: Estimate
 
 
 def certifiable(
@@ -128,7 +128,7 @@ def certifiable(
         after = variation(network)
         if after.mean() <= _MOST_LOSS * before.mean():
             candidate = NormalForm(network, form.k, form.c, form.owners, form.sign)
-            return Finished(candidate, strength, scale, mean(after), mean(before))
+            return Finished(candidate, strength, scale, Mean.of(after).at(), Mean.of(before).at())
     return None
 
 

@@ -33,7 +33,9 @@ Bracket = tuple[float, float]
 Statement = dict[str, Any]
 MOST_INPUTS = 2**25
 # of the alpha of one input this share may stay undecided in each box
-PRECISION = 0.002
+PRECISION = 0.008
+# levels are derived in weaker ways too, for comparison, of at most so many tokens
+_MOST_COMPARED = 1024
 # margins of at most this many missing bits are searched
 _MOST_LEVELS = 4
 _BLOCK_SAMPLES = 2**8
@@ -44,6 +46,9 @@ _WARM_UP, _SAMPLED, _OVERHEAD = 2**31, 2**35, 2**17
 _ALL = 1e-9
 # claims of sums over all inputs are weaker than what was summed by this share
 _ROOM = 1e-6
+# what asks for probabilities, and how often another margin is tried
+_WIDE: list[Statement] = [{"kind": "failure", "by": "enumeration", "between": [0.0, 1.0]}]
+_ATTEMPTS = 3
 # a margin is claimed so far below the smallest that was seen, at least
 _TOLERANCE = 1e-3
 
@@ -63,6 +68,14 @@ def proposed(network: ReluNetwork, k: int, c: float) -> NormalForm:
     return NormalForm(network, k, c, form.owners, sign)
 
 
+def check_arithmetic(network: ReluNetwork, arithmetic: Arithmetic) -> None:
+    """Raise DomainError where the weights are not numbers of the arithmetic's format."""
+    if not checker.held(weights_of(network), arithmetic):
+        raise DomainError(
+            f"arithmetic must be one whose format holds the weights, such as real; got {arithmetic}"
+        )
+
+
 @dataclass(frozen=True)
 class Sampled:
     """A search over independent random inputs: bounds, each with CONFIDENCE."""
@@ -77,7 +90,8 @@ class Sampled:
 class Proof:
     """What was derived of one network, and its certificate.
 
-    separate, plain: the levels in two weaker ways. witnesses: the smallest margins seen, by missing
+    weaker: the levels in two weaker ways, unit by unit and with any number of tokens; none where
+    there are many tokens. witnesses: the smallest margins seen, by missing
     bits. enumerated: the sums over all inputs that the certificate rests on, None where it does
     not. sampled: None unless there are too many inputs.
     """
@@ -85,8 +99,7 @@ class Proof:
     form: NormalForm
     gates: Gates
     levels: Levels
-    separate: Levels
-    plain: Levels
+    weaker: tuple[Levels, ...]
     witnesses: tuple[Witness, ...]
     certificate: Statement
     enumerated: tuple[np.ndarray, float] | None
@@ -121,9 +134,11 @@ def prove(
     resume: whether those of an earlier run are taken over. Raises DomainError where float
     arithmetic is asked for and the weights are not of its format.
     """
+    check_arithmetic(form.network, arithmetic)
     _ = form.reference  # all three ways share what it rests on
+    ways = WAYS if form.n <= _MOST_COMPARED else WAYS[:1]
     with ThreadPoolExecutor(jobs) as pool:
-        found, separate, plain = pool.map(levels, repeat(form), WAYS)
+        found, *others = pool.map(levels, repeat(form), ways)
     decided = gates(form)
     bits = len(found.margin) - 1
     n, k = form.n, form.k
@@ -133,10 +148,6 @@ def prove(
 
     drafted = draft(form, arithmetic, precision)
     proposal = checker.Checker(weights_of(form.network), drafted, jobs)
-    if not proposal.known:
-        raise DomainError(
-            f"arithmetic must be one whose format holds the weights; got {arithmetic}"
-        )
     statements = _of_gates(proposal, decided) + _of_structure(proposal, bits)
     statements += _of_witnesses(proposal, seen)
     enumerated = sampled = None
@@ -148,14 +159,23 @@ def prove(
         drafted["statements"] = (
             [] if sharp else _to_enumerate(proposal, seen, search.tolerance, settled)
         )
-        enumerated = _enumerate(drafted, proposal, jobs, progress, journal, resume)
-        again = checker.Checker(weights_of(form.network), drafted, jobs, enumerated=enumerated)
-        statements += _of_enumeration(again, "structure" if sharp else "enumeration")
+        by = "structure" if sharp else "enumeration"
+        for attempt in range(_ATTEMPTS):
+            kept = None if journal is None else journal.with_suffix(f".{attempt}.jsonl")
+            enumerated = _enumerate(drafted, proposal, jobs, progress, kept, resume)
+            again = checker.Checker(proposal.weights, drafted, jobs, enumerated=enumerated)
+            claims = _of_enumeration(again, by)
+            ranking = [x for x in claims if x["kind"] == "outranks"]
+            if ranking == [x for x in drafted["statements"] if x["kind"] == "outranks"]:
+                statements += claims
+                break
+            # another margin is another enumeration, whose sums may differ
+            drafted["statements"] = _WIDE + (ranking if attempt + 2 < _ATTEMPTS else [])
     else:
         sampled = _sample(form, rng, samples, jobs, progress)
     drafted["statements"] = statements
     drafted.pop("own")
-    return Proof(form, decided, found, separate, plain, seen, drafted, enumerated, sampled)
+    return Proof(form, decided, found, tuple(others), seen, drafted, enumerated, sampled)
 
 
 def check(proof: Proof, weights: bytes, certificate: bytes) -> list[Verdict]:
@@ -205,7 +225,8 @@ def _above(value: Fraction) -> float:
 
 def _of_gates(proposal: checker.Checker, decided: Gates) -> list[Statement]:
     """Gates that are proved, and inputs that refute others."""
-    net, found = proposal.net, []
+    net = proposal.net
+    found: list[Statement] = []
     hit = decided.hit.holds & (net.hit + net.z_round <= 0.0)
     missed = decided.missed.holds & (net.missed_low - net.z_round >= 0.0)
     for kind, units in (("hit", hit), ("missed", missed)):
@@ -268,14 +289,13 @@ def _to_enumerate(
     proposal: checker.Checker, seen: tuple[Witness, ...], tolerance: float, settled: bool
 ) -> list[Statement]:
     """What to find of all inputs: the first level whose margin may be proved, and probabilities."""
-    wide: list[Statement] = [{"kind": "failure", "by": "enumeration", "between": [0.0, 1.0]}]
     room = 2.0 * proposal.net.logit_round
     for level, witness in enumerate(seen):
         margin = witness.margin - 2.0 * room - max(tolerance, _TOLERANCE)
         if level and math.isfinite(witness.margin) and margin > 0.0 and not settled:
             ranking = {"kind": "outranks", "missing": level, "by": "enumeration", "margin": margin}
-            return [*wide, ranking]
-    return wide
+            return [*_WIDE, ranking]
+    return _WIDE
 
 
 def _enumerate(
@@ -318,7 +338,8 @@ def _of_enumeration(found: checker.Checker, by: str) -> list[Statement]:
     statements: list[Statement] = []
     for asked in found.cert["statements"]:
         if asked["kind"] == "outranks":
-            margin = min(asked["margin"], smallest - _ROOM * max(1.0, abs(smallest)))
+            reached = smallest >= asked["margin"]
+            margin = asked["margin"] if reached else smallest - _ROOM * (1.0 + abs(smallest))
             if margin > 0.0:
                 statements.append({**asked, "margin": margin})
     covered, tokens = (int(x) for x in sums[1:3])

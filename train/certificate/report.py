@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulate.jobs.panel import Point, series_of
-from train.analysis.figure import AnalysisFigure
+from simulate.jobs.figure import Figure
+from simulate.jobs.table import Kind, Point, series_of, xs, ys
 from train.certificate.finish import FinishedRecord
 from train.certificate.gates import Statement
 from train.certificate.levels import Levels
@@ -19,17 +20,41 @@ from train.certificate.proof import Statement as ProofStatement
 from train.reading.normal_form import NormalForm
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Drawn
 
 SCHEMA = 2
-SEEN, SEARCHED, STRUCTURE, SEPARATE, PLAIN = (
-    "smallest seen",
-    "proved, all inputs",
-    "proved, structure",
-    "unit by unit",
-    "any number of tokens",
-)
-HIT, MISSED = "largest when owned", "smallest when not"
+NAME = "certificate"
+
+
+class Axis(StrEnum):
+    """What is drawn."""
+
+    MARGIN = "margin"
+    GATE = "gate"
+
+
+class Series(StrEnum):
+    """Bounds and what was seen beside them; the last two are of the gates."""
+
+    SEEN = "seen"
+    SEARCHED = "searched"
+    STRUCTURE = "structure"
+    SEPARATE = "unit_by_unit"
+    PLAIN = "any_number_of_tokens"
+    HIT = "hit"
+    MISSED = "missed"
+
+
+LABELS = {
+    Series.SEEN: "smallest seen",
+    Series.SEARCHED: "proved, all inputs",
+    Series.STRUCTURE: "proved, structure",
+    Series.SEPARATE: "unit by unit",
+    Series.PLAIN: "any number of tokens",
+    Series.HIT: "largest when owned",
+    Series.MISSED: "smallest when not",
+}
+PROVED_CURVES = (Series.STRUCTURE, Series.SEPARATE, Series.PLAIN)
 _ABOUT = {
     "real": "the weights in exact arithmetic, not a forward pass in floats",
     "float32": "every forward pass in float32 or wider, whatever the order of its sums",
@@ -255,10 +280,8 @@ def _margin(
         if at is None
         else Input(tuple(at["tokens"]), tuple(at["alpha"]), at["member"], at["other"])
     )
-    separate, plain = (
-        float(x.margin[missing]) if np.isfinite(x.margin[missing]) else None
-        for x in (proof.separate, proof.plain)
-    )
+    weaker = [float(x.margin[missing]) for x in proof.weaker] or [math.inf, math.inf]
+    separate, plain = (x if math.isfinite(x) else None for x in weaker)
     return Margin(
         missing,
         max(lower, default=None),
@@ -345,86 +368,88 @@ def _bracket(ends: Sequence[float]) -> str:
     return f"[{ends[0]:.6g}, {ends[1]:.6g}]"
 
 
-def figure(found: Record) -> AnalysisFigure:
+def figure(found: Record) -> Figure:
     """Margins by missing bits, bounds beside what was seen, and the gates of every unit."""
-    return AnalysisFigure(
-        "certificate",
-        (),
-        "Left: the smallest lead of a member's logit over a token's, by the least number of bits "
-        "that the token misses: lower bounds that hold for every input and coefficient, from the "
-        "structure of the weights, the same if each unit were at its own worst input and if any "
-        "number of tokens could be active, and from all inputs; and the smallest that was found "
-        "and replayed. Right: for each hidden unit the extremes of its "
-        "input, signed so that owners push it down, over all inputs with and without an active "
-        "owner; a unit between them at 0 tells the two apart without exception.",
+    return Figure(
+        NAME,
+        "Every member outranks every token that misses enough bits, for every input. Left: proved "
+        "lower bounds of its lead in logits by the least number of missing bits, and the smallest "
+        "lead that was found and replayed. Right: for each hidden unit the extremes of its input "
+        "with and without an active owner; 0 tells the two apart.",
         _table(found),
         _draw,
     )
 
 
 def _table(found: Record) -> list[Point]:
-    sizes = {"n": found.n, "k": found.k, "d": found.d}
     points = []
     for row in found.margins:
         s = float(row.missing_bits)
         values = [
-            (SEEN, "replayed", row.seen),
-            (STRUCTURE, "lower bound", row.structure),
-            (SEPARATE, "lower bound", row.unit_by_unit),
-            (PLAIN, "lower bound", row.any_number_of_tokens),
+            (Series.SEEN, Kind.MEASURED, row.seen),
+            (Series.STRUCTURE, Kind.LOWER_BOUND, row.structure),
+            (Series.SEPARATE, Kind.LOWER_BOUND, row.unit_by_unit),
+            (Series.PLAIN, Kind.LOWER_BOUND, row.any_number_of_tokens),
         ]
         if row.proved != row.structure:
-            values.append((SEARCHED, "lower bound", row.proved))
+            values.append((Series.SEARCHED, Kind.LOWER_BOUND, row.proved))
         points += [
-            Point("margin", series, kind, s, value, **sizes)
+            _point(Axis.MARGIN, series, kind, s, value, found)
             for series, kind, value in values
             if value is not None
         ]
     for series, side, kind in (
-        (HIT, found.gates.hit, "upper bound"),
-        (MISSED, found.gates.missed, "lower bound"),
+        (Series.HIT, found.gates.hit, Kind.UPPER_BOUND),
+        (Series.MISSED, found.gates.missed, Kind.LOWER_BOUND),
     ):
         for unit, bound in enumerate(side.bound):
             if bound is not None:
-                points.append(Point("gate", series, kind, float(unit), bound, **sizes))
+                points.append(_point(Axis.GATE, series, kind, float(unit), bound, found))
     return points
 
 
-def _draw(table: Sequence[Point]) -> Figure:
+def _point(axis: Axis, series: Series, kind: Kind, x: float, y: float, found: Record) -> Point:
+    return Point(axis, series, kind, x, y, n=found.n, k=found.k, d=found.d, label=LABELS[series])
+
+
+def _draw(table: Sequence[Point]) -> Drawn:
     from simulate.jobs import style
 
     fig, (left, right) = style.row_of_axes(2, ratios=(1.2, 1.0))
     looks = {
-        SEEN: ("o", style.INK, 4.5),
-        SEARCHED: ("_", style.COLOURS[1], 9.0),
-        STRUCTURE: ("^", style.COLOURS[0], 4.0),
-        SEPARATE: ("s", style.COLOURS[2], 3.4),
-        PLAIN: ("v", style.COLOURS[4], 4.0),
+        Series.SEEN: ("o", style.INK, 4.5),
+        Series.SEARCHED: ("_", style.COLOURS[1], 9.0),
+        Series.STRUCTURE: ("^", style.COLOURS[0], 4.0),
+        Series.SEPARATE: ("s", style.COLOURS[2], 3.4),
+        Series.PLAIN: ("v", style.COLOURS[4], 4.0),
     }
-    margins = series_of(table, axis="margin")
+    margins = series_of(table, axis=Axis.MARGIN)
     for series, (marker, colour, size) in looks.items():
         points = margins.get(series, [])
         if not points:
             continue
         left.plot(
-            [p.x for p in points],
-            [p.y for p in points],
-            linestyle="-" if series in (STRUCTURE, SEPARATE, PLAIN) else "none",
+            xs(points),
+            ys(points),
+            linestyle="-" if series in PROVED_CURVES else "none",
             linewidth=0.8,
             marker=marker,
             markersize=size,
-            markeredgewidth=1.6 if series == SEARCHED else 0.9,
-            markerfacecolor="white" if series == SEEN else colour,
+            markeredgewidth=1.6 if series is Series.SEARCHED else 0.9,
+            markerfacecolor="white" if series is Series.SEEN else colour,
             color=colour,
-            label=series,
-            zorder=4 if series == SEEN else 3,
+            label=LABELS[series],
+            zorder=4 if series is Series.SEEN else 3,
         )
     left.set_yscale("symlog", linthresh=10.0, linscale=1.5)
     left.axhline(0.0, color=style.GREY, linewidth=0.8)
     left.set_xlabel("missing bits, at least")
     left.set_ylabel("smallest lead of a member, nats")
-    gates = series_of(table, axis="gate")
-    for series, colour, marker in ((HIT, style.COLOURS[1], "v"), (MISSED, style.COLOURS[0], "o")):
+    gates = series_of(table, axis=Axis.GATE)
+    for series, colour, marker in (
+        (Series.HIT, style.COLOURS[1], "v"),
+        (Series.MISSED, style.COLOURS[0], "o"),
+    ):
         ordered = sorted(p.y for p in gates.get(series, []))
         right.plot(
             np.arange(len(ordered)),
@@ -433,7 +458,7 @@ def _draw(table: Sequence[Point]) -> Figure:
             marker=marker,
             markersize=2.6,
             color=colour,
-            label=series,
+            label=LABELS[series],
         )
     right.axhline(0.0, color=style.GREY, linewidth=0.8)
     right.set_xlabel("hidden unit, sorted")

@@ -1,4 +1,7 @@
-"""The panels of the training study and of the survey, one file each, in the order of the report."""
+"""The panels of the training study and of the survey, one file each, in the order of the report.
+
+PANELS, WIDTH and VOCABULARY are the study's, by the sizes of its networks.
+"""
 
 from typing import Any
 
@@ -19,11 +22,16 @@ from train.panels import (
 PANELS: dict[str, Panel[Any, Any]] = {
     module.PANEL.name: module.PANEL
     for module in (
-        trained_failure_against_width,
         learned_codes,
         mechanism_map,
         controls,
     )
+}
+WIDTH: dict[str, Panel[Any, Any]] = {
+    trained_failure_against_width.NAME: trained_failure_against_width.PANEL
+}
+VOCABULARY: dict[str, Panel[Any, Any]] = {
+    trained_failure_against_width.NAME: trained_failure_against_width.VOCABULARY_PANEL
 }
 SURVEY: dict[str, Panel[Any, Any]] = {
     module.PANEL.name: module.PANEL

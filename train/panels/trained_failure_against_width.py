@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,7 @@ from theory.random_code import RandomCode
 from theory.width import optimal_hashes_for_failure, smallest_width
 from train.measures import Behaviour, TrainedNetwork, failing, seconds, trained
 from train.panels.trained import Measure, behaviour, mechanism, network_point, sizes, which
-from train.training.recipe import Recipe, Start
+from train.training.recipe import Device, Recipe, Start
 from train.training.scaled import scaled_recipe
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ QUICK_TASKS, QUICK_TARGETS = ((256, 3),), (0.3, 0.1, 0.03)
 # seeds by vocabulary and k, from an identity-like layer; and the tasks of a full run
 TASKS = {(512, 3): 3, (1024, 4): 3, (4096, 4): 1}
 FULL_TASKS = {(4096, 8): 1, (16384, 8): 1}
+# of a language model's vocabulary
+VOCABULARY, VOCABULARY_WIDTHS, VOCABULARY_ACTIVE = 50_257, (256, 384, 512, 768), (8, 16)
 # one series starts from noise throughout
 FROM_NOISE = (512, 3)
 # below so many counted failures the rate is estimated by importance sampling
@@ -138,23 +140,43 @@ def recipes(effort: Effort) -> list[Recipe]:
     ]
 
 
+def vocabulary_recipes(effort: Effort) -> list[Recipe]:
+    """A language model's vocabulary at its widths, in bfloat16; in a quick run a small one."""
+    n, widths = (512, (64,)) if effort is QUICK else (VOCABULARY, VOCABULARY_WIDTHS)
+    active = (3,) if effort is QUICK else VOCABULARY_ACTIVE
+    return [replace(scaled_recipe(n, k, d), precision="bfloat16") for k in active for d in widths]
+
+
 def tasks(effort: Effort) -> list[Task[ScaledNetwork]]:
     """Train each network, and estimate its failure rate and that of its masks."""
-    inputs = RARE_INPUTS // 5 if effort is QUICK else RARE_INPUTS
+    return _tasks(recipes(effort), RARE_INPUTS // 5 if effort is QUICK else RARE_INPUTS, "cpu")
+
+
+def vocabulary_tasks(effort: Effort) -> list[Task[ScaledNetwork]]:
+    """The same of a language model's vocabulary, on a GPU where PyTorch finds one."""
+    import torch
+
+    device: Device = "cuda" if torch.cuda.is_available() else "cpu"
+    return _tasks(vocabulary_recipes(effort), RARE_INPUTS // 50, device)
+
+
+def _tasks(recipes: Sequence[Recipe], inputs: int, device: Device) -> list[Task[ScaledNetwork]]:
     return [
         Task(
             f"{NAME}/{size_label('nkd', **sizes(recipe))}, {recipe.start}, seed {recipe.seed}",
             train_scaled,
-            {"recipe": recipe, "inputs": inputs},
+            {"recipe": recipe, "inputs": inputs, "device": device},
             seconds(recipe) + inputs * recipe.n * recipe.k * 5e-8,
         )
-        for recipe in recipes(effort)
+        for recipe in recipes
     ]
 
 
-def train_scaled(rng: np.random.Generator, recipe: Recipe, inputs: int) -> ScaledNetwork:
+def train_scaled(
+    rng: np.random.Generator, recipe: Recipe, inputs: int, device: Device
+) -> ScaledNetwork:
     """Task: train by the recipe, then measure failures too rare to count."""
-    found, state = trained(recipe)
+    found, state = trained(recipe, device)
     hashes = None if state is None else masks_of(state)
     if state is None or hashes is None:
         return ScaledNetwork(found, None, None)
@@ -419,3 +441,4 @@ PANEL = Panel(
     table,
     draw,
 )
+VOCABULARY_PANEL = replace(PANEL, tasks=vocabulary_tasks)

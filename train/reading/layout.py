@@ -175,7 +175,7 @@ def build(
         if not np.issubdtype(tensor.dtype, np.floating):
             raise DomainError(f"{keys[name]} must be a floating-point tensor; got {tensor.dtype}")
         if not np.isfinite(tensor).all():
-            raise DomainError(f"{keys[name]} ({name}) must be finite everywhere")
+            raise DomainError(f"{name} must be finite everywhere")
         if tensor.ndim != (2 if name in MATRICES else 1):
             kind = "a matrix" if name in MATRICES else "a vector"
             raise DomainError(f"{keys[name]} ({name}) must be {kind}; got {list(tensor.shape)}")

@@ -36,6 +36,8 @@ _NULL_DRAWS = 1999
 _EXACT = 1.0 - 1e-9
 # a gap this many times as wide as the larger group's range parts two modes
 _TIGHT = 2.0
+# the split is sought among at most so many tokens, at random
+_MOST_TOKENS = 2**13
 # share of the inputs that a bit must leave open
 _LEAST_OPEN = 1e-3
 # entries of a table of tokens and units that are split at once
@@ -120,7 +122,7 @@ def code_of(masks: Masks) -> Bool[np.ndarray, "n bits"]:
 
     Units that the same tokens own are one bit: together they close or open at the same inputs.
     """
-    read = masks.read[:, masks.orientation != NEITHER]
+    read = masks.read[:, masks.live & (masks.orientation != NEITHER)]
     keys = (column.tobytes() for column in np.packbits(read.T, axis=1))
     first = {key: at for at, key in reversed(list(enumerate(keys)))}
     return read[:, sorted(first.values())]
@@ -246,7 +248,12 @@ def two_modes(
     """
     n, h = values.shape
     columns = np.arange(h)
-    ordered = np.ascontiguousarray(np.sort(values.T, axis=1).T)
+    sample = values
+    if n > _MOST_TOKENS:
+        chosen = np.random.default_rng(0).choice(n, _MOST_TOKENS, replace=False)
+        sample = values[chosen]
+    ordered = np.ascontiguousarray(np.sort(sample.T, axis=1).T)
+    tokens = len(sample)
     nats, explained = _gains(ordered, noise)
     within = ordered[-1] - ordered[0] <= offset_noise
     blurred = within & (explained.max(axis=0) < _EXACT)
@@ -254,15 +261,28 @@ def two_modes(
     best = nats.argmax(axis=0)
     gained = nats[best, columns]
     constant = gained == -np.inf
-    null = null_gains(min(n, _MOST_NULL_TOKENS))
+    null = null_gains(min(tokens, _MOST_NULL_TOKENS))
     # compared as nats of all tokens, whose law depends least on how many there are
-    as_large = null.size - np.searchsorted(null, gained * n, side="left")
+    as_large = null.size - np.searchsorted(null, gained * tokens, side="left")
     p_value = np.where(constant, 1.0, (1 + as_large) / (1 + null.size))
     cut = np.where(p_value < LEVEL, best, explained.argmax(axis=0))
     tight, apart = _tightest(ordered, noise)
     cut = np.where((p_value < LEVEL) & (apart > _TIGHT), tight, cut)
 
     below, above = ordered[cut, columns], ordered[cut + 1, columns]
+    if tokens < n:
+        middle = (below + above) / 2.0
+        below = np.where(values > middle, -np.inf, values).max(axis=0)
+        above = np.where(values > middle, values, np.inf).min(axis=0)
+        # what few tokens have the sample may miss
+        missed = np.flatnonzero(constant & (np.ptp(values, axis=0) > noise))
+        below[missed], above[missed] = _widest_gap(values[:, missed])
+        constant[missed] = False
+        p_value[missed] = 1.0 / (1 + null.size)
+        explained = explained[cut, columns]
+        explained[missed] = 1.0
+    else:
+        explained = explained[cut, columns]
     high = (values > below) & ~constant
     count = high.sum(axis=0)
     total = np.where(high, values, 0.0).sum(axis=0)
@@ -274,7 +294,7 @@ def two_modes(
         low_mean=low_mean,
         high_mean=np.where(constant, low_mean, total / np.maximum(count, 1)),
         gap=np.where(constant, 0.0, above - below),
-        explained=np.where(constant, 0.0, explained[cut, columns]),
+        explained=np.where(constant, 0.0, explained),
         nats=np.where(constant, 0.0, gained),
         p_value=p_value,
     )
@@ -336,6 +356,13 @@ def _tightest(
     ratio = np.where(gap > noise, gap / np.maximum(width, floor), 0.0)
     best = ratio.argmax(axis=0)
     return best, ratio[best, np.arange(ordered.shape[1])]
+
+
+def _widest_gap(values: Float[np.ndarray, "n h"]) -> tuple[np.ndarray, np.ndarray]:
+    """Both sides of the widest gap of each column."""
+    ordered = np.sort(values, axis=0)
+    at, columns = np.diff(ordered, axis=0).argmax(axis=0), np.arange(values.shape[1])
+    return ordered[at, columns], ordered[at + 1, columns]
 
 
 def _left_open(owners: Int[np.ndarray, " h"], n: int, k: int) -> Float[np.ndarray, " h"]:

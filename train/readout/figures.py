@@ -80,7 +80,7 @@ def _draw_two_levels(table: Sequence[Point]) -> Figure:
     left.set(
         xlabel="Rank of the direction",
         ylabel="Variance explained by two levels",
-        ylim=(0.5, 1.02),
+        ylim=(0.3, 1.02),
     )
     left.legend(loc="lower left")
     for index, (name, points) in enumerate(series_of(table, axis=POWER).items()):
@@ -93,8 +93,9 @@ def _draw_two_levels(table: Sequence[Point]) -> Figure:
             label=name,
         )
     right.set(
-        xlabel="Density of the planted masks, %", ylabel="Share found again", ylim=(-0.03, 1.03)
+        xlabel="Density of the planted masks, %", ylabel="Share found again", ylim=(-0.33, 1.03)
     )
+    right.set_yticks([0.0, 0.25, 0.5, 0.75, 1.0])
     right.legend(loc="lower left")
     return fig
 

@@ -161,7 +161,7 @@ def most_uniform(
     """Minimise KL over h of at most that length: convex, by accelerated projected gradients.
 
     The bound is the dual one of the Frank-Wolfe step: for every h, f* >= f(h) - (g h + length |g|),
-    which certifies the minimum. Stops when both agree to `tolerance` nats or after `most_steps`.
+    which certifies the minimum where both agree: to `tolerance` nats, unless `most_steps` end it.
     """
     k = len(members)
     target = vectors[members].mean(axis=0, dtype=np.float64)

@@ -13,7 +13,7 @@ from train.readout.outputs import NaturalOutputs, natural_outputs
 from train.readout.parts import Parts, fingerprint
 from train.readout.reachability import IdealResidual, ideal_residual
 from train.readout.two_level import Direction, Power, TwoLevel, search_with_controls
-from train.readout.units import Layer, layer_writes
+from train.readout.units import Layer, Layers, layer_writes
 
 
 @dataclass(frozen=True)
@@ -63,13 +63,16 @@ def report_on(
     inputs = fingerprint(readout.vectors, readout.bias, seed)
     of_states = fingerprint(inputs, np.zeros(0) if states is None else states)
 
-    def layers() -> tuple[Layer, ...]:
+    def layers() -> Layers:
         rng = np.random.default_rng([seed, 3])
-        return tuple(
-            layer_writes(rng, each.name, each.directions, readout.vectors) for each in readout.units
+        return Layers(
+            tuple(
+                layer_writes(rng, each.name, each.directions, readout.vectors)
+                for each in readout.units
+            )
         )
 
-    units = parts.get("units", tuple[Layer, ...], layers, inputs)
+    units = parts.get("units", Layers, layers, inputs).layers
     for layer in units:
         progress(f"{layer.name}: {layer.units.two_level} of {layer.units.units} units two-level")
     natural = None

@@ -52,6 +52,13 @@ class Layer:
     covariance_matched: Writes
 
 
+@dataclass(frozen=True)
+class Layers:
+    """The last layers that the file has, last first."""
+
+    layers: tuple[Layer, ...]
+
+
 def layer_writes(
     rng: np.random.Generator,
     name: str,

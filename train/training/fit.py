@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from train.training.held_out import HeldOut
 from train.training.loss import Measures, TargetDivergence, measure
@@ -20,7 +21,7 @@ from train.training.model import ToyNetwork
 from train.training.recipe import Recipe
 from train.training.start import initial_model
 from train.training.subvocabulary import SubVocabulary
-from train.training.task import draw
+from train.training.task import Tokens, draw
 
 FIRST_MOMENT = 0.9
 _INPUTS_STREAM, _MEASURE_STREAM = 1, 2
@@ -129,16 +130,16 @@ def advance(state: State, steps: int) -> float:
     return total / max(steps, 1)
 
 
-def _loss(state: State, divergence: TargetDivergence, part: SubVocabulary | None) -> torch.Tensor:
+def _loss(state: State, divergence: TargetDivergence, part: SubVocabulary | None) -> Tensor:
     """The loss on the next fresh inputs, of all tokens or of the part's next ones."""
-    recipe, task, model, never = state.recipe, state.recipe.task(), state.model, None
+    recipe, task, model = state.recipe, state.recipe.task(), state.model
+    never: Callable[[Tokens], Tensor] | None = None
     if state.held_out is not None:
         never = state.held_out.holds
     if part is not None:
         part.take(state.step)
         task, model = replace(task, n=part.size), part.model
-        if state.held_out is not None:
-            never = part.in_whole(state.held_out.holds)
+        never = None if never is None else part.in_whole(never)
     batch = draw(task, recipe.batch_at(state.step), state.generator, never)
     wanted = batch.tokens.roll(1, dims=0) if recipe.shuffled_targets else batch.tokens
     return divergence(model, batch, wanted, part.others_weight if part else 1.0)

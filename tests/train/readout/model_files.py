@@ -125,7 +125,9 @@ def broken_files(folder: Path) -> dict[str, Path]:
         "old_pickle.bin": b"\x80\x02}q\x00." + b"\0" * 60,
         "text.txt": b"hello, this is no model at all",
         "list.json": b"[]",
-        "outside.json": json.dumps({"weight_map": {"lm_head.weight": "../up.safetensors"}}).encode(),
+        "outside.json": json.dumps(
+            {"weight_map": {"lm_head.weight": "../up.safetensors"}}
+        ).encode(),
         "missing_shard.json": json.dumps({"weight_map": {"a": "gone.safetensors"}}).encode(),
     }
     made = {}
