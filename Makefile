@@ -84,6 +84,8 @@ evidence: reproduce bench
 	tar -C $(RESULTS)/evidence -xf $(RESULTS)/evidence.tar
 	mkdir $(RESULTS)/evidence/bench
 	cp $(addprefix $(RESULTS)/bench/,bench.md training.md) $(RESULTS)/evidence/bench
+	# of models that have to be fetched, by make real-models
+	if [ -d reports/evidence/real_models ]; then cp -r reports/evidence/real_models $(RESULTS)/evidence; fi
 	rm -rf reports/evidence && mv $(RESULTS)/evidence reports/evidence
 
 # two networks from ordinary packages: a language model on a text and a recogniser of Chinese on
