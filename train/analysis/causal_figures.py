@@ -66,8 +66,8 @@ def figures(found: CausalRecord) -> list[Figure]:
             "causal_edits",
             "What happens when weights are changed, against what the masks predict. Left: one "
             "token's bit of one unit is flipped; one point an edit, the change of the logits that "
-            "it should move. Right: one unit no longer gates, so that its bit is always in the "
-            "union; one point a unit, the rise of the failure rate, 95 % intervals of both.",
+            "it should move. Right: one unit no longer gates, its bit being in every union; one "
+            "point a unit, the rise of the failure rate, 95 % intervals of both.",
             edits_table(found),
             draw_edits,
         ),

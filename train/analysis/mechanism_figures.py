@@ -182,9 +182,9 @@ def figures(found: Mechanism) -> list[Figure]:
         Figure(
             "code",
             "The masks as a code. Left and middle: bits per token and tokens per unit, with the "
-            "binomial law of bits set independently with the same density; a random code of "
-            "constant weight has the second law and one number of bits. Right: failure probability "
-            "of such a code on as many bits, exact, with this network's number of bits marked.",
+            "binomial law of independent bits of the same density; a random code of constant "
+            "weight has the second law and one number of bits. Right: exact failure probability of "
+            "such a code, with this network's number of bits marked.",
             code_table(found),
             draw_code,
         ),
