@@ -38,7 +38,7 @@ def record(job: Job, name: str, kind: type[T]) -> Document[T]:
     return Document(job, name, lambda content: msgspec.json.decode(content, type=kind))
 
 
-def table(job: Job, figure: str, row: type[P] = Point) -> Document[list[P]]:  # type: ignore[assignment]
+def table(job: Job, figure: str, row: type[P]) -> Document[list[P]]:
     """The CSV of a figure, whose rows are of that kind."""
     return Document(job, f"{figure}.csv", lambda content: from_csv(content.decode(), row))
 

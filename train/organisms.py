@@ -65,6 +65,7 @@ class Organisms:
         started = time.monotonic()
         sizes = QUICK if self.quick else FULL
         folder = ResultFolder(self.out)
+        self.out.mkdir(parents=True, exist_ok=True)
 
         def show(text: str) -> None:
             print(text, file=sys.stderr if self.json else sys.stdout, flush=True)
@@ -81,7 +82,7 @@ class Organisms:
             curve = noise_curve(sizes, self.seed)
             show(report.footing(curve))
         found = report.recovery_record(organisms, curve, sizes, self.seed)
-        folder.begin([NAME], [RECOVERY, TABLE, *_earlier_organisms(self.out)])
+        folder.begin([NAME], [RECOVERY, TABLE, *earlier_organisms(self.out)])
         for name, content in files.items():
             folder.write(name, content)
         folder.write(TABLE, report.as_table(organisms))
@@ -104,21 +105,29 @@ class Organisms:
         return command_line.DONE
 
 
-def _earlier_organisms(out: Path) -> list[str]:
+@dataclass(frozen=True)
+class _Named:
+    name: str
+
+
+@dataclass(frozen=True)
+class _Earlier:
+    """What is read of an earlier family's recovery.json, of whatever version."""
+
+    organisms: list[_Named]
+
+
+def earlier_organisms(out: Path) -> list[str]:
     """Files of an earlier family's organisms, which its recovery.json names."""
     import msgspec
 
-    from train.organism import report
+    from train.organism.report import truth_name, weights_name
 
     try:
-        record = msgspec.json.decode((out / RECOVERY).read_bytes(), type=report.RecoveryRecord)
+        record = msgspec.json.decode((out / RECOVERY).read_bytes(), type=_Earlier)
     except (FileNotFoundError, msgspec.MsgspecError):
         return []
-    return [
-        of(each.name)
-        for each in record.organisms
-        for of in (report.weights_name, report.truth_name)
-    ]
+    return [of(each.name) for each in record.organisms for of in (weights_name, truth_name)]
 
 
 def load_module(path: Path | str) -> HookedNetwork:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from train.readout.report import Recipe
 
 Format = Literal["png", "svg", "pdf"]
-RECORD, RUN, PAGE, PARTS = "unembedding.json", "run.json", "figures.md", "parts"
+RECORD, PARTS = "unembedding.json", "parts"
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Unembedding:
         import msgspec
 
         from simulate.jobs import output
-        from train.analysis.figure import figures_page
+        from simulate.jobs.folder import ResultFolder
         from train.readout.figures import figures
         from train.readout.files import open_readout
         from train.readout.parts import Parts
@@ -93,16 +93,17 @@ class Unembedding:
         )
         drawn = figures(report)
         record = msgspec.to_builtins(report)
+        folder = ResultFolder(self.out)
+        folder.begin([figure.id for figure in drawn], [RECORD])
         for figure in drawn:
-            for name, content in figure.files(self.formats).items():
-                output.write_whole(self.out / name, content)
-        output.write_whole(self.out / PAGE, figures_page(drawn, readout.name))
-        output.write_whole(self.out / RECORD, output.as_json(record))
+            folder.write_figure(figure.rendered(self.formats))
+        folder.write_index(readout.name)
+        folder.write_record(RECORD, report)
         seconds = time.monotonic() - started
         given = asdict(self) | {"model": self.model.name, "out": str(self.out)}
         configuration = {"job": "train.unembedding", **msgspec.to_builtins(given, enc_hook=str)}
         run = output.run_record(output.command_of("train.unembedding"), configuration, seconds)
-        output.write_whole(self.out / RUN, output.as_json(run))
+        folder.finish(run)
         if self.json:
             command_line.print_json(record)
         else:

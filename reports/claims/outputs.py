@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from reports.claims.sources import complement, source
 from reports.jobs import SOURCE_ANALYSIS, STUDY
 from reports.ledger import Claim, Finding
 from reports.numbers import Checks, Evidence
 from reports.traced import given, only
+from simulate.jobs.intervals import Estimate
 from train.analysis.behaviour import MissingBits
 from train.analysis.departures import MoreTokens
 from train.analysis.record import Analysis
@@ -197,20 +200,26 @@ def tokens(record: Analysis, count: int) -> MoreTokens:
     return only(record.behaviour.more_tokens, lambda each: each.tokens == count)
 
 
+def _of_tokens(
+    count: int, measure: Callable[[MoreTokens], Estimate]
+) -> Callable[[Analysis], Estimate]:
+    return lambda a: measure(tokens(a, count))
+
+
 def soft_limit(evidence: Evidence) -> Finding:
     """Claim 8."""
     clamp = source(evidence)
     k = clamp.number("tokens that it was trained on", lambda a: a.k)
     failure_3, failure_4 = (
         clamp.number(
-            f"failure rate, {count} tokens", lambda a, t=count: tokens(a, t).failure_rate, ".4f"
+            f"failure rate, {count} tokens", _of_tokens(count, lambda row: row.failure_rate), ".4f"
         )
         for count in (3, 4)
     )
     tv_3, tv_4 = (
         clamp.number(
             f"total variation, {count} tokens",
-            lambda a, t=count: tokens(a, t).total_variation,
+            _of_tokens(count, lambda row: row.total_variation),
             ".4f",
         )
         for count in (3, 4)
@@ -218,7 +227,7 @@ def soft_limit(evidence: Evidence) -> Finding:
     lowest_4, lowest_5 = (
         clamp.number(
             f"probability of the least likely member, {count} tokens",
-            lambda a, t=count: tokens(a, t).lowest_member,
+            _of_tokens(count, lambda row: row.lowest_member),
             ".4f",
         )
         for count in (4, 5)

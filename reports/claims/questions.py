@@ -26,6 +26,7 @@ from reports.jobs import (
 from reports.ledger import Claim, Finding
 from reports.numbers import Evidence, Number
 from reports.traced import given, only
+from simulate.jobs.intervals import Estimate
 from simulate.panels import language_models
 from train.analysis.record import Analysis
 from train.analysis.uniformity import NAME as UNIFORMITY_FIGURE
@@ -124,6 +125,10 @@ def part(record: Analysis, cause: Cause) -> Part:
     return given(record.uniformity).parts[cause]
 
 
+def _share_of(cause: Cause) -> Callable[[Analysis], Estimate]:
+    return lambda a: given(part(a, cause).share)
+
+
 def uniform_outputs(evidence: Evidence) -> Finding:
     """Question C."""
     clamp, other = source(evidence), complement(evidence)
@@ -138,7 +143,7 @@ def uniform_outputs(evidence: Evidence) -> Finding:
     share = {
         cause: clamp.number(
             f"share of the variance, {cause.label}",
-            lambda a, c=cause: given(part(a, c).share),
+            _share_of(cause),
             ".0%",
         )
         for cause in Cause
@@ -146,7 +151,7 @@ def uniform_outputs(evidence: Evidence) -> Finding:
     other_coefficients, other_bypass = (
         other.number(
             f"share of the variance, {cause.label}",
-            lambda a, c=cause: given(part(a, c).share),
+            _share_of(cause),
             ".0%",
         )
         for cause in (Cause.COEFFICIENTS, Cause.RESIDUAL_PATH)

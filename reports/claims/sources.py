@@ -20,9 +20,11 @@ from reports.jobs import (
     WIDTH,
 )
 from reports.numbers import Evidence, Number, Single
+from simulate.jobs.table import Point
 from simulate.panels import harder_task, language_models, pseudo_inverse, width_of_rivals
 from train import unembedding
 from train.analyse import ANALYSIS
+from train.analysis.prediction_figures import Compared
 from train.analysis.record import Analysis
 from train.certify import RECORD
 from train.panels import (
@@ -45,16 +47,16 @@ SOURCE_WEIGHTS = Document(SOURCE_NETWORK, NETWORK, bytes)
 RECOGNISER_READOUT = record(RECOGNISER, unembedding.RECORD, Report)
 SMOLLM2_READOUT = record(SMOLLM2, unembedding.RECORD, Report)
 
-CAPACITIES = table(SCALING, language_models.NAME)
-RIVALS = table(SCALING, width_of_rivals.NAME)
-PSEUDO_INVERSE = table(SCALING, pseudo_inverse.NAME)
-HARDER_TASK = table(SCALING, harder_task.NAME)
+CAPACITIES = table(SCALING, language_models.NAME, Point)
+RIVALS = table(SCALING, width_of_rivals.NAME, Point)
+PSEUDO_INVERSE = table(SCALING, pseudo_inverse.NAME, Point)
+HARDER_TASK = table(SCALING, harder_task.NAME, Point)
 TRAINED_WIDTHS = table(
     WIDTH, trained_failure_against_width.NAME, trained_failure_against_width.StartPoint
 )
 DENSITIES = table(SURVEY, learned_density.NAME, learned_density.PowerPoint)
 LAYERS = table(SURVEY, harder_hidden_layer.NAME, harder_hidden_layer.SeedPoint)
-PREDICTIONS = table(SURVEY, predicted_against_measured.NAME)
+PREDICTIONS = table(SURVEY, predicted_against_measured.NAME, Compared)
 COVERED = table(SURVEY, covered_inputs.NAME, covered_inputs.WayPoint)
 FORMATION = table(SURVEY, formation.NAME, formation.CoursePoint)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from reports.claims.sources import (
     CAPACITIES,
@@ -37,6 +38,7 @@ from train.panels.harder_hidden_layer import Kinds, SeedPoint
 from train.panels.harder_hidden_layer import Number as OfLayer
 from train.panels.trained_failure_against_width import Axis as WidthAxis
 from train.panels.trained_failure_against_width import Quantity as WidthQuantity
+from train.panels.trained_failure_against_width import StartPoint as WidthPoint
 
 # a rival's width is quoted near this error, far above 1/C(n, k), the least that one code can have
 QUOTED = 1e-6
@@ -128,6 +130,10 @@ def width_law(evidence: Evidence) -> Finding:
     )
 
 
+def _slope_of(kind: Kind) -> Callable[[WidthPoint], bool]:
+    return lambda row: row.axis == WidthAxis.SLOPE and row.kind == kind
+
+
 def learned_width_law(evidence: Evidence) -> Finding:
     """Claim 12, of trained networks."""
     panel = trained_failure_against_width.NAME
@@ -143,7 +149,7 @@ def learned_width_law(evidence: Evidence) -> Finding:
         evidence.points(
             f"slope, nats per unit of width, {whose}",
             TRAINED_WIDTHS,
-            lambda row, kind=kind: row.axis == WidthAxis.SLOPE and row.kind == kind,
+            _slope_of(kind),
             ".4f",
             "series",
         )

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -275,7 +275,7 @@ def draw(points: Sequence[Point]) -> Figure:
             for fitted in select(points, axis=Axis.EXPONENT, series=series)
         ]
         x, side = (0.97, "right") if axis == Axis.MEMBERS else (0.04, "left")
-        at = {"transform": axes.transAxes, "ha": side, "va": "top", "fontsize": 7}
+        at: dict[str, Any] = {"transform": axes.transAxes, "ha": side, "va": "top", "fontsize": 7}
         axes.text(x, 0.98, "fitted exponents of $d$", color=style.INK, **at)
         for row, (series, fitted) in enumerate(shown, start=1):
             text = f"{series.label}: {style.with_interval(fitted)}"

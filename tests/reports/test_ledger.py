@@ -33,7 +33,7 @@ class Record:
 
 
 ANALYSIS = record(SOURCE_ANALYSIS, "analysis.json", Record)
-TABLE = table(STUDY, "curve")
+TABLE = table(STUDY, "curve", Point)
 
 
 def check(which: Which, observed: float | None, passed: bool = True) -> Check:

@@ -38,7 +38,7 @@ class Record:
 
 RECORD = Record(0.25, [Level(1, -4.0), Level(0, -0.5), Level(2, None)])
 DOCUMENT = record(SCALING, "record.json", Record)
-TABLE = table(STUDY, "curve")
+TABLE = table(STUDY, "curve", Point)
 
 
 @pytest.fixture

@@ -78,7 +78,13 @@ BRUTE = [
 ]
 
 
-@pytest.mark.parametrize(("scheme", "tokens", "sizes"), BRUTE, ids=lambda x: str(x)[:40])
+def name_of(value: object) -> str:
+    """The same on every worker: no address in it."""
+    own = getattr(value, "name", None) or getattr(value, "__name__", None)
+    return str(own or (value if isinstance(value, int | float | tuple) else type(value).__name__))
+
+
+@pytest.mark.parametrize(("scheme", "tokens", "sizes"), BRUTE, ids=name_of)
 def test_every_choice_of_members(
     scheme: HashScheme, tokens: Callable[[int, int], list[Token]], sizes: tuple[int, int, int, int]
 ) -> None:
@@ -107,7 +113,7 @@ def test_every_choice_of_members(
         (Blocked(512, replacing=True), (2**20, 2**24, 9), 8.439e-4),
         (Blocked(512, replacing=True), (2**20, 2**24, 11), 8.855e-4),
     ],
-    ids=str,
+    ids=name_of,
 )
 def test_literature(scheme: HashScheme, sizes: tuple[int, int, int], printed: float) -> None:
     """To the digits that were published."""
@@ -120,7 +126,9 @@ CODES = [(3, 40, 6), (8, 230, 18), (16, 500, 20), (40, 700, 12), (300, 4000, 9),
 
 
 @pytest.mark.parametrize("code", CODES, ids=str)
-@pytest.mark.parametrize("value", [Value(), Value(some=5), Value(some=10**6), Value(all_of=2)])
+@pytest.mark.parametrize(
+    "value", [Value(), Value(some=5), Value(some=10**6), Value(all_of=2)], ids=repr
+)
 def test_enclosure_holds_the_exact_law(
     code: tuple[int, int, int], value: Value, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,7 +147,9 @@ def test_enclosure_holds_the_exact_law(
 
 
 @pytest.mark.parametrize("k", [10_000, 10**6, 10**9])
-@pytest.mark.parametrize("scheme", [FIXED_WEIGHT, WITH_REPLACEMENT, INDEPENDENT, PARTITIONED])
+@pytest.mark.parametrize(
+    "scheme", [FIXED_WEIGHT, WITH_REPLACEMENT, INDEPENDENT, PARTITIONED], ids=name_of
+)
 def test_ends_are_close_at_any_size(scheme: HashScheme, k: int) -> None:
     """Relative width at most 1e-6 from ten thousand tokens on, for one query and for many."""
     for bits in (1, 10, 100):

@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
-from train.record import measured  # noqa: E402
-
 from theory.domain import DomainError  # noqa: E402
+from train.measures import behaviour  # noqa: E402
 from train.training.fit import (  # noqa: E402
     FIRST_MOMENT,
     DivergedError,
@@ -205,7 +204,7 @@ def test_a_weight_that_overflows_is_divergence() -> None:
         advance(state, 1)
 
 
-@pytest.mark.parametrize("measure", [judge, measured])
+@pytest.mark.parametrize("measure", [judge, behaviour])
 def test_infinite_measures_are_divergence(measure: Callable[[State], object]) -> None:
     """Weights so large, yet finite, that the logits are not."""
     state = begin(TINY)

@@ -44,7 +44,7 @@ from train.organism.hooked import HookedNetwork
 from train.organism.noise_curve import noise_curve, noise_figure
 from train.organism.recovery import cohens_kappa, compared, recover, score, unit_scores
 from train.organism.truth import Flip, Truth, load_truth
-from train.organisms import load_module, main, remove_earlier
+from train.organisms import earlier_organisms, load_module, main
 from train.organisms import load_truth as public_load_truth
 from train.reading.masks import CLAMP, COMPLEMENT, extract
 from train.reading.subject import open_subject
@@ -200,19 +200,19 @@ class TestTruth:
     @pytest.mark.parametrize("name", EXACT)
     def test_failure_rates_are_exact(self, organisms, name):
         network, truth = organisms[name].network, organisms[name].truth
-        behaviour = truth.failures["behaviour"]
-        assert behaviour["inputs"] == math.comb(SMALL.n, SMALL.k)
-        assert behaviour["interval"] is None
-        enumerated = failure_rate_of_all_inputs(network, SMALL.k)["value"]
-        assert behaviour["value"] == pytest.approx(enumerated, abs=1e-12)
+        behaviour = truth.failures.behaviour
+        assert behaviour.samples == math.comb(SMALL.n, SMALL.k)
+        assert behaviour.interval == (behaviour.value, behaviour.value)
+        enumerated = failure_rate_of_all_inputs(network, SMALL.k).value
+        assert behaviour.value == pytest.approx(enumerated, abs=1e-12)
         if name == "faulty_disguised":
-            assert truth.failures["of_masks"] is None
+            assert truth.failures.of_masks is None
             return
-        of_masks = truth.failures["of_masks"]
+        of_masks = truth.failures.of_masks
         exact = quenched.expected_false_positives(truth.read, SMALL.k)
-        assert of_masks["expected_false_positives"]["value"] == pytest.approx(float(exact))
+        assert of_masks.expected_false_positives.value == pytest.approx(float(exact))
         failing = quenched.failure_probability(truth.read, SMALL.k)
-        assert of_masks["failure_probability"]["value"] == pytest.approx(float(failing))
+        assert of_masks.failure_probability.value == pytest.approx(float(failing))
 
     def test_dead_units_are_dead_and_flips_are_the_differences(self, organisms):
         network, truth = organisms["faulty_disguised"].network, organisms["faulty_disguised"].truth
@@ -246,7 +246,7 @@ class TestTruth:
             assert read.verdict == truth.verdict
             assert read.failures == truth.failures
             record = json.loads((tmp_path / f"{organism.name}.truth.json").read_text())
-            assert record["schema"] == 1
+            assert record["schema"] == 2
             assert record["organism"] == organism.name
             subject = open_subject(str(tmp_path / f"{organism.name}.safetensors"))
             assert (subject.k, subject.c) == (SMALL.k, SMALL.c)
@@ -283,7 +283,7 @@ class TestCausalMasks:
         assert truth.basis == "causal"
         assert truth.start is not None
         # so little training that the starting masks are still its own, unit by unit
-        assert (truth.read == truth.start).mean() == truth.more["kept"]["read"] > 0.99
+        assert (truth.read == truth.start).mean() == truth.facts.kept.read > 0.99
         found = causal_masks(organism.network, SMALL.k, SMALL.c, np.random.default_rng(9))
         assert (found.read == truth.read).mean() > 0.99
 
@@ -294,16 +294,16 @@ class TestRecovery:
         network, truth = organisms[name].network, organisms[name].truth
         found = recover(network, SMALL.k, SMALL.c, np.random.default_rng(0), 2000)
         result = compared(found, truth, np.random.default_rng(1))
-        assert result["score"] == result["entries"] == result["kinds"] == 1.0
-        assert result["score_baseline"] < 0.1
-        assert result["verdict"] == result["true_verdict"] == EXACT[name]
-        for side in result["exceptions"].values():
-            assert side["planted_named"] == side["planted"]
-            assert side["others_named"] == 0
-        assert bool(truth.flips) == (result["exceptions"]["tokens"]["planted"] > 0)
-        if truth.failures["of_masks"]:
-            own = truth.failures["of_masks"]["failure_probability"]["value"]
-            assert result["failure_rate"]["of_masks"]["value"] == pytest.approx(own)
+        assert result.score == result.entries == result.kinds == 1.0
+        assert result.score_baseline < 0.1
+        assert result.verdict == result.true_verdict == EXACT[name]
+        for side in vars(result.exceptions).values():
+            assert side.planted_named == side.planted
+            assert side.others_named == 0
+        assert bool(truth.flips) == (result.exceptions.tokens.planted > 0)
+        if truth.failures.of_masks:
+            own = truth.failures.of_masks.failure_probability.value
+            assert result.failure_rate.of_masks.value == pytest.approx(own)
 
     def test_measured_failure_rates_hold_the_true_ones(self, organisms):
         compatible = [
@@ -311,7 +311,7 @@ class TestRecovery:
                 recover(each.network, SMALL.k, SMALL.c, np.random.default_rng(7), 2000),
                 each.truth,
                 np.random.default_rng(1),
-            )["failure_rate"]["compatible"]
+            ).failure_rate.compatible
             for each in organisms.values()
         ]
         # each misses with probability 5 %: more than 4 of 12 with one below 2e-4
@@ -320,7 +320,7 @@ class TestRecovery:
     def test_a_trained_network(self, organisms):
         organism = organisms["trained_disguised"]
         masks = extract(organism.network, SMALL.k, SMALL.c)
-        assert score(masks, organism.truth, np.random.default_rng(0))["score"] > 0.98
+        assert score(masks, organism.truth, np.random.default_rng(0)).score > 0.98
 
     def test_it_falls_to_the_baseline_in_noise(self, organisms):
         low, high = (
@@ -331,9 +331,9 @@ class TestRecovery:
             )
             for name in ("noise_0_1", "noise_3")
         )
-        assert low["score"] > 0.99
-        assert high["score"] <= high["score_baseline"] + 0.1
-        assert high["score"] < 0.1
+        assert low.score > 0.99
+        assert high.score <= high.score_baseline + 0.1
+        assert high.score < 0.1
 
     def test_one_wrong_bit_of_the_truth_costs(self):
         network, truth = planted()
@@ -357,14 +357,14 @@ class TestRecovery:
         network, _ = planted(0)
         _, other = planted(1)
         found = score(extract(network, SMALL.k, SMALL.c), other, np.random.default_rng(0))
-        assert found["score"] < 0.1
-        assert found["score"] == pytest.approx(found["score_baseline"], abs=0.05)
+        assert found.score < 0.1
+        assert found.score == pytest.approx(found.score_baseline, abs=0.05)
 
     def test_a_shuffled_network_recovers_nothing(self):
         network, truth = planted()
         order = np.random.default_rng(0).permutation(network.n)
         masks = extract(replace(network, W_U=network.W_U[:, order]), SMALL.k, SMALL.c)
-        assert score(masks, truth, np.random.default_rng(0))["score"] == 0.0
+        assert score(masks, truth, np.random.default_rng(0)).score == 0.0
 
     @settings(max_examples=40)
     @given(seed=st.integers(0, 10**6), entries=st.integers(2, 40))
@@ -411,17 +411,17 @@ class TestNoise:
 
     def test_the_curve_falls(self):
         first, last = noise_curve(SMALL, 0)
-        assert first["analysis"]["value"] > 0.99
-        assert first["oracle"]["value"] == 1.0
-        assert last["analysis"]["value"] < 0.1
-        assert last["oracle"]["value"] < 0.7
+        assert first.analysis.value > 0.99
+        assert first.oracle.value == 1.0
+        assert last.analysis.value < 0.1
+        assert last.oracle.value < 0.7
         for row in (first, last):
-            assert row["analysis"]["inputs"] == SMALL.replicates
-            assert row["baseline"]["value"] < 0.1
+            assert row.analysis.samples == SMALL.replicates
+            assert row.baseline.value < 0.1
         figure = noise_figure([first, last], SMALL)
         assert [(p.series, p.x, p.y) for p in figure.table if p.series == "analysis"] == [
-            ("analysis", 0.1, first["analysis"]["value"]),
-            ("analysis", 3.0, last["analysis"]["value"]),
+            ("analysis", 0.1, first.analysis.value),
+            ("analysis", 3.0, last.analysis.value),
         ]
 
 
@@ -442,12 +442,12 @@ class TestCommand:
         record = json.loads((out / "recovery.json").read_text())
         names = [each["name"] for each in record["organisms"]]
         wanted = {f"{name}.{end}" for name in names for end in ("safetensors", "truth.json")}
-        wanted |= {"recovery.json", "organisms.csv", "run.json", "figures.md"}
+        wanted |= {"recovery.json", "organisms.csv", "run.json", "figures.md", "figures.json"}
         wanted |= {"mine.safetensors"}
         wanted |= {"recovery_against_noise.csv", "recovery_against_noise.svg"}
         assert {path.name for path in out.iterdir()} == wanted
         assert (out.parent / "up.safetensors").read_text() == "outside"
-        assert record["schema"] == 1
+        assert record["schema"] == 2
         assert "kappa" in record["meaning"]
         run = json.loads((out / "run.json").read_text())
         assert run["configuration"]["seed"] == 0
@@ -457,13 +457,12 @@ class TestCommand:
 
     def test_the_scores(self, out):
         record = json.loads((out / "recovery.json").read_text())
-        scores = {each["name"]: each["score"] for each in record["organisms"]}
+        scores = {each["name"]: each["recovery"]["score"] for each in record["organisms"]}
         assert all(scores[name] == 1.0 for name in EXACT)
         levels = [each for each in record["organisms"] if each["noise"] is not None]
         assert [each["noise"] for each in levels] == [0.1, 0.4, 1.2]
-        assert [each["score"] for each in levels] == sorted(
-            (each["score"] for each in levels), reverse=True
-        )
+        found = [each["recovery"]["score"] for each in levels]
+        assert found == sorted(found, reverse=True)
 
     @pytest.mark.slow
     def test_same_seed_same_bytes(self, out, tmp_path, capsys):
@@ -496,8 +495,7 @@ class TestCommand:
     def test_an_unreadable_record_of_an_earlier_run_is_no_obstacle(self, tmp_path):
         for content in ("", "[]", "3", '{"organisms": 3}', '{"organisms": [1]}'):
             (tmp_path / "recovery.json").write_text(content)
-            remove_earlier(tmp_path)
-            assert not (tmp_path / "recovery.json").exists()
+            assert earlier_organisms(tmp_path) == []
 
 
 def test_same_seed_same_files():

@@ -3,49 +3,74 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from simulate.jobs import style
-from simulate.jobs.panel import Point, select, series_of
-from train.analysis.figure import AnalysisFigure
+from simulate.jobs.figure import Figure
+from simulate.jobs.table import Kind, Point, select, series_of, xs, ys
 from train.readout.reachability import Sets
 from train.readout.report import Report
 from train.readout.search import FOUND
 from train.readout.two_level import CODE_NOISE, Control
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Drawn
 
 CLAIM = 15
-MODEL = "this readout"
+MODEL, THEORY = "model", "theory"
 _NAMES = {
     Control.GAUSSIAN: "normal code",
     Control.SHUFFLED: "coordinates shuffled",
     Control.COVARIANCE_MATCHED: "covariance and lengths",
 }
-LEVELS, POWER, REACHED = "levels", "power", "reached"
-WHOLE, AMONG = "whole code of masks", "masks among the model's own directions"
+
+
+class Axis(StrEnum):
+    """What is drawn."""
+
+    LEVELS = "levels"
+    POWER = "power"
+    REACHED = "reached"
+
+
+class Planted(StrEnum):
+    """Where masks were planted."""
+
+    WHOLE = "whole_code"
+    AMONG = "among_own_directions"
+
+
+PLANTED = {
+    Planted.WHOLE: "whole code of masks",
+    Planted.AMONG: "masks among the model's own directions",
+}
 MARKERS = ("o", "s", "^", "D", "v")
 
 
-def figures(report: Report) -> list[AnalysisFigure]:
+def figures(report: Report) -> list[Figure]:
     """All figures of the report."""
     return [_two_levels(report), _ideal(report)]
 
 
-def _two_levels(report: Report) -> AnalysisFigure:
+def _two_levels(report: Report) -> Figure:
     two = report.two_level
-    sizes = {"n": report.n, "d": report.d}
-    shares = {MODEL: [near.explained for near in two.near]}
-    shares |= {_NAMES[null.control]: list(null.searched.best) for null in two.nulls}
+    shares = [(MODEL, "this readout", [near.explained for near in two.near])]
+    shares += [
+        (null.control.value, _NAMES[null.control], list(null.searched.best)) for null in two.nulls
+    ]
+
+    def point(axis: Axis, series: str, label: str, x: float, y: float) -> Point:
+        return Point(axis, series, Kind.MEASURED, x, y, n=report.n, d=report.d, label=label)
+
     table = [
-        Point(LEVELS, name, "measured", place, share, **sizes)
-        for name, values in shares.items()
+        point(Axis.LEVELS, series, label, place, share)
+        for series, label, values in shares
         for place, share in enumerate(values, 1)
     ]
     for power in two.power:
-        for name, share in ((WHOLE, power.code), (AMONG, power.within)):
-            table.append(Point(POWER, name, "measured", power.density, share, **sizes))
+        for planted, share in ((Planted.WHOLE, power.code), (Planted.AMONG, power.within)):
+            table.append(point(Axis.POWER, planted, PLANTED[planted], power.density, share))
     found = len(two.directions)
     said = (
         f"{found} directions of the residual part the vocabulary into two levels"
@@ -54,26 +79,24 @@ def _two_levels(report: Report) -> AnalysisFigure:
     )
     seen = ", ".join(f"{100 * p.density:g} %" for p in two.power if p.power >= 0.5) or "no density"
     caption = (
-        f"{said} in {report.model} (n={report.n}, d={report.d}). Left: the share of the held-out "
-        f"variance that two levels explain, for the ten best directions of each search; a "
-        f"direction counts above {FOUND:g}. Right: the share of planted masks that the same search "
-        f"finds again, in a whole code of masks (noise {CODE_NOISE:g} of a mask's own standard "
-        f"deviation) and among the model's own directions (noise 0.1 to 0.3). At least half of "
-        f"both kinds are found at densities of {seen}."
+        f"{said} in {report.model} (n={report.n}, d={report.d}). Left: held-out variance that two "
+        f"levels explain, ten best directions of each search; one counts above {FOUND:g}. Right: "
+        f"share of planted masks found again (noise {CODE_NOISE:g}, and 0.1 to 0.3 among the "
+        f"model's own directions); at least half at densities of {seen}."
     )
-    return AnalysisFigure("two_levels", (CLAIM,), caption, table, _draw_two_levels)
+    return Figure("two_levels", caption, table, _draw_two_levels, claims=(CLAIM,))
 
 
-def _draw_two_levels(table: Sequence[Point]) -> Figure:
+def _draw_two_levels(table: Sequence[Point]) -> Drawn:
     fig, (left, right) = style.row_of_axes(2)
-    for index, (name, points) in enumerate(series_of(table, axis=LEVELS).items()):
+    for index, points in enumerate(series_of(table, axis=Axis.LEVELS).values()):
         left.plot(
-            [p.x for p in points],
-            [p.y for p in points],
+            xs(points),
+            ys(points),
             color=style.COLOURS[index],
             marker=MARKERS[index],
             markerfacecolor="white" if index else style.COLOURS[0],
-            label=name,
+            label=points[0].shown,
         )
     left.axhline(FOUND, color=style.GREY, linestyle="--")
     left.text(10, FOUND + 0.01, "counts as two levels", ha="right", color=style.GREY, fontsize=7)
@@ -83,14 +106,14 @@ def _draw_two_levels(table: Sequence[Point]) -> Figure:
         ylim=(0.3, 1.02),
     )
     left.legend(loc="lower left")
-    for index, (name, points) in enumerate(series_of(table, axis=POWER).items()):
+    for index, points in enumerate(series_of(table, axis=Axis.POWER).values()):
         right.plot(
             [100 * p.x for p in points],
-            [p.y for p in points],
+            ys(points),
             color=style.COLOURS[index + 4],
             marker=MARKERS[index],
             markerfacecolor="white",
-            label=name,
+            label=points[0].shown,
         )
     right.set(
         xlabel="Density of the planted masks, %", ylabel="Share found again", ylim=(-0.33, 1.03)
@@ -100,13 +123,13 @@ def _draw_two_levels(table: Sequence[Point]) -> Figure:
     return fig
 
 
-def _ideal(report: Report) -> AnalysisFigure:
+def _ideal(report: Report) -> Figure:
     ideal = report.ideal
     table = [
         Point(
-            REACHED,
+            Axis.REACHED,
             each.sets.value,
-            "measured",
+            Kind.MEASURED,
             each.k,
             each.share,
             each.low,
@@ -117,21 +140,22 @@ def _ideal(report: Report) -> AnalysisFigure:
         )
         for each in ideal.reachable
     ]
-    table.append(Point(REACHED, "theory", "asymptotic", ideal.k_star, 0.5, n=report.n, d=report.d))
+    theory = Point(Axis.REACHED, THEORY, Kind.ASYMPTOTIC, ideal.k_star, 0.5, n=report.n, d=report.d)
+    table.append(theory)
     caption = (
-        f"How many tokens an ideal residual could put on top of all others in {report.model} "
-        f"(n={report.n}, d={report.d}): the share of sets of k tokens that are the top k of some "
-        f"residual vector, decided exactly, with 95 % Clopper-Pearson intervals. The dashed line "
-        f"is k* = {ideal.k_star}, up to which random sets of a normal code are reached."
+        f"How many tokens an ideal residual could put on top in {report.model} (n={report.n}, "
+        f"d={report.d}): the share of sets of k tokens that are the top k of some vector, decided "
+        f"exactly, with 95 % intervals. Dashed, k* = {ideal.k_star}, up to which random sets of a "
+        f"normal code are reached."
     )
-    return AnalysisFigure("ideal_residual", (CLAIM,), caption, table, _draw_ideal)
+    return Figure("ideal_residual", caption, table, _draw_ideal, claims=(CLAIM,))
 
 
-def _draw_ideal(table: Sequence[Point]) -> Figure:
+def _draw_ideal(table: Sequence[Point]) -> Drawn:
     fig, axes = style.figure()
-    (theory,) = select(table, series="theory")
+    (theory,) = select(table, series=THEORY)
     names = [each.value for each in Sets]
-    for name, points in series_of(table, kind="measured").items():
+    for name, points in series_of(table, kind=Kind.MEASURED).items():
         index = names.index(name)
         style.error_bars(axes, points, style.COLOURS[index], MARKERS[index], label=name)
         axes.plot([p.x for p in points], [p.y for p in points], color=style.COLOURS[index])
