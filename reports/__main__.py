@@ -107,11 +107,12 @@ class Report:
         from reports.jobs import SOURCE_NETWORK
         from reports.page import build
         from reports.results import MissingResult
+        from reports.traced import given
         from train.reading import weights
 
         try:
             network = weights.load(results.path(SOURCE_WEIGHTS))
-            masks = results.read(SOURCE).prediction.masks
+            masks = given(results.read(SOURCE).prediction).masks
             source = f"Network: {results.command(SOURCE_NETWORK)}"
         except MissingResult:
             return build(ledger=claims)

@@ -28,8 +28,9 @@ import math
 
 import numpy as np
 
+from theory.codes import log2_binomial
 from theory.domain import check_integer, check_task
-from theory.width import check_epsilon, log2_binomial
+from theory.width import check_epsilon
 
 
 def log_dichotomies(n: int, d: int) -> float:

@@ -11,9 +11,10 @@ import math
 
 import numpy as np
 
+from theory.codes import log2_binomial
 from theory.domain import check_integer, check_real, check_sizes, check_task
 from theory.union_size import log_coverage, union_size_law
-from theory.width import check_epsilon, information_width, log2_binomial
+from theory.width import check_epsilon, information_width
 
 
 def width_of_bits(n: int, k: int, epsilon: float, bits: int = 1) -> int:

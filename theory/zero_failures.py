@@ -11,16 +11,17 @@ import math
 
 import numpy as np
 
+from theory.codes import log2_binomial
 from theory.domain import DomainError, check_integer, check_sizes, check_task
 from theory.search import first_true
 from theory.union_size import log_coverage, union_size_law
-from theory.width import Code, log2_binomial
+from theory.width import Code
 from theory.width import smallest_width as smallest_random_width
 
 
 def quenched_floor(n: int, k: int) -> float:
     """Exact: 1/C(n, k), the least failure probability of one family that is not 0."""
-    return 2.0 ** -log2_binomial(n, k)
+    return math.exp2(-log2_binomial(n, k))
 
 
 def sufficient_width(n: int, k: int) -> Code:

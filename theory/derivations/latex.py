@@ -58,7 +58,7 @@ class _Printer(LatexPrinter):
     def _print_Function(self, expr: sp.Function, exp: str | None = None) -> str:
         name = type(expr).__name__
         if name in _NAMES or hasattr(sp, name):
-            return super()._print_Function(expr, exp)
+            return str(super()._print_Function(expr, exp))
         arguments = ", ".join(map(self._print, expr.args))
         power = f"^{{{exp}}}" if exp is not None else ""
         return rf"{function_name(name)}{power}\left({arguments}\right)"
@@ -98,7 +98,7 @@ def function_name(name: str) -> str:
 
 def formula(expression: sp.Basic) -> str:
     """The expression in LaTeX."""
-    return _Printer().doprint(expression)
+    return str(_Printer().doprint(expression))
 
 
 def display(relation: Relational) -> list[str]:

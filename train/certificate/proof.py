@@ -13,6 +13,7 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
 import numpy as np
 
 from simulate.jobs import intervals
@@ -298,6 +299,18 @@ def _to_enumerate(
     return _WIDE
 
 
+@dataclass(frozen=True)
+class _Part:
+    """The sums over the inputs with one smallest token; margin: as text, since it may be inf."""
+
+    sums: list[float]
+    margin: str
+
+    @classmethod
+    def of(cls, sums: np.ndarray, margin: float) -> _Part:
+        return cls(sums.tolist(), repr(float(margin)))
+
+
 def _enumerate(
     drafted: Statement,
     proposal: checker.Checker,
@@ -316,19 +329,23 @@ def _enumerate(
     what = hashlib.sha256(repr(plain).encode() + code).hexdigest()
     firsts = range(proposal.net.n - proposal.net.k + 1)
     with Journal(journal, {"enumeration": what}, resume) as kept:
-        left = [first for first in firsts if str(first) not in kept.results]
-        done = sum(int(kept.results[str(x)]["sums"][0]) for x in firsts if x not in set(left))
+
+        def part_of(first: int) -> _Part:
+            return msgspec.convert(kept.results[str(first)], _Part)
+
+        done_before = {first for first in firsts if str(first) in kept.results}
+        left = [first for first in firsts if first not in done_before]
+        done = sum(int(part_of(first).sums[0]) for first in done_before)
         with ThreadPoolExecutor(jobs) as pool:
             for first, (sums, margin) in zip(left, pool.map(search.part, left), strict=True):
-                lowest = margin if math.isfinite(margin) else repr(float(margin))
-                kept.record(str(first), {"sums": sums.tolist(), "margin": lowest})
+                kept.record(str(first), msgspec.to_builtins(_Part.of(sums, margin)))
                 done += int(sums[0])
                 if progress is not None:
                     progress(done, proposal.every)
         total = np.zeros(7), math.inf
         for first in firsts:
-            part = kept.results[str(first)]
-            total = checker.both(total, (np.array(part["sums"]), float(part["margin"])))
+            part = part_of(first)
+            total = checker.both(total, (np.array(part.sums), float(part.margin)))
     return total
 
 

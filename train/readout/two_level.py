@@ -389,7 +389,7 @@ def _power(density: float, planted: Sequence[Planted]) -> Power:
     weakest = min(shares.values(), key=lambda counts: counts[0] / counts[1])
     estimate = proportion(*weakest, CONFIDENCE)
     code, within = (hits / trials for hits, trials in shares.values())
-    return Power(density, estimate.estimate, code, within, *estimate.interval, weakest[1])
+    return Power(density, estimate.value, code, within, *estimate.interval, weakest[1])
 
 
 def _directions(
