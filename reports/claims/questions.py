@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from reports.claims.certified import ALL_INPUTS, Certified, Margin
-from reports.claims.certified import FIGURE as CERTIFICATE_FIGURE
 from reports.claims.sources import (
     CAPACITIES,
     FINISHED,
@@ -31,13 +29,15 @@ from simulate.panels import language_models
 from train.analysis.record import Analysis
 from train.analysis.uniformity import NAME as UNIFORMITY_FIGURE
 from train.analysis.uniformity import Cause, Part
+from train.certificate.report import NAME as CERTIFICATE_FIGURE
+from train.certificate.report import How, Margin, Record
 from train.panels import (
     uniformity,
 )
 from train.readout.report import Report
 
 
-def margin(record: Certified, missing_bits: int) -> Margin:
+def margin(record: Record, missing_bits: int) -> Margin:
     """Leads over tokens that miss so many bits at least."""
     return only(record.margins, lambda each: each.missing_bits == missing_bits)
 
@@ -111,7 +111,7 @@ def proof(evidence: Evidence) -> Finding:
         f"{finished:.2f} nats over every token that misses a bit (the smallest that was seen is "
         f"{finished_seen:.2f}) and a failure rate of {rate:.4%}. Its total variation is {tv:.4f}, "
         f"and that of the network as it was trained {trained_tv:.4f}."
-        + (searched_all if searched == ALL_INPUTS else ""),
+        + (searched_all if searched == How.ALL_INPUTS else ""),
         "As it was trained, the network does not always rank a member above a token that misses "
         f"one bit: at one input the member's logit is {-seen:.2f} nats lower. Nor is there a proof "
         f"unit by unit: {gates:.0f} of its {units:.0f} gates hold for every input.",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from reports.claims.certified import Certified
 from reports.documents import Document, record, table
 from reports.jobs import (
     COMPLEMENT_ANALYSIS,
@@ -26,6 +25,7 @@ from train import unembedding
 from train.analyse import ANALYSIS
 from train.analysis.prediction_figures import Compared
 from train.analysis.record import Analysis
+from train.certificate.report import Record
 from train.certify import RECORD
 from train.panels import (
     covered_inputs,
@@ -40,8 +40,8 @@ from train.run import NETWORK
 
 SOURCE = record(SOURCE_ANALYSIS, ANALYSIS, Analysis)
 COMPLEMENT = record(COMPLEMENT_ANALYSIS, ANALYSIS, Analysis)
-PROOF = record(SOURCE_CERTIFICATE, RECORD, Certified)
-FINISHED = record(FINISHED_CERTIFICATE, RECORD, Certified)
+PROOF = record(SOURCE_CERTIFICATE, RECORD, Record)
+FINISHED = record(FINISHED_CERTIFICATE, RECORD, Record)
 SOURCE_WEIGHTS = Document(SOURCE_NETWORK, NETWORK, bytes)
 
 RECOGNISER_READOUT = record(RECOGNISER, unembedding.RECORD, Report)

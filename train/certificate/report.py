@@ -129,11 +129,19 @@ class CoveredRecord:
     mean_tokens: Bracket
 
 
+class How(StrEnum):
+    """Which inputs were searched for what the structure of the weights does not prove."""
+
+    ALL_INPUTS = "all inputs"
+    SAMPLE = "sample"
+    UNNEEDED = "unneeded"
+
+
 @dataclass(frozen=True)
 class SearchedRecord:
-    """how: over all inputs, over a sample, or not at all; inputs: how many."""
+    """How inputs were searched, and how many."""
 
-    how: str
+    how: How
     inputs: int
 
 
@@ -201,7 +209,7 @@ def record(
         tokens = (x["covered_tokens"] / every,) * 2
     enumerated = any(x.get("by") == "enumeration" for x in accepted)
     sampled = proof.sampled
-    how = "all inputs" if enumerated else "sample" if sampled else "unneeded"
+    how = How.ALL_INPUTS if enumerated else How.SAMPLE if sampled else How.UNNEEDED
     return Record(
         schema=SCHEMA,
         checkpoint=checkpoint,
