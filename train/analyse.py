@@ -59,6 +59,8 @@ class Analyse:
     """Parts beside structure, mechanism and behaviour, which are always there."""
     quick: bool = False
     """A first look: the verdict alone, on a tenth of the inputs, without the other sections."""
+    rare: bool = False
+    """Estimate failures too rare to count, by importance sampling guided by the masks."""
     inputs: int | None = None
     """Fresh inputs of the behavioural measures, at least 1,000; 100,000 if not given, and fewer for
     a vocabulary of over 83 tokens."""
@@ -100,6 +102,8 @@ class Analyse:
         if self.quick:
             effort, sections = QUICK, ()
             inputs = self.inputs or max(1000, int(QUICK * inputs))
+        if self.rare:
+            sections = (*sections, Section.RARE)
         report = analyse(subject, inputs, self.seed, sections, effort, watched)
         folder = ResultFolder(out)
         folder.begin(files=(ANALYSIS, INDEX))

@@ -21,6 +21,7 @@ from train.analysis.evidence import Evidence
 from train.analysis.exceptions import Exceptions
 from train.analysis.mechanism import MechanismRecord, UnitCounts, Verdict
 from train.analysis.prediction import PredictionRecord
+from train.analysis.rare import RareRecord
 from train.analysis.uniformity import UniformityRecord
 
 SCHEMA = 2
@@ -68,6 +69,7 @@ class Analysis:
     prediction: PredictionRecord | None
     causal: CausalRecord | None
     uniformity: UniformityRecord | None
+    rare: RareRecord | None = None
     schema: int = SCHEMA
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from simulate.jobs.figure import Figure
 from simulate.network import ReluNetwork
-from train.analysis import behaviour, causal, evidence, mechanism, prediction, uniformity
+from train.analysis import behaviour, causal, evidence, mechanism, prediction, rare, uniformity
 from train.analysis.exceptions import exceptions
 from train.analysis.outcomes import hashes_of, is_code
 from train.analysis.record import Analysis
@@ -31,9 +31,10 @@ class Section(StrEnum):
     PREDICTION = "prediction"
     CAUSAL = "causal"
     UNIFORMITY = "uniformity"
+    RARE = "rare"
 
 
-ALL = tuple(Section)
+ALL = tuple(section for section in Section if section is not Section.RARE)
 # logits of the behavioural sample, if the number of inputs is not given; and the fewest inputs
 MOST_LOGITS, FEWEST_INPUTS = 2**23, 1000
 QUICK = 0.1
@@ -116,7 +117,7 @@ def analyse(
     n, d, h = network.n, network.d, network.h
     inputs = default_inputs(n) if inputs is None else inputs
     fewer = max(512, int(effort * min(behaviour.INPUTS, 2**26 // (d + h + k))) // 12)
-    streams = [np.random.default_rng(own) for own in np.random.SeedSequence(seed).spawn(6)]
+    streams = [np.random.default_rng(own) for own in np.random.SeedSequence(seed).spawn(7)]
     product = 1e-10 * n * d * h
     a_logit = 4e-8 + 1e-10 * d
     with watch("masks and mechanism", 1.0 + 4.0 * product + 4e-7 * n * h):
@@ -132,7 +133,7 @@ def analyse(
     acts = evidence.behaviour(what, silent)
 
     known = is_code(hashes_of(masks))
-    predicted = caused = uniform = None
+    predicted = caused = uniform = seldom = None
     if Section.PREDICTION in sections and known:
         with watch("predictions", 2.0 + inputs * n * a_logit / 4):
             predicted = prediction.analyse(
@@ -149,6 +150,10 @@ def analyse(
         few = int(np.clip(effort * 2**23 // (k * (d + h)), 256, uniformity.INPUTS))
         with watch("uniformity", 1.0 + 4.0 * product + 2e-9 * few * k * h * k):
             uniform = uniformity.analyse(network, masks, k, c, streams[4], few)
+
+    if Section.RARE in sections and known:
+        with watch("rare failures", rare.INPUTS * n * (a_logit + 4e-8 * k)):
+            seldom = rare.analyse(network, masks, k, c, streams[6])
 
     parts = evidence.Evidence(bits, layer, acts)
     odd = exceptions(
@@ -194,6 +199,7 @@ def analyse(
         prediction=predicted,
         causal=caused,
         uniformity=uniform,
+        rare=seldom,
     )
     return Report(record, masks, how, what)
 

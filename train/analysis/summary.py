@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from simulate.jobs.intervals import Estimate
-from train.analysis import causal, uniformity
+from train.analysis import causal, rare, uniformity
 from train.analysis.exceptions import Exceptions
 from train.analysis.mechanism import MechanismRecord, Verdict
 from train.analysis.record import Analysis
@@ -60,6 +60,8 @@ def summary(record: Analysis) -> list[str]:
         lines += [f"{name:<19}{text}" for name, text in _causal_lines(record.causal)]
     if record.uniformity is not None:
         lines.append(f"{'uniformity':<19}{uniformity.summary(record.uniformity)}")
+    if record.rare is not None:
+        lines.append(f"{'rare failures':<19}{rare.summary(record.rare)}")
     lines.append("")
     lines += _exception_lines(record.exceptions)
     return lines
