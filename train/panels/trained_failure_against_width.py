@@ -41,8 +41,8 @@ NAME = "trained_failure_against_width"
 TARGETS = (0.3, 0.03, 1e-3, 3e-5, 1e-6)
 QUICK_TASKS, QUICK_TARGETS = ((256, 3),), (0.3, 0.1, 0.03)
 # seeds by vocabulary and k, from an identity-like layer; and the tasks of a full run
-TASKS = {(512, 3): 3, (1024, 4): 2, (4096, 4): 1}
-FULL_TASKS = {(4096, 8): 1, (16384, 8): 1}
+TASKS = {(512, 3): 3, (1024, 4): 2}
+FULL_TASKS = {(4096, 4): 1, (4096, 8): 1, (16384, 8): 1}
 # of a language model's vocabulary
 VOCABULARY, VOCABULARY_WIDTHS, VOCABULARY_ACTIVE = 50_257, (256, 384, 512, 768), (8, 16)
 # one series starts from noise throughout
