@@ -59,9 +59,7 @@ COMPLEMENT_NETWORK = Job(
 )
 _INPUTS = ("--inputs", "100000")
 SOURCE_ANALYSIS = Job("analysis/source", "train.analyse", _INPUTS, reads=SOURCE_NETWORK)
-COMPLEMENT_ANALYSIS = Job(
-    "analysis/complement", "train.analyse", _INPUTS, reads=COMPLEMENT_NETWORK
-)
+COMPLEMENT_ANALYSIS = Job("analysis/complement", "train.analyse", _INPUTS, reads=COMPLEMENT_NETWORK)
 # by the weights alone: to search all 22 million inputs takes most of an hour of one core
 _NO_SEARCH = ("--most-inputs", "0")
 SOURCE_CERTIFICATE = Job("certificates/source", "train.certify", _NO_SEARCH, reads=SOURCE_NETWORK)

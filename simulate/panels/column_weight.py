@@ -241,9 +241,9 @@ def draw(points: Sequence[Point]) -> Figure:
 PANEL = Panel(
     NAME,
     "Constant weight needs the least width: draws with replacement need 12 % more at k = 2 and "
-    "less beyond, independent Bernoulli bits 57 %, falling to e (ln 2)^2 - 1 = 31 % at large k and "
-    "small P_fail. Each at its best m or density. Where weights vary, a token takes an output "
-    "bias; without it (crosses) most inputs fail.",
+    "less beyond, independent Bernoulli bits 57 %, falling to e (ln 2)^2 - 1 = 31 % at large k. "
+    "Each at its best m or density. Where weights vary, a token takes an output bias; without it "
+    "(crosses) most inputs fail.",
     tasks,
     checks,
     table,

@@ -241,8 +241,8 @@ PANEL = Panel(
     NAME,
     "With a threshold a token, a dense code of random signs fails exponentially rarely, as the "
     "Bloom filter does, in a width that tends to about 8 (ln 2)^2 = 3.84 times the Bloom filter's. "
-    "It needs hidden width n, the Bloom filter d. A failure: a non-member's y_i reaches the "
-    "threshold, or a member's does not. Bounds from exact binomial tails.",
+    "It needs hidden width n, the Bloom filter d. An input fails where a non-member reaches the "
+    "threshold or a member does not. Bounds from exact tails.",
     tasks,
     checks,
     table,

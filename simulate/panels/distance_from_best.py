@@ -227,10 +227,9 @@ def draw(points: Sequence[Point]) -> Figure:
 PANEL = Panel(
     NAME,
     "A Bloom filter takes three to five times the width that the best layers could get out of a "
-    "random readout, and about three times that of any residual of bits (k = 8: 215, against 59 "
-    "and 81); no residual at all does with fewer than 12 numbers there. Finding the set needs no "
-    "layer: ranking the logits of random signs takes at most twice Bloom's width. Right: the ideal "
-    "residual's width by linear programs on random sets, for Gaussian readouts and for masks.",
+    "random readout, and three times that of any residual of bits. Finding the set needs no layer: "
+    "ranking random signs takes at most twice Bloom's width. Right: the ideal residual's width by "
+    "linear programs on random sets.",
     tasks,
     checks,
     table,

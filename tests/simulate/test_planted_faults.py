@@ -129,7 +129,7 @@ def test_quenched_rates_of_other_hashes(monkeypatch, function: str) -> None:
         return right(np.concatenate([hashes[1:], hashes[:1] ^ hashes[1:2]]), k)
 
     monkeypatch.setattr(quenched, function, wrong)
-    few = dataclasses.replace(QUICK, unions=600)
+    few = dataclasses.replace(QUICK, unions=6_000)
     assert failed(
         quenched_against_annealed.PANEL,
         results(quenched_against_annealed.PANEL, effort=few),

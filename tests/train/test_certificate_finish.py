@@ -75,7 +75,7 @@ def test_certifiable_reaches_its_goal(goal) -> None:
     assert found is not None
     assert gates(found.form).proved.all()
     assert levels(found.form).margin[1] > 0.0
-    assert found.total_variation["value"] <= 1.1 * found.before["value"]
+    assert found.total_variation.value <= 1.1 * found.before.value
     if goal == "least":
         assert 0.0 < found.strength < 1.0
         earlier = at(form, found.strength - 1 / 32)

@@ -57,6 +57,12 @@ VALUES = st.sampled_from(
 ) | st.floats(allow_nan=True, allow_infinity=True)
 
 
+@pytest.fixture(autouse=True)
+def _made_before_anything_is_drawn() -> None:
+    """Proofs make temporary files, whose names are random; strategies must not."""
+    cases()
+
+
 @cache
 def cases() -> tuple[tuple[bytes, str], ...]:
     """Files of networks whose certificates state everything there is to state."""

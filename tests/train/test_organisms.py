@@ -261,8 +261,8 @@ class TestTruth:
             load_truth(tmp_path / "x.truth.json")
 
     def test_another_schema_is_refused(self, tmp_path):
-        (tmp_path / "x.truth.json").write_text('{"schema": 2}')
-        with pytest.raises(DomainError, match="schema must be 1; got 2"):
+        (tmp_path / "x.truth.json").write_text('{"schema": 3}')
+        with pytest.raises(DomainError, match="schema must be 2; got 3"):
             load_truth(tmp_path / "x.truth.json")
 
 

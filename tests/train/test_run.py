@@ -241,7 +241,7 @@ def test_json_alone_is_on_standard_output(
     assert json.loads(printed) == json.loads((whole / "measures.json").read_text())
     assert printed.count("\n") == 1
     assert train(tmp_path / "copy", "--resume") == 0
-    assert "failure_rate" in capsys.readouterr().out
+    assert "failure rate" in capsys.readouterr().out
 
 
 def test_two_runs_in_one_folder(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

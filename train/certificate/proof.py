@@ -308,7 +308,7 @@ class _Part:
 
     @classmethod
     def of(cls, sums: np.ndarray, margin: float) -> _Part:
-        return cls(sums.tolist(), repr(float(margin)))
+        return cls([float(x) for x in sums], repr(float(margin)))
 
 
 def _enumerate(

@@ -472,6 +472,7 @@ def _draw(table: Sequence[Point]) -> Drawn:
     right.set_xlabel("hidden unit, sorted")
     right.set_ylabel("input of the unit, signed")
     # outside, where no mark can be taken for a legend's
-    for axes in (left, right):
-        axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2 if axes is left else 1)
+    for axes, columns in ((left, 2), (right, 1)):
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=columns)
     return fig

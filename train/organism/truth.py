@@ -205,19 +205,20 @@ class TruthFile:
     def truth(self) -> Truth:
         """The truth that it is of. Raises ValueError or KeyError for masks that do not fit."""
         numbers = {name: side for side, name in KINDS.items()} | {DEAD: NEITHER}
-        masks = [_from_digits(rows) for rows in (self.read, self.write, self.start or [])]
+        read, write = _from_digits(self.read), _from_digits(self.write)
+        start = None if self.start is None else _from_digits(self.start)
         shape = len(self.read), len(self.kinds)
-        if any(mask.size and mask.shape != shape for mask in masks):
+        if any(mask is not None and mask.shape != shape for mask in (read, write, start)):
             raise ValueError(shape)
         return Truth(
             orientation=np.array([numbers[kind] for kind in self.kinds], dtype=np.int64),
             live=np.array([kind != DEAD for kind in self.kinds], dtype=bool),
-            read=masks[0],
-            write=masks[1],
+            read=read,
+            write=write,
             failures=self.failures,
             basis=self.basis,
             flips=self.flips,
-            start=None if self.start is None else masks[2],
+            start=start,
             facts=self.facts,
         )
 
@@ -227,13 +228,19 @@ def as_digits(mask: Bool[np.ndarray, "n h"]) -> list[str]:
     return ["".join("01"[owns] for owns in row.tolist()) for row in mask]
 
 
+@dataclass(frozen=True)
+class _Versioned:
+    schema: int
+
+
 def load_truth(path: Path | str) -> Truth:
     """Read a truth file. Raises DomainError, naming the file, for what is none."""
     try:
-        stored = msgspec.json.decode(Path(path).read_bytes(), type=TruthFile)
-        if stored.schema != SCHEMA:
-            raise DomainError(f"{path}: schema must be {SCHEMA}; got {stored.schema}")
-        return stored.truth()
+        content = Path(path).read_bytes()
+        schema = msgspec.json.decode(content, type=_Versioned).schema
+        if schema != SCHEMA:
+            raise DomainError(f"{path}: schema must be {SCHEMA}; got {schema}")
+        return msgspec.json.decode(content, type=TruthFile).truth()
     except DomainError:
         raise
     except (msgspec.MsgspecError, ValueError, KeyError):
