@@ -109,7 +109,7 @@ def test_classic_formula_in_place_of_the_exact_one(monkeypatch, panel, function,
     [
         pytest.param(failure_against_hashes, marks=pytest.mark.slow),
         false_positive_count,
-        softmax_output,
+        pytest.param(softmax_output, marks=pytest.mark.slow),
         pytest.param(quenched_against_annealed, marks=pytest.mark.slow),
     ],
     ids=lambda panel: panel.NAME,
