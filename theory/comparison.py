@@ -6,7 +6,17 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from theory import column_weight, dense_codes, moment_curve, pseudo_inverse, width
+from theory import (
+    column_weight,
+    converses,
+    dense_codes,
+    ideal_residual,
+    moment_curve,
+    pseudo_inverse,
+    ranked_code,
+    width,
+    zero_failures,
+)
 from theory.domain import DomainError, check_real, check_task
 
 
@@ -14,9 +24,9 @@ from theory.domain import DomainError, check_real, check_task
 class Rival:
     """One way to carry a k-set in width d, or a limit to all of them.
 
-    kind: of the width: exact, upper bound or lower bound. error: what is at most epsilon. width:
-    least d at (n, k, epsilon), k < n. law: how it grows, N = n - k. hidden: width of the hidden
-    layer. precision: what the residual has to resolve, at (n, k, d).
+    kind: of the width: exact, upper bound, lower bound or asymptotic. error: what is at most
+    epsilon. width: least d at (n, k, epsilon), k < n. law: how it grows, N = n - k. hidden: width of
+    the hidden layer. precision: what the residual has to resolve, at (n, k, d).
     """
 
     name: str
@@ -82,12 +92,30 @@ RIVALS = (
         _condition,
     ),
     Rival(
+        "random signs, ranked by a linear readout",
+        "upper bound",
+        "P_fail",
+        ranked_code.smallest_width,
+        "4 k ln(k N/ε)",
+        "none",
+        _unstated,
+    ),
+    Rival(
         "random signs, each token thresholded",
         "upper bound",
         "P_fail",
         dense_codes.best_thresholded_width,
         "8 k ln(n/ε)",
         "n",
+        _unstated,
+    ),
+    Rival(
+        "ideal residual for a random W_U",
+        "asymptotic",
+        "P_fail",
+        ideal_residual.smallest_width,
+        "a threshold in d, whatever ε",
+        "any",
         _unstated,
     ),
     Rival(
@@ -109,6 +137,15 @@ RIVALS = (
         _unstated,
     ),
     Rival(
+        "Bloom filter that never fails",
+        "upper bound",
+        "0",
+        lambda n, k, epsilon: zero_failures.sufficient_width(n, k).width,
+        "of one family: C(n, k) P_fail < 1",
+        "d",
+        _bits,
+    ),
+    Rival(
         "moment curve",
         "exact",
         "0",
@@ -123,6 +160,15 @@ RIVALS = (
         "0",
         lambda n, k, epsilon: moment_curve.radon_width(k),
         "2k",
+        "any",
+        _unstated,
+    ),
+    Rival(
+        "any residual of d reals, linear readout",
+        "lower bound",
+        "P_fail",
+        converses.smallest_width,
+        "tends to 2k",
         "any",
         _unstated,
     ),
@@ -179,7 +225,7 @@ def as_markdown(n: int, k: int, epsilon: float) -> str:
     )
     lines = [f"| {heads} |", "|---|---|---:|---|---|---|"]
     for row in compare(n, k, epsilon):
-        sign = {"upper bound": "≤ ", "lower bound": "≥ "}.get(row.kind, "")
+        sign = {"upper bound": "≤ ", "lower bound": "≥ ", "asymptotic": "≈ "}.get(row.kind, "")
         cells = (
             row.name,
             row.error,
