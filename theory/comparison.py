@@ -25,8 +25,8 @@ class Rival:
     """One way to carry a k-set in width d, or a limit to all of them.
 
     kind: of the width: exact, upper bound, lower bound or asymptotic. error: what is at most
-    epsilon. width: least d at (n, k, epsilon), k < n. law: how it grows, N = n - k. hidden: width of
-    the hidden layer. precision: what the residual has to resolve, at (n, k, d).
+    epsilon. width: least d at (n, k, epsilon), k < n. law: how it grows, N = n - k. hidden: width
+    of the hidden layer. precision: what the residual has to resolve, at (n, k, d).
     """
 
     name: str
