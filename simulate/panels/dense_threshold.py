@@ -242,7 +242,7 @@ PANEL = Panel(
     "With a threshold a token, a dense code of random signs fails exponentially rarely, as the "
     "Bloom filter does, in a width that tends to about 8 (ln 2)^2 = 3.84 times the Bloom filter's. "
     "It needs hidden width n, the Bloom filter d. An input fails where a non-member reaches the "
-    "threshold or a member does not. Bounds from exact tails.",
+    "threshold or a member does not.",
     tasks,
     checks,
     table,
