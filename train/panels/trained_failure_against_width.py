@@ -142,8 +142,8 @@ def recipes(effort: Effort) -> list[Recipe]:
 
 def vocabulary_recipes(effort: Effort) -> list[Recipe]:
     """A language model's vocabulary at its widths, in bfloat16; in a quick run a small one."""
-    n, widths = (512, (64,)) if effort is QUICK else (VOCABULARY, VOCABULARY_WIDTHS)
-    active = (3,) if effort is QUICK else VOCABULARY_ACTIVE
+    n, widths = (64, (24,)) if effort is QUICK else (VOCABULARY, VOCABULARY_WIDTHS)
+    active = (2,) if effort is QUICK else VOCABULARY_ACTIVE
     return [replace(scaled_recipe(n, k, d), precision="bfloat16") for k in active for d in widths]
 
 
