@@ -13,22 +13,25 @@ from simulate.sampling import random_sets
 
 
 def is_separable(columns: Float[np.ndarray, "n d"], members: Int[np.ndarray, " k"]) -> bool:
-    """Whether some h and t have <u_i, h> >= t + 1 on the members and <= t - 1 elsewhere.
+    """Whether some h and t have <u_i, h> > t on the members and < t elsewhere.
 
-    A linear program without an objective, solved by HiGHS (SciPy), to its tolerance of 1e-7.
+    The linear program for the largest s <= 1 with <u_i, h> >= t + s and <= t - s, which h = 0,
+    s = 0 always solves and scaling makes 1 where the set is separable: by HiGHS (SciPy), to its
+    tolerance of 1e-7.
     """
     from scipy.optimize import linprog
 
     n, d = columns.shape
     sign = np.ones(n)
     sign[members] = -1.0
-    rows = sign[:, None] * np.hstack([columns, -np.ones((n, 1))])
-    found = linprog(
-        np.zeros(d + 1), A_ub=rows, b_ub=-np.ones(n), bounds=(None, None), method="highs"
-    )
-    if found.status not in (0, 2):  # solved, or infeasible
+    rows = np.hstack([sign[:, None] * np.hstack([columns, -np.ones((n, 1))]), np.ones((n, 1))])
+    cost = np.zeros(d + 2)
+    cost[-1] = -1.0
+    bounds = [(None, None)] * (d + 1) + [(0.0, 1.0)]
+    found = linprog(cost, A_ub=rows, b_ub=np.zeros(n), bounds=bounds, method="highs")
+    if found.status != 0:
         raise ArithmeticError(f"HiGHS gave up: {found.message}")
-    return found.status == 0
+    return bool(found.x[-1] > 0.5)
 
 
 def separable_sets(
