@@ -1,4 +1,4 @@
-"""Trained networks on the width law: they fail as seldom as random hashes of their width, or less.
+"""Trained networks on the width law: do they fail as seldom as random hashes of their width?
 
 Every network is trained by the recipe that follows from its sizes, so none is chosen.
 """
@@ -432,7 +432,7 @@ def draw(points: Sequence[StartPoint]) -> Figure:
 
 PANEL = Panel(
     NAME,
-    "Trained networks obey the width law. Left: failure rate of every network that the recipe "
+    "Trained networks come close to the width law. Left: failure rate of every network the recipe "
     "from sizes trains, and the exact P_fail of the best random hashes of its width. Rates too "
     "rare to count are estimated by importance sampling through the network. Right: total "
     "variation. Bars are 95 % intervals.",
