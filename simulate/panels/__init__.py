@@ -39,7 +39,8 @@ PANELS: dict[str, Panel] = {
         moment_curve,
         harder_task,
         width_of_rivals,
-        distance_from_best,
         language_models,
+        # last: the random stream of a task follows from its place in the list
+        distance_from_best,
     )
 }

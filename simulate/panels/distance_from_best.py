@@ -11,7 +11,7 @@ import numpy as np
 
 from simulate.jobs.checks import CONFIDENCE, FALSE_ALARM, Check, Which, agrees, lies_within
 from simulate.jobs.intervals import DRAWN_CONFIDENCE, ClusteredCount, Count
-from simulate.jobs.panel import QUICK, Effort, Panel, results_of
+from simulate.jobs.panel import FULL, QUICK, Effort, Panel, results_of
 from simulate.jobs.table import Kind, Named, Point, measured_point, of_kind, series_of
 from simulate.jobs.tasks import Task
 from simulate.panels.measured import Sizes
@@ -120,7 +120,8 @@ def disturb(
 def tasks(effort: Effort) -> list[Task[Result]]:
     """Linear programs around the threshold; ranked and noisy codes counted."""
     made: list[Task[Result]] = []
-    programs, families = (20, 40) if effort is QUICK else (100, 4 * effort.families)
+    programs = 100 if effort is FULL else 20
+    families = 40 if effort is QUICK else 4 * effort.families
     for n, k in PROGRAMS[:1] if effort is QUICK else PROGRAMS:
         for multiple in MULTIPLES:
             d = round(multiple * ideal_residual.threshold_width(n, k))
