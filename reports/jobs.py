@@ -22,7 +22,9 @@ class Job:
 
     options: of every run. quick: further ones of a quick run. reads: the job whose folder is the
     command's first argument. resumes: whether it goes on where an interrupted run stopped. checked:
-    whether it leaves a verdict; its exit code is then 1 where a check failed.
+    whether it leaves a verdict; its exit code is then 1 where a check failed. targets: whether its
+    checks hold trained networks against targets, so that a failed one is a finding of the ledger and
+    no fault of the theory.
     """
 
     folder: str
@@ -32,6 +34,7 @@ class Job:
     reads: Job | None = None
     resumes: bool = False
     checked: bool = False
+    targets: bool = False
 
     def arguments(self, results: str, quick: bool = False) -> list[str]:
         """What follows `python` on the command line; results is the folder of all results."""
@@ -51,7 +54,15 @@ class Job:
 QUICK = ("--quick",)
 SCALING = Job("scaling", Scaling.MODULE, quick=QUICK, resumes=True, checked=True)
 STUDY = Job("study", Study.MODULE, quick=QUICK, resumes=True, checked=True)
-WIDTH = Job("width", Study.MODULE, ("--sizes", "width"), quick=QUICK, resumes=True, checked=True)
+WIDTH = Job(
+    "width",
+    Study.MODULE,
+    ("--sizes", "width"),
+    quick=QUICK,
+    resumes=True,
+    checked=True,
+    targets=True,
+)
 SURVEY = Job("survey", Survey.MODULE, quick=QUICK, resumes=True, checked=True)
 SOURCE_NETWORK = Job("networks/source", "train.run", ("--preset", "source"), resumes=True)
 COMPLEMENT_NETWORK = Job(
