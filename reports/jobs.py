@@ -23,8 +23,8 @@ class Job:
     options: of every run. quick: further ones of a quick run. reads: the job whose folder is the
     command's first argument. resumes: whether it goes on where an interrupted run stopped. checked:
     whether it leaves a verdict; its exit code is then 1 where a check failed. targets: whether its
-    checks hold trained networks against targets, so that a failed one is a finding of the ledger and
-    no fault of the theory.
+    checks hold trained networks against targets, so that a failed one is a finding of the ledger
+    and no fault of the theory.
     """
 
     folder: str
