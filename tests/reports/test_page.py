@@ -70,14 +70,14 @@ def test_every_golden_number(open_page, disguised):
     page = open_page()
     names = set()
     for record in golden_numbers(disguised[0]):
-        found = ask(page, record["name"], **record["given"])
-        expected = np.asarray(record["expected"], dtype=float)
+        found = ask(page, record.name, **record.given)
+        expected = np.asarray(record.expected, dtype=float)
         loose = {"proportion": INTERVAL, "trained": PASS}
         # entries far below the largest are rounding of a softmax or of a law
         floor = 1e-13 * np.abs(expected).max(initial=0.0)
-        tolerance = loose.get(record["name"], EXACT)
+        tolerance = loose.get(record.name, EXACT)
         np.testing.assert_allclose(found.reshape(expected.shape), expected, tolerance, floor)
-        names.add(record["name"])
+        names.add(record.name)
     assert names == set(page.evaluate("Object.keys(reluBloom.arithmetic)"))
     assert "recomputed" in page.inner_text("#self-check")
 

@@ -75,7 +75,8 @@ class TestResults:
         assert SURVEY.command("there") == "python -m train.survey --out there/survey"
         command = SOURCE_ANALYSIS.command("there")
         assert (
-            command == "python -m train.analyse there/networks/source --inputs 100000 --out there/analysis/source"
+            command == "python -m train.analyse there/networks/source --inputs 100000 "
+            "--out there/analysis/source"
         )
 
     def test_figures_come_from_the_index_of_the_job(self, saved):
