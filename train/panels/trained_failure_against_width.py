@@ -39,12 +39,13 @@ if TYPE_CHECKING:
 NAME = "trained_failure_against_width"
 # the width of each network is that at which the best random hashes fail this often
 TARGETS = (0.3, 0.03, 1e-3, 3e-5, 1e-6)
-QUICK_TASKS, QUICK_TARGETS = ((256, 3),), (0.3, 0.1, 0.03)
+QUICK_TASKS, QUICK_TARGETS = ((128, 3),), (0.3, 0.1, 0.03)
 # seeds by vocabulary and k, from an identity-like layer, three of each in a full run; its tasks
 TASKS = {(512, 3): 1, (1024, 4): 1}
 FULL_TASKS = {(4096, 4): 1, (4096, 8): 1, (16384, 8): 1}
 # of a language model's vocabulary
 VOCABULARY, VOCABULARY_WIDTHS, VOCABULARY_ACTIVE = 50_257, (256, 384, 512, 768), (8, 16)
+QUICK_VISITS = 1_500
 # one series starts from noise throughout
 FROM_NOISE = (512, 3)
 # below so many counted failures the rate is estimated by importance sampling
@@ -142,9 +143,13 @@ def recipes(effort: Effort) -> list[Recipe]:
 
 def vocabulary_recipes(effort: Effort) -> list[Recipe]:
     """A language model's vocabulary at its widths, in bfloat16; in a quick run a small one."""
-    n, widths = (64, (24,)) if effort is QUICK else (VOCABULARY, VOCABULARY_WIDTHS)
-    active = (2,) if effort is QUICK else VOCABULARY_ACTIVE
-    return [replace(scaled_recipe(n, k, d), precision="bfloat16") for k in active for d in widths]
+    if effort is QUICK:
+        made = [scaled_recipe(64, 2, 24, visits=QUICK_VISITS)]
+    else:
+        made = [
+            scaled_recipe(VOCABULARY, k, d) for k in VOCABULARY_ACTIVE for d in VOCABULARY_WIDTHS
+        ]
+    return [replace(recipe, precision="bfloat16") for recipe in made]
 
 
 def tasks(effort: Effort) -> list[Task[ScaledNetwork]]:
