@@ -41,8 +41,8 @@ NAME = "trained_failure_against_width"
 TARGETS = (0.3, 0.03, 1e-3, 3e-5, 1e-6)
 QUICK_TASKS, QUICK_TARGETS = ((128, 3),), (0.3, 0.1, 0.03)
 # seeds by vocabulary and k, from an identity-like layer, three of each in a full run; its tasks
-TASKS = {(512, 3): 1, (1024, 4): 1}
-FULL_TASKS = {(4096, 4): 1, (4096, 8): 1, (16384, 8): 1}
+TASKS = {(512, 3): 1, (1024, 4): 1, (4096, 4): 1}
+FULL_TASKS = {(4096, 8): 1, (16384, 8): 1}
 # of a language model's vocabulary
 VOCABULARY, VOCABULARY_WIDTHS, VOCABULARY_ACTIVE = 50_257, (256, 384, 512, 768), (8, 16)
 QUICK_VISITS = 1_500
@@ -50,7 +50,8 @@ QUICK_VISITS = 1_500
 FROM_NOISE = (512, 3)
 # below so many counted failures the rate is estimated by importance sampling
 FEW = 400
-RARE_INPUTS = 100_000
+# inputs of that where n k is at most MANY, and fewer in proportion above
+RARE_INPUTS, MANY, FEWEST = 100_000, 4096, 1000
 # the network's rate over that of the best random hashes of its width, at most, upper end
 MOST_OVER_RANDOM = 1.25
 # a fitted slope may differ from that of the best random hashes by this share, beside its interval
@@ -162,19 +163,23 @@ def vocabulary_tasks(effort: Effort) -> list[Task[ScaledNetwork]]:
     import torch
 
     device: Device = "cuda" if torch.cuda.is_available() else "cpu"
-    return _tasks(vocabulary_recipes(effort), RARE_INPUTS // 50, device)
+    return _tasks(vocabulary_recipes(effort), RARE_INPUTS, device)
 
 
 def _tasks(recipes: Sequence[Recipe], inputs: int, device: Device) -> list[Task[ScaledNetwork]]:
-    return [
-        Task(
-            f"{NAME}/{size_label('nkd', **sizes(recipe))}, {recipe.start}, seed {recipe.seed}",
-            train_scaled,
-            {"recipe": recipe, "inputs": inputs, "device": device},
-            seconds(recipe) + inputs * recipe.n * recipe.k * 5e-8,
+    made = []
+    for recipe in recipes:
+        entries = recipe.n * recipe.k
+        drawn = max(FEWEST, round(inputs * min(1.0, MANY / entries)))
+        made.append(
+            Task(
+                f"{NAME}/{size_label('nkd', **sizes(recipe))}, {recipe.start}, seed {recipe.seed}",
+                train_scaled,
+                {"recipe": recipe, "inputs": drawn, "device": device},
+                seconds(recipe) + drawn * entries * 5e-8,
+            )
         )
-        for recipe in recipes
-    ]
+    return made
 
 
 def train_scaled(
