@@ -15,6 +15,7 @@ from train.panels import (
     learned_density,
     mechanism_map,
     predicted_against_measured,
+    recipe_off_by_two,
     trained_failure_against_width,
     uniformity,
 )
@@ -28,7 +29,11 @@ PANELS: dict[str, Panel[Any, Any]] = {
     )
 }
 WIDTH: dict[str, Panel[Any, Any]] = {
-    trained_failure_against_width.NAME: trained_failure_against_width.PANEL
+    module.PANEL.name: module.PANEL
+    for module in (
+        trained_failure_against_width,
+        recipe_off_by_two,
+    )
 }
 VOCABULARY: dict[str, Panel[Any, Any]] = {
     trained_failure_against_width.NAME: trained_failure_against_width.VOCABULARY_PANEL
