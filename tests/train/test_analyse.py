@@ -26,10 +26,11 @@ from tests.train.subjects import hashes_for, plain, untrained
 from theory import quenched
 from theory.domain import DomainError
 from train.analyse import main
-from train.analysis.outcomes import failure_threshold, observe
+from train.analysis.outcomes import observe
 from train.analysis.page import measured_rows, page
 from train.analysis.record import read
 from train.analysis.report import Report, Section, analyse, summary
+from train.reading.failure import failure_threshold
 from train.reading.subject import Subject, open_subject
 
 TENSORS = ("W_E", "W_in", "b_in", "W_out", "W_U")

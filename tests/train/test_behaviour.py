@@ -31,14 +31,8 @@ from theory.false_positives import (
 from theory.random_code import RandomCode
 from train.analysis import behaviour, departures, pathological
 from train.analysis.behaviour_figures import figures
-from train.analysis.outcomes import (
-    LOG10_EDGES,
-    Outcomes,
-    fails,
-    failure_threshold,
-    hashes_of,
-    observe,
-)
+from train.analysis.outcomes import LOG10_EDGES, Outcomes, hashes_of, observe
+from train.reading.failure import fails, failure_threshold
 from train.reading.masks import Masks, extract
 
 BETA = 16.0

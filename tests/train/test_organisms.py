@@ -25,7 +25,7 @@ from simulate.sampling import random_coefficients, random_sets
 from tests.train.subjects import CONSTRUCTIONS, hashes_for, untrained
 from theory import quenched
 from theory.domain import DomainError
-from train.analysis.outcomes import fails, observe
+from train.analysis.outcomes import observe
 from train.organism import report
 from train.organism.effects import causal_masks
 from train.organism.family import (
@@ -46,6 +46,7 @@ from train.organism.recovery import cohens_kappa, compared, recover, score, unit
 from train.organism.truth import Flip, Truth, load_truth
 from train.organisms import earlier_organisms, load_module, main
 from train.organisms import load_truth as public_load_truth
+from train.reading.failure import fails
 from train.reading.masks import CLAMP, COMPLEMENT, extract
 from train.reading.subject import open_subject
 from train.reading.weights import save

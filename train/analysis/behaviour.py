@@ -26,13 +26,12 @@ from train.analysis.outcomes import (
     Outcomes,
     Spread,
     Tokens,
-    fails,
-    failure_threshold,
     hashes_of,
     is_code,
     observe,
 )
 from train.analysis.pathological import ExtremeUnions, UnionSizeFailures
+from train.reading.failure import fails, failure_threshold
 from train.reading.masks import Masks
 
 INPUTS = 100_000

@@ -15,7 +15,8 @@ from simulate.jobs.table import Kind, Point, select, series_of, xs, ys
 from train.analysis import output_figures
 from train.analysis.behaviour import Behaviour
 from train.analysis.departures import Coefficients
-from train.analysis.outcomes import LOG10_EDGES, failure_threshold
+from train.analysis.outcomes import LOG10_EDGES
+from train.reading.failure import failure_threshold
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -31,8 +31,9 @@ from theory.domain import check_integer, check_real
 from train.analysis import construction_path
 from train.analysis.edits import Bits, Handles, bits_of, handles, inverse_of_reads
 from train.analysis.mechanism import hidden_states
-from train.analysis.outcomes import fails, hashes_of, mass_on
+from train.analysis.outcomes import hashes_of, mass_on
 from train.analysis.prediction import MOST_BITS, rates_of_masks
+from train.reading.failure import fails
 from train.reading.masks import Masks, read_weights
 
 # of the ablations; others have more or fewer in proportion

@@ -22,7 +22,7 @@ from simulate.sampling import random_coefficients
 from train.analysis.behaviour import NO_CODE, Behaviour
 from train.analysis.causal import CausalRecord
 from train.analysis.mechanism import Mechanism, UnitCounts, Verdict
-from train.analysis.outcomes import fails
+from train.reading.failure import fails
 from train.reading.masks import NEITHER
 
 # the layer leaves at most so much of the union's width, and the bits explain at least so much of

@@ -47,19 +47,6 @@ def is_code(hashes: Hashes) -> bool:
     return bool(hashes.any())
 
 
-def failure_threshold(k: int) -> float:
-    """The mass on the k tokens below which an input fails: halfway between k/(k + 1) and 1.
-
-    With one false positive an exact filter leaves k/(k + 1) on them, without any 1.
-    """
-    return 0.5 * (k / (k + 1) + 1.0)
-
-
-def fails(mass: Float[np.ndarray, " inputs"], k: int) -> Bool[np.ndarray, " inputs"]:
-    """Whether each input fails by behaviour; an output that overflowed, of mass NaN, does."""
-    return ~(mass >= failure_threshold(k))
-
-
 def mass_on(
     logits: Float[np.ndarray, "inputs n"], tokens: Int[np.ndarray, "inputs tokens"]
 ) -> Float[np.ndarray, " inputs"]:

@@ -13,7 +13,7 @@ from simulate.jobs.figure import Figure
 from simulate.jobs.table import Kind, Point, series_of, xs, ys
 from train.analysis.behaviour import Behaviour
 from train.analysis.departures import unrestricted
-from train.analysis.outcomes import fails
+from train.reading.failure import fails
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

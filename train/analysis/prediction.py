@@ -32,7 +32,8 @@ from theory.random_code import RandomCode
 from theory.softmax_output import expected_divergence
 from train.analysis.behaviour import INPUTS, Sample, draw_sample
 from train.analysis.numbers import finite
-from train.analysis.outcomes import Hashes, Levels, Tokens, fails, hashes_of, is_code
+from train.analysis.outcomes import Hashes, Levels, Tokens, hashes_of, is_code
+from train.reading.failure import fails
 from train.reading.masks import Masks, extract
 
 Kind = Literal["test", "model"]

@@ -10,7 +10,8 @@ from simulate.jobs.intervals import Estimate
 from simulate.network import ReluNetwork
 from simulate.rare_failures import rare_failures
 from simulate.sampling import random_coefficients
-from train.analysis.outcomes import fails, hashes_of, mass_on
+from train.analysis.outcomes import hashes_of, mass_on
+from train.reading.failure import fails
 from train.reading.masks import Masks
 
 INPUTS = 100_000

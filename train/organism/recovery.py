@@ -23,9 +23,10 @@ from train.analysis import mechanism
 from train.analysis.behaviour import draw_sample
 from train.analysis.exceptions import Exceptions, exceptions
 from train.analysis.mechanism import Verdict
-from train.analysis.outcomes import fails, hashes_of
+from train.analysis.outcomes import hashes_of
 from train.analysis.prediction import rates_of_masks
 from train.organism.truth import Truth
+from train.reading.failure import fails
 from train.reading.masks import Masks, extract
 
 INPUTS = 20_000
