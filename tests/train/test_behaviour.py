@@ -34,6 +34,7 @@ from train.analysis.behaviour_figures import figures
 from train.analysis.outcomes import LOG10_EDGES, Outcomes, hashes_of, observe
 from train.reading.failure import fails, failure_threshold
 from train.reading.masks import Masks, extract
+from train.reading.subject import Subject
 
 BETA = 16.0
 CODE = {"n": 40, "d": 16, "m": 4}
@@ -207,7 +208,7 @@ def test_invariance(seed: int) -> None:
 def exact() -> behaviour.Behaviour:
     network = clamp(some_hashes(), BETA)
     rng = np.random.default_rng(7)
-    return behaviour.analyse(network, extract(network, K, 2.0), K, 2.0, rng, 20_000)
+    return behaviour.analyse(Subject(network, K, 2.0), extract(network, K, 2.0), rng, 20_000)
 
 
 def test_record_of_the_clamp(exact: behaviour.Behaviour) -> None:
@@ -492,7 +493,7 @@ def test_no_units_no_code() -> None:
     network = gaussian_network(0)
     masks = extract(network, K, 2.0)
     none = replace(masks, orientation=np.zeros_like(masks.orientation))
-    found = behaviour.analyse(network, none, K, 2.0, np.random.default_rng(0), 500)
+    found = behaviour.analyse(Subject(network, K, 2.0), none, np.random.default_rng(0), 500)
     record = plain(found.record)
     json.dumps(record, allow_nan=False)
     assert record["code_absent"] == behaviour.NO_CODE
@@ -508,7 +509,7 @@ def test_bad_input() -> None:
     rng = np.random.default_rng(0)
     for k, c, inputs, name in ((40, 2.0, 10, "k"), (2, 0.5, 10, "c"), (2, 2.0, 1, "inputs")):
         with pytest.raises(DomainError, match=f"^{name} must be"):
-            behaviour.analyse(network, masks, k, c, rng, inputs)
+            behaviour.analyse(Subject(network, k, c), masks, rng, inputs)
 
 
 def test_figures(exact: behaviour.Behaviour) -> None:
@@ -527,4 +528,5 @@ def test_same_stream_same_record(exact: behaviour.Behaviour) -> None:
     network = clamp(some_hashes(), BETA)
     masks = extract(network, K, 2.0)
     rng = np.random.default_rng(7)
-    assert behaviour.analyse(network, masks, K, 2.0, rng, 20_000).record == exact.record
+    again = behaviour.analyse(Subject(network, K, 2.0), masks, rng, 20_000)
+    assert again.record == exact.record

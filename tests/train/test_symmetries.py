@@ -22,6 +22,7 @@ from tests.train.subjects import CONSTRUCTIONS, hashes_for, plain, trained, untr
 from train.analysis import mechanism
 from train.analysis.exceptions import exceptions
 from train.reading.masks import extract
+from train.reading.subject import Subject
 
 # rounding through the rotation, relative to the number itself
 TOLERANCE = 1e-6
@@ -72,7 +73,9 @@ def test_every_number_of_the_mechanism_is_invariant(name, seed, shift):
     network, k = subject(name)
     moved, order = in_another_basis(network, np.random.default_rng(seed), shift)
     one, other = (
-        mechanism.analyse(each, extract(each, k, 2.0), k, 2.0, np.random.default_rng(1), 128)
+        mechanism.analyse(
+            Subject(each, k, 2.0), extract(each, k, 2.0), np.random.default_rng(1), 128
+        )
         for each in (network, moved)
     )
     assert_same(plain(one.record), plain(other.record))
@@ -89,13 +92,12 @@ def test_exceptions_follow_the_permutation(name):
     network, k = subject(name)
     moved, order = in_another_basis(network, np.random.default_rng(3))
     one, other = (
-        mechanism.analyse(each, extract(each, k, 2.0), k, 2.0, np.random.default_rng(1), 128)
+        mechanism.analyse(
+            Subject(each, k, 2.0), extract(each, k, 2.0), np.random.default_rng(1), 128
+        )
         for each in (network, moved)
     )
-    before, after = (
-        exceptions(of, how.masks, how.bit_weights, k, 2.0)
-        for of, how in ((network, one), (moved, other))
-    )
+    before, after = (exceptions(how.subject, how.masks, how.bit_weights) for how in (one, other))
     assert {each.unit for each in before.units} == {int(order[e.unit]) for e in after.units}
     assert [each.token for each in before.tokens] == [each.token for each in after.tokens]
 

@@ -35,6 +35,7 @@ from train.analysis.outcomes import hashes_of, mass_on
 from train.analysis.prediction import MOST_BITS, rates_of_masks
 from train.reading.failure import fails
 from train.reading.masks import Masks, read_weights
+from train.reading.subject import Subject
 
 # of the ablations; others have more or fewer in proportion
 INPUTS = 2**13
@@ -183,10 +184,8 @@ class CausalRecord:
 
 
 def analyse(
-    network: ReluNetwork,
+    subject: Subject,
     masks: Masks,
-    k: int,
-    c: float,
     rng: np.random.Generator,
     failure: Estimate | None = None,
     inputs: int = INPUTS,
@@ -198,6 +197,7 @@ def analyse(
     free of other bits: what a flip moves besides is in spill and in the scatter of the others.
     Raises DomainError outside 1 <= k < n, c >= 1, inputs >= 64.
     """
+    network, k, c = subject.network, subject.k, subject.c
     check_integer("inputs", inputs, 64)
     check_integer("k", k, 1, network.n - 1, "n - 1")
     check_real("c", c, 1.0, closed=True)

@@ -24,6 +24,7 @@ from train.analysis.causal import CausalRecord
 from train.analysis.mechanism import Mechanism, UnitCounts, Verdict
 from train.reading.failure import fails
 from train.reading.masks import NEITHER
+from train.reading.subject import Subject
 
 # the layer leaves at most so much of the union's width, and the bits explain at least so much of
 # what varies in the logits
@@ -202,7 +203,7 @@ def with_path(found: MechanismEvidence, causal: CausalRecord) -> MechanismEviden
 
 def behaviour(what: Behaviour, silent: Int[np.ndarray, " tokens"]) -> BehaviourEvidence:
     """Whether the network does as its masks say; silent: `silent_tokens`."""
-    record, seen, k = what.record, what.sample.outcomes, what.k
+    record, seen, k = what.record, what.sample.outcomes, what.subject.k
     failed = fails(seen.mass, k)
     known = record.code_absent is None
     covered = (seen.false_positives > 0) & known
@@ -268,15 +269,14 @@ def _tokens(count: int) -> str:
     return f"{count} token is" if count == 1 else f"{count} tokens are"
 
 
-def silent_tokens(
-    network: ReluNetwork, k: int, c: float, rng: np.random.Generator
-) -> Int[np.ndarray, " tokens"]:
+def silent_tokens(subject: Subject, rng: np.random.Generator) -> Int[np.ndarray, " tokens"]:
     """Tokens that are never output: as members they stay below a tenth of the largest probability.
 
     Every token is a member of one input of each round; a round deals all tokens out at random, so
     that each input is a random set of k. Eight rounds, fewer where they would take over 2^25
     logits, and one at least; what is silent in all of them is tried eight times more.
     """
+    network, k, c = subject.network, subject.k, subject.c
     n = network.n
     inputs = -(-n // k)
     rounds = int(np.clip(_MOST_LOGITS // (inputs * n), 1, ROUNDS))
@@ -314,7 +314,7 @@ def _loud(
 
 def of_tokens(how: Mechanism, silent: Int[np.ndarray, " tokens"]) -> dict[int, list[str]]:
     """What is odd about tokens by their behaviour, in words: silent ones, if they are few."""
-    if silent.size > NAMED_SHARE * how.network.n:
+    if silent.size > NAMED_SHARE * how.subject.network.n:
         return {}
     return {int(token): ["silent: it is never output, even as a member"] for token in silent}
 
@@ -324,8 +324,8 @@ def of_network(how: Mechanism, what: Behaviour, found: BehaviourEvidence) -> lis
     said = []
     if found.flat.value > MOST_FLAT:
         said.append(too_flat(found.flat))
-    if found.silent_tokens > NAMED_SHARE * how.network.n:
-        said.append(f"{found.silent_tokens} of {how.network.n} tokens are never output")
+    if found.silent_tokens > NAMED_SHARE * how.subject.network.n:
+        said.append(f"{found.silent_tokens} of {how.subject.network.n} tokens are never output")
     code = how.record.code
     if code is None:
         return said

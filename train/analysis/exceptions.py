@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float
 
 from simulate.network import ReluNetwork
 from train.reading.masks import CLAMP, COMPLEMENT, LEAST_LINK, NEITHER, Masks
+from train.reading.subject import Subject
 
 # studentised with the others' mean and deviation; beyond it one in two million normal values
 OUTLYING = 5.0
@@ -50,11 +51,9 @@ class Exceptions:
 
 
 def exceptions(
-    network: ReluNetwork,
+    subject: Subject,
     masks: Masks,
     bit_weights: Float[np.ndarray, "n units"],
-    k: int,
-    c: float,
     of_behaviour: Mapping[int, list[str]] | None = None,
     of_network: Sequence[str] = (),
 ) -> Exceptions:
@@ -65,7 +64,8 @@ def exceptions(
     Tokens: with masks that differ, no bit, or an outlying number of bits or sum of bit weights.
     bit_weights: of the units that are clamp or complement. of_behaviour: reasons by token.
     """
-    memorised = memorised_sets(network, masks, k, c)
+    network = subject.network
+    memorised = memorised_sets(subject, masks)
     of_units: dict[int, list[str]] = {}
     for unit in range(network.h):
         if unit in memorised:
@@ -86,13 +86,14 @@ def exceptions(
     )
 
 
-def memorised_sets(network: ReluNetwork, masks: Masks, k: int, c: float) -> dict[int, str]:
+def memorised_sets(subject: Subject, masks: Masks) -> dict[int, str]:
     """Units that fire only where two or more of a few tokens are active together, in words.
 
     So few that at most 2 k tokens can take part: the inputs that such a unit answers are learned
     by heart. Of the units that are neither clamp nor complement, and write something. Whether it
     fires is decided at the largest coefficients, the other tokens at the column's median.
     """
+    network, k, c = subject.network, subject.k, subject.c
     found: dict[int, str] = {}
     chosen = np.flatnonzero((masks.orientation == NEITHER) & ~masks.write_modes.constant)
     chosen = chosen[~masks.read_modes.constant[chosen]]

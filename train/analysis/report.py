@@ -113,7 +113,9 @@ def analyse(
     1 <= k < n, c >= 1, inputs >= 2.
     """
     k, c = subject.k, subject.c
-    network = without_common_offset(subject.network)
+    given = subject.network
+    subject = replace(subject, network=without_common_offset(given))
+    network = subject.network
     n, d, h = network.n, network.d, network.h
     inputs = default_inputs(n) if inputs is None else inputs
     fewer = max(512, int(effort * min(behaviour.INPUTS, 2**26 // (d + h + k))) // 12)
@@ -122,12 +124,12 @@ def analyse(
     a_logit = 4e-8 + 1e-10 * d
     with watch("masks and mechanism", 1.0 + 4.0 * product + 4e-7 * n * h):
         masks = extract(network, k, c)
-        how = mechanism.analyse(network, masks, k, c, streams[0], min(mechanism.INPUTS, fewer))
+        how = mechanism.analyse(subject, masks, streams[0], min(mechanism.INPUTS, fewer))
     departures = Section.DEPARTURES in sections
     with watch("behaviour", inputs * n * a_logit * (2.0 if departures else 1.0)):
-        what = behaviour.analyse(network, masks, k, c, streams[1], inputs, departures)
+        what = behaviour.analyse(subject, masks, streams[1], inputs, departures)
     with watch("tokens that are never output", min(2**25, 8 * n * n // k) * a_logit):
-        silent = evidence.silent_tokens(network, k, c, streams[5])
+        silent = evidence.silent_tokens(subject, streams[5])
     bits = evidence.structure(how)
     layer = evidence.mechanism(how, bits.holds)
     acts = evidence.behaviour(what, silent)
@@ -137,33 +139,31 @@ def analyse(
     if Section.PREDICTION in sections and known:
         with watch("predictions", 2.0 + inputs * n * a_logit / 4):
             predicted = prediction.analyse(
-                network, masks, k, c, streams[2], inputs, what.sample, effort
+                subject, masks, streams[2], inputs, what.sample, effort
             ).record
     if Section.CAUSAL in sections and known:
         own = None if predicted is None else predicted.masks.failure_probability
         own = own or what.record.mechanistic_failure_rate
         few = int(np.clip(effort * 2**24 // n, 256, causal.INPUTS))
         with watch("causal checks", 2.0 + 40.0 * few * n * a_logit + 6.0 * product):
-            caused = causal.analyse(network, masks, k, c, streams[3], own, few)
+            caused = causal.analyse(subject, masks, streams[3], own, few)
         layer = evidence.with_path(layer, caused)
     if Section.UNIFORMITY in sections and known:
         few = int(np.clip(effort * 2**23 // (k * (d + h)), 256, uniformity.INPUTS))
         with watch("uniformity", 1.0 + 4.0 * product + 2e-9 * few * k * h * k):
-            uniform = uniformity.analyse(network, masks, k, c, streams[4], few)
+            uniform = uniformity.analyse(subject, masks, streams[4], few)
 
     if Section.RARE in sections and known:
         with watch("rare failures", rare.INPUTS * n * (a_logit + 4e-8 * k)):
-            seldom = rare.analyse(network, masks, k, c, streams[6])
+            seldom = rare.analyse(subject, masks, streams[6])
 
     parts = evidence.Evidence(bits, layer, acts)
     odd = exceptions(
-        network,
+        subject,
         masks,
         how.bit_weights,
-        k,
-        c,
         evidence.of_tokens(how, silent),
-        [*_offset_noted(subject.network, network), *evidence.of_network(how, what, acts)],
+        [*_offset_noted(given, network), *evidence.of_network(how, what, acts)],
     )
     first, second = how.record, what.record
     record = Analysis(

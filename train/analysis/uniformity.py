@@ -35,6 +35,7 @@ from theory.domain import check_integer
 from train.analysis.mechanism import HiddenStates, states_on
 from train.analysis.outcomes import Alpha, Tokens
 from train.reading.masks import Masks, write_weights
+from train.reading.subject import Subject
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawn
@@ -102,10 +103,8 @@ class UniformityRecord:
 
 
 def analyse(
-    network: ReluNetwork,
+    subject: Subject,
     masks: Masks,
-    k: int,
-    c: float,
     rng: np.random.Generator,
     inputs: int = INPUTS,
 ) -> UniformityRecord:
@@ -113,6 +112,7 @@ def analyse(
 
     Raises DomainError outside 1 <= k <= n, c >= 1, inputs >= 2.
     """
+    network, k, c = subject.network, subject.k, subject.c
     check_integer("inputs", inputs, 2)
 
     def drawn() -> tuple[Tokens, Alpha]:
