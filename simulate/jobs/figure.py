@@ -37,6 +37,10 @@ class Figure:
         files |= {f"{self.id}.{kind}": style.rendered(drawn, kind) for kind in formats}
         return RenderedFigure(FigureEntry(self.id, self.caption, tuple(files), self.claims), files)
 
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows of it."""
+        return self.rendered(("png",)).files[f"{self.id}.png"]
+
 
 @dataclass(frozen=True)
 class FigureEntry:

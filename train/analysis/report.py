@@ -12,6 +12,7 @@ import numpy as np
 
 from simulate.jobs.figure import Figure
 from simulate.network import ReluNetwork
+from theory.domain import DomainError
 from train.analysis import behaviour, causal, evidence, mechanism, prediction, rare, uniformity
 from train.analysis.exceptions import exceptions
 from train.analysis.outcomes import hashes_of, is_code
@@ -80,11 +81,19 @@ class Report:
         """The page of text that the command prints."""
         return summary(self.record)
 
-    def to_pandas(self) -> pd.DataFrame:
-        """All measured numbers: a row each, its place in the record first. Needs pandas."""
-        from train.analysis.page import measured_table
+    def to_pandas(self, figure: str | None = None) -> pd.DataFrame:
+        """All measured numbers, a row each, its place in the record first; or those of a figure.
 
-        return measured_table(self.record)
+        figure: its id. Raises DomainError for one that this network has not, or without pandas.
+        """
+        from train.analysis.page import data_frame, measured_rows
+
+        if figure is None:
+            return data_frame(measured_rows(self.record))
+        tables = {each.id: each.table for each in self.figures()}
+        if figure not in tables:
+            raise DomainError(f"figure must be among {', '.join(tables)}; got {figure}")
+        return data_frame([vars(point) for point in tables[figure]])
 
     def _repr_html_(self) -> str:
         from train.analysis.page import notebook
