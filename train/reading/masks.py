@@ -36,8 +36,6 @@ _NULL_DRAWS = 1999
 _EXACT = 1.0 - 1e-9
 # a gap this many times as wide as the larger group's range parts two modes
 _TIGHT = 2.0
-# the split is sought among at most so many tokens, at random
-_MOST_TOKENS = 2**13
 # share of the inputs that a bit must leave open
 _LEAST_OPEN = 1e-3
 # entries of a table of tokens and units that are split at once
@@ -248,12 +246,7 @@ def two_modes(
     """
     n, h = values.shape
     columns = np.arange(h)
-    sample = values
-    if n > _MOST_TOKENS:
-        chosen = np.random.default_rng(0).choice(n, _MOST_TOKENS, replace=False)
-        sample = values[chosen]
-    ordered = np.ascontiguousarray(np.sort(sample.T, axis=1).T)
-    tokens = len(sample)
+    ordered = np.ascontiguousarray(np.sort(values.T, axis=1).T)
     nats, explained = _gains(ordered, noise)
     within = ordered[-1] - ordered[0] <= offset_noise
     blurred = within & (explained.max(axis=0) < _EXACT)
@@ -261,28 +254,16 @@ def two_modes(
     best = nats.argmax(axis=0)
     gained = nats[best, columns]
     constant = gained == -np.inf
-    null = null_gains(min(tokens, _MOST_NULL_TOKENS))
+    null = null_gains(min(n, _MOST_NULL_TOKENS))
     # compared as nats of all tokens, whose law depends least on how many there are
-    as_large = null.size - np.searchsorted(null, gained * tokens, side="left")
+    as_large = null.size - np.searchsorted(null, gained * n, side="left")
     p_value = np.where(constant, 1.0, (1 + as_large) / (1 + null.size))
     cut = np.where(p_value < LEVEL, best, explained.argmax(axis=0))
     tight, apart = _tightest(ordered, noise)
     cut = np.where((p_value < LEVEL) & (apart > _TIGHT), tight, cut)
 
     below, above = ordered[cut, columns], ordered[cut + 1, columns]
-    if tokens < n:
-        middle = (below + above) / 2.0
-        below = np.where(values > middle, -np.inf, values).max(axis=0)
-        above = np.where(values > middle, values, np.inf).min(axis=0)
-        # what few tokens have the sample may miss
-        missed = np.flatnonzero(constant & (np.ptp(values, axis=0) > noise))
-        below[missed], above[missed] = _widest_gap(values[:, missed])
-        constant[missed] = False
-        p_value[missed] = 1.0 / (1 + null.size)
-        explained = explained[cut, columns]
-        explained[missed] = 1.0
-    else:
-        explained = explained[cut, columns]
+    explained = explained[cut, columns]
     high = (values > below) & ~constant
     count = high.sum(axis=0)
     total = np.where(high, values, 0.0).sum(axis=0)
@@ -358,13 +339,6 @@ def _tightest(
     return best, ratio[best, np.arange(ordered.shape[1])]
 
 
-def _widest_gap(values: Float[np.ndarray, "n h"]) -> tuple[np.ndarray, np.ndarray]:
-    """Both sides of the widest gap of each column."""
-    ordered = np.sort(values, axis=0)
-    at, columns = np.diff(ordered, axis=0).argmax(axis=0), np.arange(values.shape[1])
-    return ordered[at, columns], ordered[at + 1, columns]
-
-
 def _left_open(owners: Int[np.ndarray, " h"], n: int, k: int) -> Float[np.ndarray, " h"]:
     """The share of inputs without an owner of the unit, C(n - owners, k) / C(n, k)."""
     drawn = np.arange(k)[:, None]
@@ -381,9 +355,11 @@ def _ordinary_range(
     good is on for some of those.
     """
     unusual = min(k, 2)
-    ordered = np.sort(A, axis=0)
-    others = (k - unusual) * (1.0 + c) / 2.0 * np.median(A, axis=0)
-    lowest, highest = ordered[:unusual], ordered[-unusual:]
+    n = len(A)
+    middle = [(n - 1) // 2, n // 2]
+    parted = np.partition(A.T, [*range(unusual), *middle, *range(n - unusual, n)], axis=1).T
+    others = (k - unusual) * (1.0 + c) / 2.0 * parted[middle].mean(axis=0)
+    lowest, highest = parted[:unusual], parted[-unusual:]
     least = np.minimum(lowest, c * lowest).sum(axis=0) + others
     most = np.maximum(highest, c * highest).sum(axis=0) + others
     return least, most
