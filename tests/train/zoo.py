@@ -285,9 +285,9 @@ ZOO: dict[str, Animal] = {
     ),
     "residual times 1,000": Animal(lambda: scaled_residual(base_clamp(), 1e3), CLAMP),
     "residual over 1,000": Animal(lambda: scaled_residual(base_clamp(), 1e-3), CLAMP),
-    "split in two": Animal(lambda: split(base_clamp()), replace(CLAMP, odd=("units are 24 bits",))),
+    "split in two": Animal(lambda: split(base_clamp()), replace(CLAMP, odd=("units are 24:",))),
     "split in five": Animal(
-        lambda: split(base_complement(), 5), replace(COMPLEMENT, odd=("units are 24 bits",))
+        lambda: split(base_complement(), 5), replace(COMPLEMENT, odd=("units are 24:",))
     ),
     "columns twice": Animal(coincident, of_mechanism("clamp", True, bits=12)),
     "dead units": Animal(lambda: dead_units(base_clamp()), replace(CLAMP, odd=("dead",))),

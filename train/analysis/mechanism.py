@@ -77,7 +77,10 @@ class Judgement:
 
 @dataclass(frozen=True)
 class UnitCounts:
-    """How many units are of which orientation; neither includes the dead, who are counted again."""
+    """How many units are of which orientation; neither includes the dead, who are counted again.
+
+    dead: those that are not live, faint ones among them.
+    """
 
     clamp: int
     complement: int

@@ -15,9 +15,11 @@ from simulate.network import ReluNetwork
 from theory.domain import DomainError
 from train.analysis import behaviour, causal, evidence, mechanism, prediction, rare, uniformity
 from train.analysis.exceptions import exceptions
+from train.analysis.heard import heard
 from train.analysis.outcomes import hashes_of, is_code
 from train.analysis.record import Analysis
 from train.analysis.summary import summary
+from train.reading.canonical import with_units_joined, without_common_offset
 from train.reading.masks import Masks, extract
 from train.reading.subject import Subject
 
@@ -123,8 +125,9 @@ def analyse(
     """
     k, c = subject.k, subject.c
     given = subject.network
-    subject = replace(subject, network=without_common_offset(given))
-    network = subject.network
+    without = without_common_offset(given)
+    network, unit = with_units_joined(without)
+    subject = replace(subject, network=network)
     n, d, h = network.n, network.d, network.h
     inputs = default_inputs(n) if inputs is None else inputs
     fewer = max(512, int(effort * min(behaviour.INPUTS, 2**26 // (d + h + k))) // 12)
@@ -138,10 +141,10 @@ def analyse(
     with watch("behaviour", inputs * n * a_logit * (2.0 if departures else 1.0)):
         what = behaviour.analyse(subject, masks, streams[1], inputs, departures)
     with watch("tokens that are never output", min(2**25, 8 * n * n // k) * a_logit):
-        silent = evidence.silent_tokens(subject, streams[5])
+        tokens = heard(subject, what.hashes, streams[5])
     bits = evidence.structure(how)
     layer = evidence.mechanism(how, bits.holds)
-    acts = evidence.behaviour(what, silent)
+    acts = evidence.behaviour(what, tokens)
 
     known = is_code(hashes_of(masks))
     predicted = caused = uniform = seldom = None
@@ -171,8 +174,13 @@ def analyse(
         subject,
         masks,
         how.bit_weights,
-        evidence.of_tokens(how, silent),
-        [*_offset_noted(given, network), *evidence.of_network(how, what, acts)],
+        evidence.of_tokens(tokens),
+        [
+            *_offset_noted(given, without),
+            *_joined_noted(given, network),
+            *evidence.of_network(how, what, acts),
+        ],
+        unit,
     )
     first, second = how.record, what.record
     record = Analysis(
@@ -182,7 +190,7 @@ def analyse(
         n=n,
         k=k,
         d=d,
-        h=h,
+        h=given.h,
         c=c,
         c_assumed=subject.c_assumed,
         dtype=str(network.dtype),
@@ -213,33 +221,19 @@ def analyse(
     return Report(record, masks, how, what)
 
 
-def without_common_offset(network: ReluNetwork) -> ReluNetwork:
-    """The network itself, or where all logits share far more than tells them apart, without that.
-
-    No probability depends on it, and in the weights' own dtype it would cost digits.
-    """
-    common = network.W_U.mean(axis=1, keepdims=True, dtype=np.float64)
-    centred = network.W_U - common
-    changes = {}
-    if np.abs(common).max() > MOST_OFFSET * np.abs(centred).max():
-        changes["W_U"] = centred.astype(network.dtype)
-    if network.b_U is not None:
-        shared = network.b_U.mean(dtype=np.float64)
-        own = network.b_U - shared
-        size = max(float(np.abs(own).max()), float(np.abs(centred).max()))
-        if abs(shared) > MOST_OFFSET * size:
-            changes["b_U"] = own.astype(network.dtype)
-    return replace(network, **changes) if changes else network
-
-
-# a common part of the readout this much larger than the rest is taken off
-MOST_OFFSET = 64.0
-
-
 def _offset_noted(given: ReluNetwork, analysed: ReluNetwork) -> list[str]:
     if given is analysed:
         return []
     return [
         "all logits share an offset far larger than their differences; it was taken off, and in "
         f"{given.dtype} the network itself loses digits by it"
+    ]
+
+
+def _joined_noted(given: ReluNetwork, analysed: ReluNetwork) -> list[str]:
+    if given.h == analysed.h:
+        return []
+    return [
+        f"{given.h} units are {analysed.h}: the others read what one of these reads, up to a "
+        "factor, and are joined to it"
     ]

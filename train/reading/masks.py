@@ -38,6 +38,8 @@ _EXACT = 1.0 - 1e-9
 _TIGHT = 2.0
 # share of the inputs that a bit must leave open
 _LEAST_OPEN = 1e-3
+# a unit that moves logits by less than this share of what the most effective one does is faint
+LEAST_EFFECT = 1e-3
 # entries of a table of tokens and units that are split at once
 _BLOCK_ENTRIES = 2**21
 # the null is simulated for at most this many tokens: its quantiles in nats hardly change beyond
@@ -97,6 +99,8 @@ class Masks:
     the owners all the same. orientation: +1 clamp, -1 complement, 0 neither or not live.
     live: the unit fires on some ordinary input, not on all alike, and this changes the output; an
     ordinary input has at most two unusual tokens, the others at the median of the unit's column.
+    effect: by how much what it reads of ordinary inputs can part two tokens' logits, were it always
+    on, nats; one whose effect is under a thousandth of the largest is faint, and not live.
     always_on: the unit fires on every ordinary input, which makes it linear.
     hits_to_switch: how many tokens of the read's high mode, at the mean coefficient, bring the
     unit to its threshold; NaN for a constant column. link: correlation of the unit's two splits,
@@ -108,6 +112,8 @@ class Masks:
     write: Bool[np.ndarray, "n h"]
     orientation: Int[np.ndarray, " h"]
     live: Bool[np.ndarray, " h"]
+    effect: Float[np.ndarray, " h"]
+    faint: Bool[np.ndarray, " h"]
     always_on: Bool[np.ndarray, " h"]
     hits_to_switch: Float[np.ndarray, " h"]
     link: Float[np.ndarray, " h"]
@@ -156,7 +162,22 @@ def extract(network: ReluNetwork, k: int, c: float) -> Masks:
     room = max(1, _BLOCK_ENTRIES // n)
     blocks = [slice(start, start + room) for start in range(0, max(network.h, 1), room)]
     parts = [_extracted(_of_units(network, block), W_U, k, c) for block in blocks]
-    return parts[0] if len(parts) == 1 else _joined(Masks, parts)
+    return _without_faint(parts[0] if len(parts) == 1 else _joined(Masks, parts))
+
+
+def _without_faint(masks: Masks) -> Masks:
+    """The same masks; a unit that does next to nothing beside the others is not live."""
+    faint = masks.live & (masks.effect < LEAST_EFFECT * masks.effect.max(initial=0.0))
+    live = masks.live & ~faint
+    return replace(
+        masks,
+        read=masks.read & live,
+        write=masks.write & live,
+        orientation=masks.orientation * live,
+        live=live,
+        faint=faint,
+        always_on=masks.always_on & live,
+    )
 
 
 def _of_units(network: ReluNetwork, units: slice) -> ReluNetwork:
@@ -219,6 +240,8 @@ def _extracted(network: ReluNetwork, W_U: np.ndarray, k: int, c: float) -> Masks
         write=np.where(oriented, ~write.high, write.minority) & live,
         orientation=CLAMP * clamp.astype(np.int64) + COMPLEMENT * complement.astype(np.int64),
         live=live,
+        effect=np.where(live, (most - least) * np.ptp(B, axis=0), 0.0),
+        faint=np.zeros(len(live), dtype=bool),
         always_on=always_on & live,
         hits_to_switch=hits_to_switch,
         link=link,
