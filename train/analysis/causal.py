@@ -3,7 +3,8 @@
 Each intervention has its effect predicted from the masks and the worth of bits (`mechanism`),
 never fitted to what it does; it is measured on fresh inputs. On an exact construction predictions
 hold to rounding, but for failure rates, which are sampled. A trained network's bits are not all
-alike: how far the measured effect is off is the finding. Weights are taken to float64 first.
+alike: how far the measured effect is off is the finding. Weights of networks that are not
+large are taken to float64 first.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ from simulate.jobs.intervals import (
     weighted_mean,
 )
 from simulate.kernels import PackedHashes
-from simulate.network import ReluNetwork, divergence
+from simulate.network import ReluNetwork
 from simulate.sampling import random_coefficients, random_sets
 from theory import quenched, softmax_output
 from theory.domain import check_integer, check_real
 from train.analysis import construction_path
 from train.analysis.edits import Bits, Handles, bits_of, handles, inverse_of_reads
 from train.analysis.mechanism import hidden_states
-from train.analysis.outcomes import hashes_of, mass_on
+from train.analysis.outcomes import hashes_of, mass_on, probabilities_of
 from train.analysis.prediction import MOST_BITS, rates_of_masks
 from train.reading.failure import fails
 from train.reading.masks import Masks, read_weights
@@ -41,8 +42,8 @@ from train.reading.subject import Subject
 INPUTS = 2**13
 # of each kind; half take a bit away
 EDITS, UNITS, PAIRS = 64, 12, 32
-# of one read edit; of one pair
-READ_INPUTS, SWAP_INPUTS = 64, 64
+# of one read edit, or of one pair, at most and at least; logits of all of them together
+MOST_OF_ONE, FEWEST_OF_ONE, MOST_LOGITS = 64, 8, 2**25
 PARTS = 2
 # quantities that others look up
 FAILURE_RATE, TOTAL_VARIATION = "failure rate", "total variation"
@@ -51,7 +52,7 @@ TAKEN, ADDED = "bit taken away", "bit added"
 OWNERS_GAIN = f"{ON_DECIDING}, {ADDED}"
 AS_IT_IS = "as it is"
 _BLOCK, _BLOCK_LOGITS = 2048, 2**23
-# tokens times d + h from which on whole networks are not rewritten
+# tokens times d + h from which on whole networks are not rewritten, nor taken to float64
 _MOST_ENTRIES = 2**24
 # of a bit: not a half, at which logits of equal bits may tie
 _WITHIN = 0.45
@@ -201,7 +202,8 @@ def analyse(
     check_integer("inputs", inputs, 64)
     check_integer("k", k, 1, network.n - 1, "n - 1")
     check_real("c", c, 1.0, closed=True)
-    network = network.astype(np.float64)
+    large = network.n * (network.d + network.h) > _MOST_ENTRIES
+    network = network if large else network.astype(np.float64)
     states = hidden_states(network, masks, k, c, rng, max(64, inputs // 4))
     bits = bits_of(network, masks, states)
     if not bits.unit.size or not bits.queried.any():
@@ -214,7 +216,7 @@ def analyse(
     rows: list[Effect] = []
     steps: list[PathStep] = []
     replaced: list[Effect] = []
-    if network.n * (network.d + network.h) <= _MOST_ENTRIES:
+    if not large:
         rows, steps = walk(task, masks, rng)
         replaced = replacement(task, masks, rng, failure)
     return CausalRecord(
@@ -292,6 +294,11 @@ def _blocks(inputs: int, n: int) -> list[slice]:
     """Of so few inputs that their logits take at most 64 MB."""
     block = max(8, min(_BLOCK, _BLOCK_LOGITS // n))
     return [slice(start, min(start + block, inputs)) for start in range(0, inputs, block)]
+
+
+def _of_one(edits: int, n: int) -> int:
+    """How many inputs each of so many edits is looked at on."""
+    return int(np.clip(MOST_LOGITS // (max(edits, 1) * n), FEWEST_OF_ONE, MOST_OF_ONE))
 
 
 def _over_edits(found: np.ndarray, predicted: np.ndarray, inputs: int) -> Estimate:
@@ -445,14 +452,15 @@ def read_flips(task: _Task, rng: np.random.Generator) -> tuple[list[Effect], lis
     """
     network, bits = task.network, task.bits
     token, bit, owned = task.entries(rng)
-    tokens, alpha = task.inputs_with(rng, token, READ_INPUTS, None)
+    each = _of_one(len(token), network.n)
+    tokens, alpha = task.inputs_with(rng, token, each, None)
     change = task.handles.read[bit] * bits.read[token, bit][:, None]
     sign = np.where(owned, -1.0, 1.0)
     predicted, found, elsewhere, scatter = np.full((4, len(token)), np.nan)
     covered, covered_found = np.full((2, len(token)), np.nan)
     inputs = 0
     for edit, j in enumerate(bit):
-        at = slice(edit * READ_INPUTS, (edit + 1) * READ_INPUTS)
+        at = slice(edit * each, (edit + 1) * each)
         members = tokens[at]
         x = network.residual(members, alpha[at])
         before = network.read_out(network.after_layer(x))
@@ -510,7 +518,7 @@ def read_flips(task: _Task, rng: np.random.Generator) -> tuple[list[Effect], lis
                 f"covered tokens, {name}",
                 covered[chosen],
                 covered_found[chosen],
-                int(chosen.sum()) * READ_INPUTS,
+                int(chosen.sum()) * each,
             )
     known = ~np.isnan(found)
     pairs = zip(predicted[known].tolist(), found[known].tolist(), strict=True)
@@ -615,9 +623,10 @@ def swaps(task: _Task, rng: np.random.Generator) -> list[Effect]:
         return []
     pair = random_sets(rng, PAIRS, network.n, 2)
     i, j = pair.T
-    tokens, alpha = task.inputs_with(rng, i, SWAP_INPUTS, j)
+    each = _of_one(PAIRS, network.n)
+    tokens, alpha = task.inputs_with(rng, i, each, j)
     named = tokens.copy()
-    named[:, 0] = np.repeat(j, SWAP_INPUTS)
+    named[:, 0] = np.repeat(j, each)
     differs = bits.owners[i] != bits.owners[j]
     change = np.where(differs, bits.read[i], 0.0) @ task.handles.read
     moves = {
@@ -635,7 +644,7 @@ def swaps(task: _Task, rng: np.random.Generator) -> list[Effect]:
         share, probability = np.zeros((2, inputs))
         for at in _blocks(inputs, task.network.n):
             x = network.residual(tokens[at], alpha[at])
-            x = x + alpha[at][:, :1] * np.repeat(move, SWAP_INPUTS, axis=0)[at]
+            x = x + alpha[at][:, :1] * np.repeat(move, each, axis=0)[at]
             logits = network.read_out(network.after_layer(x))
             level = np.partition(logits, -k, axis=1)[:, -k:].mean(axis=1) - _WITHIN * bits.height
             own, other = (
@@ -643,7 +652,7 @@ def swaps(task: _Task, rng: np.random.Generator) -> list[Effect]:
             )
             share[at] = (other > level) & ~(own > level)
             probability[at] = mass_on(logits, named[at, :1])
-        of_pairs = (PAIRS, SWAP_INPUTS)
+        of_pairs = (PAIRS, each)
         for quantity, predicted, values in (
             ("j_for_i", ~covered, share),
             ("probability", 1.0 / weight, probability),
@@ -719,8 +728,10 @@ def _judged(
     for of_block in logits:
         at = slice(start, start + len(of_block))
         start = at.stop
-        distance[at] = divergence(of_block, tokens[at]).total_variation
-        failed[at] = fails(mass_on(of_block, tokens[at]), k)
+        found = probabilities_of(of_block, tokens[at])
+        # what the members lack of 1/k is what the others have too much
+        distance[at] = np.maximum(1.0 / k - found, 0.0).sum(axis=1)
+        failed[at] = fails(found.sum(axis=1), k)
     return distance, failed
 
 

@@ -91,8 +91,8 @@ class BehaviourEvidence:
     member_below_uncovered: Estimate | None
     flat: Estimate
     silent_tokens: int
-    loud_tokens: int
     tokens_without_bits: int
+    loud_tokens: int = 0
 
 
 @dataclass(frozen=True)

@@ -51,8 +51,16 @@ def mass_on(
     logits: Float[np.ndarray, "inputs n"], tokens: Int[np.ndarray, "inputs tokens"]
 ) -> Float[np.ndarray, " inputs"]:
     """The probability that each input's output puts on its tokens, together."""
-    weight = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.take_along_axis(weight, tokens, axis=1).sum(axis=1) / weight.sum(axis=1)
+    return probabilities_of(logits, tokens).sum(axis=1)
+
+
+def probabilities_of(
+    logits: Float[np.ndarray, "inputs n"], tokens: Int[np.ndarray, "inputs tokens"]
+) -> Float[np.ndarray, "inputs tokens"]:
+    """The probability that each input's output puts on each of its tokens."""
+    weight = logits - logits.max(axis=1, keepdims=True)
+    np.exp(weight, out=weight)
+    return np.take_along_axis(weight, tokens, axis=1) / weight.sum(axis=1, keepdims=True)
 
 
 @dataclass(frozen=True)

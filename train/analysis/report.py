@@ -13,7 +13,19 @@ import numpy as np
 from simulate.jobs.figure import Figure
 from simulate.network import ReluNetwork
 from theory.domain import DomainError
-from train.analysis import behaviour, causal, evidence, mechanism, prediction, rare, uniformity
+from train.analysis import (
+    behaviour,
+    behaviour_figures,
+    causal,
+    causal_figures,
+    evidence,
+    mechanism,
+    mechanism_figures,
+    prediction,
+    prediction_figures,
+    rare,
+    uniformity,
+)
 from train.analysis.exceptions import exceptions
 from train.analysis.heard import heard
 from train.analysis.outcomes import hashes_of, is_code
@@ -62,13 +74,6 @@ class Report:
 
     def figures(self) -> list[Figure]:
         """Every figure that the network allows, in the order of the claims, then others."""
-        from train.analysis import (
-            behaviour_figures,
-            causal_figures,
-            mechanism_figures,
-            prediction_figures,
-        )
-
         found = self.record
         made = [*mechanism_figures.figures(self.how), *behaviour_figures.figures(self.what)]
         if found.prediction is not None:
@@ -156,7 +161,7 @@ def analyse(
     if Section.CAUSAL in sections and known:
         own = None if predicted is None else predicted.masks.failure_probability
         own = own or what.record.mechanistic_failure_rate
-        few = int(np.clip(effort * 2**24 // n, 256, causal.INPUTS))
+        few = int(np.clip(effort * 2**23 // n, 256, causal.INPUTS))
         with watch("causal checks", 2.0 + 40.0 * few * n * a_logit + 6.0 * product):
             caused = causal.analyse(subject, masks, streams[3], own, few)
         layer = evidence.with_path(layer, caused)
