@@ -96,7 +96,7 @@ def test_a_row_per_network(whole: Path) -> None:
 
 
 def test_networks_are_kept(whole: Path) -> None:
-    """Unless told otherwise, under the names of their rows; they are what train.run makes of the same recipe."""
+    """Without being asked, by the names of their rows: what train.run makes of the recipe."""
     names = sorted(file.name for file in (whole / "networks").iterdir())
     assert names == [
         f"embedding_scale={s},seed={i}.safetensors" for s in (1.0, 4.0) for i in (0, 1)
