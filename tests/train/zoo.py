@@ -547,7 +547,7 @@ ZOO: dict[str, Animal] = {
         lambda: random_units(base_clamp(), 24, 1e-7), replace(CLAMP, odd=("faint",))
     ),
     "random units as strong as the clamp's": Animal(
-        lambda: random_units(base_clamp(), 24, 0.3), NOTHING
+        lambda: random_units(base_clamp(), 24, 0.3), replace(NOTHING, bits=D)
     ),
     "four of 24 units act": Animal(
         lambda: mostly_unclamped(4), Truth("none", True, False, False, 4)
@@ -557,7 +557,7 @@ ZOO: dict[str, Animal] = {
     ),
     "the layer adds": Animal(lambda: replace(base_clamp(), W_out=-base_clamp().W_out), NOTHING),
     "writes of other units": Animal(shifted_writes, NOTHING),
-    "two tokens swapped": Animal(swapped_tokens, of_mechanism("clamp", False, "silent")),
+    "two tokens swapped": Animal(swapped_tokens, of_mechanism("clamp", False, "masks differ")),
     "weak tokens": Animal(lambda: weak_tokens(10, 0.2), of_mechanism("clamp", False, "silent")),
     "a token a hundred times as long": Animal(long_token, CLAMP),
     "a loud token": Animal(
@@ -579,7 +579,7 @@ ZOO: dict[str, Animal] = {
     ),
     "a lookup table beside faint units": Animal(lambda: one_hot_beside(1e-3), of_structure()),
     "sixty memorised pairs beside a clamp": Animal(
-        lambda: memorised_among(60), Truth("none", False, False, False, D, ("a memorised set",))
+        lambda: memorised_among(60), Truth("none", False, False, True, D, ("a memorised set",))
     ),
     "a bit of all tokens": Animal(with_bit_of_all, replace(CLAMP, odd=("dead",))),
     "logit scale of a million": Animal(lambda: clamp(hashes(), 1e6), CLAMP),
