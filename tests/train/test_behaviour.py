@@ -29,7 +29,7 @@ from theory.false_positives import (
     union_size_given_false_positive,
 )
 from theory.random_code import RandomCode
-from train.analysis import behaviour, departures, pathological
+from train.analysis import behaviour, causal, departures, pathological
 from train.analysis.behaviour_figures import figures
 from train.analysis.outcomes import LOG10_EDGES, Outcomes, hashes_of, observe
 from train.reading.failure import fails, failure_threshold
@@ -486,6 +486,32 @@ def test_threshold_is_halfway() -> None:
     assert failure_threshold(1) == 0.75
     assert failure_threshold(3) == 0.875
     np.testing.assert_array_equal(fails(np.array([0.8, 0.9, np.nan]), 3), [True, False, True])
+
+
+@pytest.mark.parametrize("inputs", [1, 3000, 40_000])
+def test_few_logits_are_held_at_a_time(inputs: int) -> None:
+    """However many inputs: each is run once, and memory is that of one block of them."""
+    network = clamp(some_hashes(), BETA)
+    rng, held = np.random.default_rng(0), []
+
+    def forward(tokens: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+        logits = network.logits(tokens, alpha)
+        held.append(logits.size)
+        return logits
+
+    tokens = random_sets(rng, inputs, network.n, K)
+    alpha = random_coefficients(rng, inputs, K, 2.0)
+    observe(network, some_hashes(), tokens, alpha, forward, count_levels=False)
+    assert sum(held) == inputs * network.n
+    assert max(held) <= 2**19
+
+
+@pytest.mark.parametrize("n", [5, 512, 8192, 50_257, 10**6])
+def test_edits_of_large_networks_are_looked_at_on_fewer_inputs(n: int) -> None:
+    for edits in (1, causal.PAIRS, causal.EDITS):
+        each = causal._of_one(edits, n)
+        assert causal.FEWEST_OF_ONE <= each <= causal.MOST_OF_ONE
+        assert edits * each * n <= max(causal.MOST_LOGITS, edits * causal.FEWEST_OF_ONE * n)
 
 
 def test_no_units_no_code() -> None:

@@ -156,12 +156,13 @@ def extract(network: ReluNetwork, k: int, c: float) -> Masks:
     n = check_integer("n", network.n, 2)
     n, k = check_task(n, k)
     check_real("c", c, 1.0, closed=True)
-    W_U = network.W_U.astype(np.float64)
-    # before any product: what all tokens share would only cost digits
-    W_U -= W_U.mean(axis=1, keepdims=True)
+    outside = _Outside.of(network)
     room = max(1, _BLOCK_ENTRIES // n)
     blocks = [slice(start, start + room) for start in range(0, max(network.h, 1), room)]
-    parts = [_extracted(_of_units(network, block), W_U, k, c) for block in blocks]
+    parts = [
+        _extracted(outside, network.W_in[:, units], network.b_in[units], network.W_out[units], k, c)
+        for units in blocks
+    ]
     return _without_faint(parts[0] if len(parts) == 1 else _joined(Masks, parts))
 
 
@@ -180,13 +181,29 @@ def _without_faint(masks: Masks) -> Masks:
     )
 
 
-def _of_units(network: ReluNetwork, units: slice) -> ReluNetwork:
-    return replace(
-        network,
-        W_in=network.W_in[:, units],
-        b_in=network.b_in[units],
-        W_out=network.W_out[units],
-    )
+@dataclass(frozen=True)
+class _Outside:
+    """What all units share: where they read, and where they write, W_U less its mean, in float64.
+
+    longest_read, longest_write: of the rows of W_E, and of the columns of W_U. longest_given: of
+    those with their mean. eps: of the weights' own dtype.
+    """
+
+    W_E: Float[np.ndarray, "n d"]
+    W_U: Float[np.ndarray, "d n"]
+    longest_read: float
+    longest_write: float
+    longest_given: float
+    eps: float
+
+    @classmethod
+    def of(cls, network: ReluNetwork) -> _Outside:
+        W_E, W_U = network.W_E.astype(np.float64), network.W_U.astype(np.float64)
+        given = float(_norms(W_U, 0).max())
+        # before any product: what all tokens share would only cost digits
+        W_U -= W_U.mean(axis=1, keepdims=True)
+        longest = float(_norms(W_E, 1).max()), float(_norms(W_U, 0).max())
+        return cls(W_E, W_U, *longest, given, float(np.finfo(network.dtype).eps))
 
 
 def _joined(of: type, parts: list[Any]) -> Any:
@@ -201,17 +218,20 @@ def _joined(of: type, parts: list[Any]) -> Any:
     return of(**found)
 
 
-def _extracted(network: ReluNetwork, W_U: np.ndarray, k: int, c: float) -> Masks:
-    """The masks of so few units that a few tables [n, h] fit into memory; W_U: centred."""
-    A = read_weights(network)
-    B = (network.W_out.astype(np.float64) @ W_U).T
-    b_in = network.b_in.astype(np.float64)
-    read_noise, write_noise = _rounding_of_reads(network), _rounding_of_writes(network, W_U)
+def _extracted(
+    outside: _Outside, W_in: np.ndarray, b_in: np.ndarray, W_out: np.ndarray, k: int, c: float
+) -> Masks:
+    """The masks of so few units that a few tables [n, h] fit into memory."""
+    W_in, b_in, W_out = (weights.astype(np.float64) for weights in (W_in, b_in, W_out))
+    A, B = outside.W_E @ W_in, (W_out @ outside.W_U).T
+    # bounds on what rounding of the weights does to the entries of each column
+    read_noise = 4.0 * outside.eps * _norms(W_in, 0) * outside.longest_read
+    written = 4.0 * outside.eps * _norms(W_out, 1)
     read = two_modes(A, read_noise)
-    write = two_modes(B, write_noise, _rounding_of_writes(network, network.W_U))
+    write = two_modes(B, written * outside.longest_write, written * outside.longest_given)
 
     least, most = _ordinary_range(A, k, c)
-    room = (k * c) * read_noise + np.finfo(network.dtype).eps * np.abs(b_in)
+    room = (k * c) * read_noise + outside.eps * np.abs(b_in)
     moves = ~read.constant & ~write.constant
     live = moves & (b_in + most >= -room)
     always_on = moves & (b_in + least > room)
@@ -229,7 +249,7 @@ def _extracted(network: ReluNetwork, W_U: np.ndarray, k: int, c: float) -> Masks
         one_off = (hits_to_switch < k) & (k - hits_to_switch <= enough)
     clamp, complement = gates & (link < 0.0) & one_on, gates & (link > 0.0) & one_off
     # a bit that nearly every union holds tells nothing: such a unit knows single inputs by heart
-    n = network.n
+    n = len(A)
     owners = np.where(clamp, read.high.sum(axis=0), n - read.high.sum(axis=0))
     left_open = _left_open(owners, n, k)
     telling = (left_open >= _LEAST_OPEN) & ((left_open >= 10 * _LEAST_OPEN) | (n - owners > k))
@@ -388,22 +408,8 @@ def _ordinary_range(
     return least, most
 
 
-def _rounding_of_reads(network: ReluNetwork) -> Float[np.ndarray, " h"]:
-    """Bounds on what rounding of the weights does to the entries of each column of A."""
-    return (
-        4.0 * np.finfo(network.dtype).eps * _norms(network.W_in, 0) * _norms(network.W_E, 1).max()
-    )
-
-
-def _rounding_of_writes(network: ReluNetwork, W_U: np.ndarray) -> Float[np.ndarray, " h"]:
-    """The same of B, for a readout whose own entries are rounded."""
-    return 4.0 * np.finfo(network.dtype).eps * _norms(network.W_out, 1) * _norms(W_U, 0).max()
-
-
 def _norms(matrix: np.ndarray, axis: int) -> np.ndarray:
-    if matrix.dtype == np.float64:
-        return np.linalg.norm(matrix, axis=axis)
-    return np.sqrt(np.einsum("ij,ij->" + "ji"[axis], matrix, matrix, dtype=np.float64))
+    return np.sqrt(np.einsum("ij,ij->" + "ji"[axis], matrix, matrix))
 
 
 def _correlation(a: Bool[np.ndarray, "n h"], b: Bool[np.ndarray, "n h"]) -> Float[np.ndarray, " h"]:
