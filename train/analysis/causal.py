@@ -13,6 +13,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 
 import numpy as np
 
@@ -272,7 +273,11 @@ class _Task:
 
     def missing(self, union: np.ndarray) -> np.ndarray:
         """Each token's bits outside the union, by the masks, whole float32 [inputs, n]."""
-        return (~union).astype(np.float32) @ self.bits.queried.T.astype(np.float32)
+        return (~union).astype(np.float32) @ self._queried.T
+
+    @cached_property
+    def _queried(self) -> np.ndarray:
+        return self.bits.queried.astype(np.float32)
 
     def entries(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Random (token, bit) entries on which both masks agree: tokens, bits, whether owned.
@@ -599,14 +604,21 @@ def _failures_without(rng: np.random.Generator, task: _Task, chosen: np.ndarray)
     """For each bit and sampled input: 1 if it is covered only without the bit, else 0."""
     owners = task.bits.owners
     tokens = random_sets(rng, 32 * task.effort, len(owners), task.k)
-    failed = PackedHashes.of(owners).count_false_positives(tokens) > 0
+    packed = PackedHashes.of(owners)
+    failed = packed.count_false_positives(tokens) > 0
     found = np.zeros((len(chosen), len(tokens)), dtype=np.int8)
-    for place, bit in enumerate(chosen):
-        without = owners.copy()
-        without[:, bit] = False
-        changed = PackedHashes.of(without).count_false_positives(tokens) > 0
+    for place, bit in enumerate(chosen.tolist()):
+        changed = _without_bit(packed, bit).count_false_positives(tokens) > 0
         found[place] = changed & ~failed
     return found
+
+
+def _without_bit(packed: PackedHashes, bit: int) -> PackedHashes:
+    """The same hashes, and nobody owns the bit; to pack them anew would take longer."""
+    words, planes = packed.words.copy(), packed.planes.copy()
+    words[:, bit // 64] &= ~(np.uint64(1) << np.uint64(bit % 64))
+    planes[bit] = 0
+    return PackedHashes(words, planes)
 
 
 def swaps(task: _Task, rng: np.random.Generator) -> list[Effect]:
