@@ -68,9 +68,11 @@ SOURCE_NETWORK = Job("networks/source", "train.run", ("--preset", "source"), res
 COMPLEMENT_NETWORK = Job(
     "networks/complement", "train.run", ("--preset", "complement"), resumes=True
 )
-_INPUTS = ("--inputs", "100000")
-SOURCE_ANALYSIS = Job("analysis/source", "train.analyse", _INPUTS, reads=SOURCE_NETWORK)
-COMPLEMENT_ANALYSIS = Job("analysis/complement", "train.analyse", _INPUTS, reads=COMPLEMENT_NETWORK)
+_PRINTED = ("--inputs", "100000", "--formats", "svg")
+SOURCE_ANALYSIS = Job("analysis/source", "train.analyse", _PRINTED, reads=SOURCE_NETWORK)
+COMPLEMENT_ANALYSIS = Job(
+    "analysis/complement", "train.analyse", _PRINTED, reads=COMPLEMENT_NETWORK
+)
 # by the weights alone: to search all 22 million inputs takes most of an hour of one core
 _NO_SEARCH = ("--most-inputs", "0")
 SOURCE_CERTIFICATE = Job("certificates/source", "train.certify", _NO_SEARCH, reads=SOURCE_NETWORK)

@@ -20,6 +20,7 @@ from theory import command_line
 from theory.domain import DomainError, check_integer
 
 if TYPE_CHECKING:
+    from train.analysis.drawing import Draw
     from train.reading.subject import Subject
 
 Format = Literal["png", "svg", "pdf"]
@@ -66,8 +67,8 @@ class Analyse:
     a vocabulary of over 83 tokens."""
     seed: int = 0
     """Seed of the sampled inputs, at least 0."""
-    formats: tuple[Format, ...] = ("png", "svg")
-    """File formats of the figures; the page shows PNG or SVG."""
+    formats: tuple[Format, ...] = ("png",)
+    """File formats of the figures: png, svg, pdf. The page shows PNG or SVG."""
     json: bool = False
     """Print analysis.json instead of the summary."""
 
@@ -85,12 +86,15 @@ class Analyse:
         if subjects[0].c_assumed:
             c = subjects[0].c
             print(f"c is neither given nor in the metadata: {c:g} assumed", file=sys.stderr)
-        for place, subject in enumerate(subjects):
-            out = self.out if len(subjects) == 1 else self.out / f"instance_{place}"
-            self._analyse(subject, out)
+        from train.analysis.drawing import drawing
+
+        with drawing(self.formats) as draw:
+            for place, subject in enumerate(subjects):
+                out = self.out if len(subjects) == 1 else self.out / f"instance_{place}"
+                self._analyse(subject, out, draw)
         return command_line.DONE
 
-    def _analyse(self, subject: Subject, out: Path) -> None:
+    def _analyse(self, subject: Subject, out: Path, draw: Draw) -> None:
         from simulate.jobs import output
         from simulate.jobs.folder import ResultFolder
         from train.analysis.page import page
@@ -108,8 +112,8 @@ class Analyse:
         folder = ResultFolder(out)
         folder.begin(files=(ANALYSIS, INDEX))
         figures = report.figures()
-        with watched("figures", 0.5 * len(figures) * len(self.formats)):
-            drawn = [figure.rendered(self.formats) for figure in figures]
+        with watched("figures", 0.3 * len(figures) * len(self.formats)):
+            drawn = draw(figures)
         for each in drawn:
             folder.write_figure(each)
         folder.write_index(subject.name)

@@ -131,7 +131,7 @@ def _forward_passes(network: ReluNetwork, k: int) -> Iterator[Golden]:
     from scipy.special import softmax
 
     from simulate.sampling import random_coefficients, random_sets
-    from train.analysis.outcomes import failure_threshold
+    from train.reading.failure import failure_threshold
 
     yield _record("failure_threshold", {"k": k}, failure_threshold(k))
 

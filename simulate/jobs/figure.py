@@ -27,15 +27,19 @@ class Figure:
     draw: Callable[[Sequence[Any]], Drawn]
     claims: tuple[int, ...] = ()
 
-    def rendered(self, formats: Sequence[str]) -> RenderedFigure:
-        """Its files: the CSV and one for each format (png, svg, pdf)."""
+    def rendered(self, formats: Sequence[str], dpi: int | None = None) -> RenderedFigure:
+        """Its files: the CSV and one for each format (png, svg, pdf); dpi: see `style.rendered`."""
         from simulate.jobs import style
 
         table: Sequence[Point] = self.table
         files = {f"{self.id}.csv": as_csv(table).encode()}
         drawn = self.draw(table)
-        files |= {f"{self.id}.{kind}": style.rendered(drawn, kind) for kind in formats}
+        files |= {f"{self.id}.{kind}": style.rendered(drawn, kind, dpi) for kind in formats}
         return RenderedFigure(FigureEntry(self.id, self.caption, tuple(files), self.claims), files)
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows of it."""
+        return self.rendered(("png",)).files[f"{self.id}.png"]
 
 
 @dataclass(frozen=True)

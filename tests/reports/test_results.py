@@ -75,7 +75,8 @@ class TestResults:
         assert SURVEY.command("there") == "python -m train.survey --out there/survey"
         command = SOURCE_ANALYSIS.command("there")
         assert (
-            command == "python -m train.analyse there/networks/source --inputs 100000 "
+            command
+            == "python -m train.analyse there/networks/source --inputs 100000 --formats svg "
             "--out there/analysis/source"
         )
 

@@ -26,10 +26,11 @@ from tests.train.subjects import hashes_for, plain, untrained
 from theory import quenched
 from theory.domain import DomainError
 from train.analyse import main
-from train.analysis.outcomes import failure_threshold, observe
+from train.analysis.outcomes import observe
 from train.analysis.page import measured_rows, page
 from train.analysis.record import read
 from train.analysis.report import Report, Section, analyse, summary
+from train.reading.failure import failure_threshold
 from train.reading.subject import Subject, open_subject
 
 TENSORS = ("W_E", "W_in", "b_in", "W_out", "W_U")
@@ -183,6 +184,27 @@ def test_numbers_as_a_table_and_the_page(exact):
     assert rows["evidence.behaviour.failure_rate"]["samples"] == 4000
     made = page(exact.record, [])
     assert made.index("A Bloom filter") < made.index("structure") < made.index("Figures")
+
+
+def test_a_report_shows_itself_in_a_notebook(exact):
+    shown = exact._repr_html_()
+    assert shown.index("A Bloom filter") < shown.index("structure") < shown.index("<figure")
+    figures = exact.figures()
+    assert shown.count("<img") == shown.count("<figure") == len(figures)
+    assert figures[0]._repr_png_().startswith(b"\x89PNG")
+
+
+def test_numbers_as_data_frames(exact):
+    pytest.importorskip("pandas")
+    table = exact.to_pandas().set_index("number")
+    assert table.loc["failure_rate", "value"] == exact.record.failure_rate.value
+    assert table.loc["failure_rate", ["low", "high"]].tolist() == [
+        *exact.record.failure_rate.interval
+    ]
+    figure = next(each for each in exact.figures() if each.id == "hash_dot")
+    assert exact.to_pandas("hash_dot")["y"].tolist() == [point.y for point in figure.table]
+    with pytest.raises(DomainError, match="figure must be among read_weights"):
+        exact.to_pandas("hash_dots")
 
 
 class TestCommand:

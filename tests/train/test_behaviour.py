@@ -29,17 +29,12 @@ from theory.false_positives import (
     union_size_given_false_positive,
 )
 from theory.random_code import RandomCode
-from train.analysis import behaviour, departures, pathological
+from train.analysis import behaviour, causal, departures, pathological
 from train.analysis.behaviour_figures import figures
-from train.analysis.outcomes import (
-    LOG10_EDGES,
-    Outcomes,
-    fails,
-    failure_threshold,
-    hashes_of,
-    observe,
-)
+from train.analysis.outcomes import LOG10_EDGES, Outcomes, hashes_of, observe
+from train.reading.failure import fails, failure_threshold
 from train.reading.masks import Masks, extract
+from train.reading.subject import Subject
 
 BETA = 16.0
 CODE = {"n": 40, "d": 16, "m": 4}
@@ -213,7 +208,7 @@ def test_invariance(seed: int) -> None:
 def exact() -> behaviour.Behaviour:
     network = clamp(some_hashes(), BETA)
     rng = np.random.default_rng(7)
-    return behaviour.analyse(network, extract(network, K, 2.0), K, 2.0, rng, 20_000)
+    return behaviour.analyse(Subject(network, K, 2.0), extract(network, K, 2.0), rng, 20_000)
 
 
 def test_record_of_the_clamp(exact: behaviour.Behaviour) -> None:
@@ -493,12 +488,38 @@ def test_threshold_is_halfway() -> None:
     np.testing.assert_array_equal(fails(np.array([0.8, 0.9, np.nan]), 3), [True, False, True])
 
 
+@pytest.mark.parametrize("inputs", [1, 3000, 40_000])
+def test_few_logits_are_held_at_a_time(inputs: int) -> None:
+    """However many inputs: each is run once, and memory is that of one block of them."""
+    network = clamp(some_hashes(), BETA)
+    rng, held = np.random.default_rng(0), []
+
+    def forward(tokens: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+        logits = network.logits(tokens, alpha)
+        held.append(logits.size)
+        return logits
+
+    tokens = random_sets(rng, inputs, network.n, K)
+    alpha = random_coefficients(rng, inputs, K, 2.0)
+    observe(network, some_hashes(), tokens, alpha, forward, count_levels=False)
+    assert sum(held) == inputs * network.n
+    assert max(held) <= 2**19
+
+
+@pytest.mark.parametrize("n", [5, 512, 8192, 50_257, 10**6])
+def test_edits_of_large_networks_are_looked_at_on_fewer_inputs(n: int) -> None:
+    for edits in (1, causal.PAIRS, causal.EDITS):
+        each = causal._of_one(edits, n)
+        assert causal.FEWEST_OF_ONE <= each <= causal.MOST_OF_ONE
+        assert edits * each * n <= max(causal.MOST_LOGITS, edits * causal.FEWEST_OF_ONE * n)
+
+
 def test_no_units_no_code() -> None:
     """Where no unit is a bit, what masks would say is absent, with the reason."""
     network = gaussian_network(0)
     masks = extract(network, K, 2.0)
     none = replace(masks, orientation=np.zeros_like(masks.orientation))
-    found = behaviour.analyse(network, none, K, 2.0, np.random.default_rng(0), 500)
+    found = behaviour.analyse(Subject(network, K, 2.0), none, np.random.default_rng(0), 500)
     record = plain(found.record)
     json.dumps(record, allow_nan=False)
     assert record["code_absent"] == behaviour.NO_CODE
@@ -514,7 +535,7 @@ def test_bad_input() -> None:
     rng = np.random.default_rng(0)
     for k, c, inputs, name in ((40, 2.0, 10, "k"), (2, 0.5, 10, "c"), (2, 2.0, 1, "inputs")):
         with pytest.raises(DomainError, match=f"^{name} must be"):
-            behaviour.analyse(network, masks, k, c, rng, inputs)
+            behaviour.analyse(Subject(network, k, c), masks, rng, inputs)
 
 
 def test_figures(exact: behaviour.Behaviour) -> None:
@@ -533,4 +554,5 @@ def test_same_stream_same_record(exact: behaviour.Behaviour) -> None:
     network = clamp(some_hashes(), BETA)
     masks = extract(network, K, 2.0)
     rng = np.random.default_rng(7)
-    assert behaviour.analyse(network, masks, K, 2.0, rng, 20_000).record == exact.record
+    again = behaviour.analyse(Subject(network, K, 2.0), masks, rng, 20_000)
+    assert again.record == exact.record

@@ -29,6 +29,7 @@ from train.analysis import causal, causal_figures, construction_path
 from train.analysis.edits import bits_of, handles
 from train.analysis.mechanism import hidden_states
 from train.reading.masks import NEITHER, Masks, extract
+from train.reading.subject import Subject
 
 N, D, M, K, C = 80, 16, 4, 3, 2.0
 BETA = 6.0
@@ -50,7 +51,7 @@ def check(
     network: ReluNetwork, k: int = K, masks: Masks | None = None, inputs: int = INPUTS
 ) -> causal.CausalRecord:
     masks = extract(network, k, C) if masks is None else masks
-    return causal.analyse(network, masks, k, C, np.random.default_rng(5), inputs=inputs)
+    return causal.analyse(Subject(network, k, C), masks, np.random.default_rng(5), inputs=inputs)
 
 
 def effect(found: causal.CausalRecord, intervention: str, quantity: str) -> dict[str, Any]:
@@ -305,7 +306,7 @@ class TestNothingToDo:
         masks, rng = extract(network, K, C), np.random.default_rng(0)
         for k, c, inputs, name in ((N, C, 64, "k"), (K, 0.5, 64, "c"), (K, C, 63, "inputs")):
             with pytest.raises(DomainError, match=f"^{name} must be"):
-                causal.analyse(network, masks, k, c, rng, inputs=inputs)
+                causal.analyse(Subject(network, k, c), masks, rng, inputs=inputs)
 
 
 def test_float32_is_edited_in_float64() -> None:

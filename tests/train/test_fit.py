@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -250,6 +252,25 @@ def test_milestones_rise_to_the_end(steps: int) -> None:
     assert places[-1] == steps
     assert len(places) < 100
     assert max(np.diff([0, *places])) <= max(1, -(-steps // 60))
+
+
+def test_the_documented_callback_writes_every_milestone() -> None:
+    """The program of the documentation, with a writer that keeps what it is told."""
+    text = Path("reports/docs/training.md").read_text("utf-8")
+    (program,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    written: dict[str, list[int]] = {}
+
+    class Writer:
+        def add_scalar(self, name: str, value: float, step: int) -> None:
+            assert np.isfinite(value)
+            written.setdefault(name, []).append(step)
+
+    given = {"writer": Writer(), "recipe": TINY}
+    exec(program, given)
+    assert written.keys() == {"loss", "inputs", "total_variation", "kl", "failure_rate"}
+    assert all(steps == list(milestones(40)) for steps in written.values())
+    # to look changes nothing
+    assert_same(weights(given["state"]), weights(fit(TINY)))
 
 
 def test_fit_looks_at_every_milestone() -> None:

@@ -250,6 +250,12 @@ def test_a_file_that_would_run_code_is_refused(tmp_path):
         open_subject(str(path), k=K)
 
 
+def test_a_keyword_that_nothing_reads_is_refused():
+    state = {"W_in": FOREIGN.W_in, "W_out": FOREIGN.W_out}
+    with pytest.raises(TypeError, match="nothing is called transposed here: transpose, ignore"):
+        Subject.from_state(state, K, transposed=["W_in"])
+
+
 def test_residual_can_be_told():
     state = {"W_E": FOREIGN.W_E, "W_in": FOREIGN.W_in, "W_out": FOREIGN.W_out, "W_U": FOREIGN.W_U}
     assert Subject.from_state(state, K, residual=False).network.d == D + 9

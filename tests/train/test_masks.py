@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -13,6 +13,7 @@ from simulate.constructions import clamp, complement, mixed
 from simulate.network import ReluNetwork
 from tests.train.subjects import CONSTRUCTIONS, KIND, hashes_for, untrained
 from theory.domain import DomainError
+from train.reading import masks as reading
 from train.reading.masks import (
     CLAMP,
     COMPLEMENT,
@@ -24,6 +25,7 @@ from train.reading.masks import (
     write_weights,
 )
 
+SIDES = ("read_modes", "write_modes")
 SIDE = {"clamp": CLAMP, "complement": COMPLEMENT}
 
 
@@ -52,6 +54,36 @@ def test_owners_in_the_majority_are_owners(name):
     masks = extract(CONSTRUCTIONS[name](hashes), 1, 2.0)
     assert (masks.read == hashes).all()
     assert (masks.orientation == SIDE[KIND[name]]).all()
+
+
+@pytest.mark.parametrize("network", [clamp, complement])
+@pytest.mark.parametrize("entries", [1, 700, 4000])
+def test_units_are_read_alike_however_few_at_a_time(monkeypatch, network, entries):
+    """In blocks of 1, 2 and 13 of 30 units: the same bits in every field."""
+    made = network(hashes_for(300, 30, 5))
+    noise = 0.05 * np.random.default_rng(1).standard_normal(made.W_E.shape)
+    made = replace(made, W_E=made.W_E + noise, alpha_min=0.0)
+    whole = extract(made, 3, 2.0)
+    monkeypatch.setattr(reading, "_BLOCK_ENTRIES", entries)
+    split = extract(made, 3, 2.0)
+    for one, other in ((whole, split), *((getattr(whole, s), getattr(split, s)) for s in SIDES)):
+        for field in fields(one):
+            if field.name not in SIDES:
+                here, there = getattr(one, field.name), getattr(other, field.name)
+                np.testing.assert_allclose(here, there, rtol=1e-9, atol=1e-12, err_msg=field.name)
+
+
+@pytest.mark.parametrize("owners", [1, 3, 40])
+def test_few_owners_among_many_tokens_are_found(owners):
+    """However many tokens there are, none is left out of the search for the two modes."""
+    rng = np.random.default_rng(owners)
+    values = 0.03 * rng.standard_normal((20_000, 4))
+    truth = np.zeros(values.shape, dtype=bool)
+    for column in truth.T:
+        column[rng.choice(len(values), owners, replace=False)] = True
+    found = two_modes(values + truth)
+    assert (found.high == truth).all()
+    assert found.two.all()
 
 
 def test_hits_to_switch_are_those_of_the_construction():

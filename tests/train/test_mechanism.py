@@ -19,13 +19,14 @@ from theory.domain import DomainError
 from train.analysis import mechanism
 from train.analysis.exceptions import exceptions, outlying
 from train.reading.masks import Masks, extract
+from train.reading.subject import Subject
 
 N, K, D, M, BETA = 300, 3, 32, 6, 2.5
 
 
 def found(network: ReluNetwork, k: int = K, inputs: int = 512) -> mechanism.Mechanism:
     masks = extract(network, k, 2.0)
-    return mechanism.analyse(network, masks, k, 2.0, np.random.default_rng(1), inputs)
+    return mechanism.analyse(Subject(network, k, 2.0), masks, np.random.default_rng(1), inputs)
 
 
 @pytest.mark.parametrize("name", CONSTRUCTIONS)
@@ -187,7 +188,7 @@ class TestFaults:
 
     def named(self, network: ReluNetwork) -> tuple[dict[int, str], dict[int, str]]:
         how = found(network)
-        odd = exceptions(network, how.masks, how.bit_weights, K, 2.0)
+        odd = exceptions(how.subject, how.masks, how.bit_weights)
         return (
             {each.unit: "; ".join(each.why) for each in odd.units},
             {each.token: "; ".join(each.why) for each in odd.tokens},
@@ -356,7 +357,7 @@ class TestTrained:
         record = plain(how.record)
         assert record["verdict"] == "none"
         assert record["score"]["value"] < 0.8
-        assert exceptions(network, how.masks, how.bit_weights, k, 2.0).unit_count > 0
+        assert exceptions(how.subject, how.masks, how.bit_weights).unit_count > 0
 
     @pytest.mark.slow
     def test_a_clamp_learned_from_scratch(self):

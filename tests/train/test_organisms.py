@@ -25,7 +25,7 @@ from simulate.sampling import random_coefficients, random_sets
 from tests.train.subjects import CONSTRUCTIONS, hashes_for, untrained
 from theory import quenched
 from theory.domain import DomainError
-from train.analysis.outcomes import fails, observe
+from train.analysis.outcomes import observe
 from train.organism import report
 from train.organism.effects import causal_masks
 from train.organism.family import (
@@ -46,8 +46,9 @@ from train.organism.recovery import cohens_kappa, compared, recover, score, unit
 from train.organism.truth import Flip, Truth, load_truth
 from train.organisms import earlier_organisms, load_module, main
 from train.organisms import load_truth as public_load_truth
+from train.reading.failure import fails
 from train.reading.masks import CLAMP, COMPLEMENT, extract
-from train.reading.subject import open_subject
+from train.reading.subject import Subject, open_subject
 from train.reading.weights import save
 
 SMALL = Sizes(n=64, d=24, k=3, m=6, steps=60, sampled=5000, levels=(0.1, 3.0), replicates=3)
@@ -292,7 +293,7 @@ class TestRecovery:
     @pytest.mark.parametrize("name", EXACT)
     def test_everything_of_the_exact_ones(self, organisms, name):
         network, truth = organisms[name].network, organisms[name].truth
-        found = recover(network, SMALL.k, SMALL.c, np.random.default_rng(0), 2000)
+        found = recover(Subject(network, SMALL.k, SMALL.c), np.random.default_rng(0), 2000)
         result = compared(found, truth, np.random.default_rng(1))
         assert result.score == result.entries == result.kinds == 1.0
         assert result.score_baseline < 0.1
@@ -308,7 +309,7 @@ class TestRecovery:
     def test_measured_failure_rates_hold_the_true_ones(self, organisms):
         compatible = [
             compared(
-                recover(each.network, SMALL.k, SMALL.c, np.random.default_rng(7), 2000),
+                recover(Subject(each.network, SMALL.k, SMALL.c), np.random.default_rng(7), 2000),
                 each.truth,
                 np.random.default_rng(1),
             ).failure_rate.compatible

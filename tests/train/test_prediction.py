@@ -25,8 +25,9 @@ from theory.enumerate import outcome_of
 from theory.random_code import RandomCode
 from train.analysis import prediction, prediction_figures
 from train.analysis.outcomes import observe
-from train.analysis.prediction import LevelFit, NamedNetwork, modelled_outputs
+from train.analysis.prediction import LevelFit, modelled_outputs
 from train.reading.masks import Masks, extract
+from train.reading.subject import Subject
 
 BETA = 8.0
 N, D, M, K = 60, 20, 5, 2
@@ -157,7 +158,7 @@ def test_random_code_fails_at_its_rate() -> None:
 def exact(request: pytest.FixtureRequest) -> prediction.Prediction:
     network = CONSTRUCTIONS[request.param](some_hashes(), beta=BETA)
     masks = extract(network, K, 2.0)
-    return prediction.analyse(network, masks, K, 2.0, np.random.default_rng(2), 20_000)
+    return prediction.analyse(Subject(network, K, 2.0), masks, np.random.default_rng(2), 20_000)
 
 
 def row_of(found: prediction.Prediction, quantity: str, source: str) -> prediction.Comparison:
@@ -210,7 +211,7 @@ def test_wrong_masks_mispredict(fault: str) -> None:
         wrong = without_unit(masks, 0)
     else:
         wrong = replace(masks, read=rng.permuted(masks.read, axis=0))
-    found = prediction.analyse(network, wrong, K, 2.0, rng, 20_000)
+    found = prediction.analyse(Subject(network, K, 2.0), wrong, rng, 20_000)
     row = row_of(found, "failure_rate", "masks")
     low, high = row.measured.interval
     assert not row.inside
@@ -293,9 +294,7 @@ def test_many_networks_compared() -> None:
     their masks' prediction (fewer once in 10^7), and rows of one network stand by themselves."""
     rng = np.random.default_rng(8)
     networks = [
-        NamedNetwork(
-            f"{kind} {seed}", CONSTRUCTIONS[kind](some_hashes(seed), beta=BETA), K, 2.0, kind
-        )
+        (kind, Subject(CONSTRUCTIONS[kind](some_hashes(seed), BETA), K, 2.0, f"{kind} {seed}"))
         for seed in range(5)
         for kind in ("clamp", "complement")
     ]
@@ -305,13 +304,13 @@ def test_many_networks_compared() -> None:
     assert tested.networks == 10
     assert tested.inside >= 0.4
     assert tested.kind == "test"
-    assert {row.name for row in found} == {network.name for network in networks}
+    assert {row.name for row in found} == {subject.name for _, subject in networks}
     figure = prediction_figures.networks_figure(found)
     files = figure.rendered(("svg",)).files
     assert files == figure.rendered(("svg",)).files
     # a network's numbers do not depend on its neighbours
     alone = prediction.compare_networks(networks[:1], np.random.default_rng(8), 4000)
-    assert alone == [row for row in found if row.name == networks[0].name]
+    assert alone == [row for row in found if row.name == networks[0][1].name]
 
 
 def compared(predicted: float, ends: tuple[float, float] | None = None) -> prediction.Comparison:
@@ -349,7 +348,7 @@ def test_without_masks_nothing_is_predicted() -> None:
     masks = extract(network, K, 2.0)
     none = replace(masks, orientation=np.zeros_like(masks.orientation))
     with pytest.raises(DomainError, match="masks must have a clamp or complement unit"):
-        prediction.analyse(network, none, K, 2.0, rng, 2000)
+        prediction.analyse(Subject(network, K, 2.0), none, rng, 2000)
 
 
 def test_bad_input() -> None:
@@ -357,7 +356,7 @@ def test_bad_input() -> None:
     masks = extract(network, K, 2.0)
     for k, c, name in ((N, 2.0, "k"), (K, 0.5, "c")):
         with pytest.raises(DomainError, match=f"^{name} must be"):
-            prediction.analyse(network, masks, k, c, np.random.default_rng(0), 10)
+            prediction.analyse(Subject(network, k, c), masks, np.random.default_rng(0), 10)
     with pytest.raises(DomainError, match=r"^weights must be"):
         RandomCode(3, np.array([4]))
     with pytest.raises(DomainError, match=r"^k must be"):

@@ -32,6 +32,7 @@ from train.panels.formation import Formation, Moment, lag, moments, step_at, val
 from train.panels.learned_density import Series, Swept, exponent
 from train.panels.predicted_against_measured import Axis, series_of_comparison
 from train.reading.masks import extract
+from train.reading.subject import Subject
 from train.survey import main
 from train.training.recipe import Recipe
 
@@ -95,16 +96,16 @@ def some_network(recipe: Recipe, density: float = 0.3, verdict: str = "clamp") -
 def test_masks_with_a_flipped_bit_fail() -> None:
     """The exact law of masks that are not the network's is not what its own do."""
     network, k, rng = clamp(hashes_for(24, 28, 3), beta=8.0), 3, np.random.default_rng(0)
-    masks = extract(network, k, 2.0)
-    sample = draw_sample(network, hashes_of(masks), k, 2.0, rng, 50_000)
+    masks, subject = extract(network, k, 2.0), Subject(network, k, 2.0)
+    sample = draw_sample(subject, hashes_of(masks), rng, 50_000)
     counted = sample.outcomes.false_positives
 
     def failed(judged) -> int:
         found = Dissection(
-            prediction.analyse(network, judged, k, 2.0, rng, 50_000, sample).record.comparisons,
+            prediction.analyse(subject, judged, rng, 50_000, sample).record.comparisons,
             Covered(Count.of(counted > 0), Mean.of(counted)),
-            uniformity.analyse(network, masks, k, 2.0, rng, 64),
-            mechanism.analyse(network, masks, k, 2.0, rng, 64).record,
+            uniformity.analyse(subject, masks, rng, 64),
+            mechanism.analyse(subject, masks, rng, 64).record,
         )
         made = AnalysedNetwork(some_network(Recipe(n=24, k=k, d=28)), found)
         checks = predicted_against_measured.checks([made])

@@ -61,7 +61,7 @@ def table(folder: Path) -> list[dict[str, str]]:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an undisturbed sweep with its networks; not to be written to."""
     folder = tmp_path_factory.mktemp("whole")
-    assert sweep(folder, "--networks") == 0
+    assert sweep(folder) == 0
     return folder
 
 
@@ -71,6 +71,8 @@ def test_a_row_per_network(whole: Path) -> None:
     pairs = [(row["embedding_scale"], row["seed"]) for row in rows]
     assert pairs == [("1.0", "0"), ("1.0", "1"), ("4.0", "0"), ("4.0", "1")]
     assert {(row["n"], row["d"], row["k"]) for row in rows} == {("24", "10", "2")}
+    # every field that was set, and whether measured sets are among those of training
+    assert {(row["batch"], row["steps"], row["held_out"]) for row in rows} == {("16", "40", "0.0")}
     for row in rows:
         recipe = replace(BASE, embedding_scale=float(row["embedding_scale"]), seed=int(row["seed"]))
         state = fit(recipe)
@@ -94,7 +96,7 @@ def test_a_row_per_network(whole: Path) -> None:
 
 
 def test_networks_are_kept(whole: Path) -> None:
-    """Under the names of their rows; they are what train.run makes of the same recipe."""
+    """Without being asked, by the names of their rows: what train.run makes of the recipe."""
     names = sorted(file.name for file in (whole / "networks").iterdir())
     assert names == [
         f"embedding_scale={s},seed={i}.safetensors" for s in (1.0, 4.0) for i in (0, 1)
@@ -129,7 +131,7 @@ def test_resume_trains_what_is_missing(
     for name in FILES:
         assert (tmp_path / name).read_bytes() == (whole / name).read_bytes()
     assert len(list((tmp_path / "networks").iterdir())) == 2
-    capsys.readouterr()
+    assert "resuming: 2 of 4 networks are trained" in capsys.readouterr().err
     assert sweep(tmp_path, "--networks", "--resume", "--steps", "41") == 2
     errors = capsys.readouterr().err
     assert errors.startswith("error: resume needs the configuration and seed of the earlier run")

@@ -18,6 +18,7 @@ from tests.train.test_symmetries import SUBJECTS, assert_same, subject
 from train.analysis import uniformity
 from train.analysis.uniformity import PARTS, analyse, decompose
 from train.reading.masks import extract
+from train.reading.subject import Subject
 
 C = 2.0
 
@@ -29,7 +30,7 @@ def found(network: ReluNetwork, k: int = 3, seed: int = 0, inputs: int = 1024):
 
 def record_of(network: ReluNetwork, k: int = 3, seed: int = 0, inputs: int = 1024):
     rng = np.random.default_rng(seed)
-    return analyse(network, extract(network, k, C), k, C, rng, inputs)
+    return analyse(Subject(network, k, C), extract(network, k, C), rng, inputs)
 
 
 def shares(record) -> dict[str, float]:
@@ -123,7 +124,7 @@ def test_parts_sum_to_the_whole(name):
     assert whole.parts.keys() == PARTS.keys()
     scale = max(float(np.abs(part).max()) for part in whole.parts.values()) + 1.0
     assert np.abs(sum(whole.parts.values()) - whole.logit).max() < 1e-12 * scale
-    found_of = analyse(network, masks, k, C, rng, 200)
+    found_of = analyse(Subject(network, k, C), masks, rng, 200)
     record = plain(found_of)
     if record["variance"]["value"] > 0.0:
         assert sum(shares(record).values()) == pytest.approx(1.0)

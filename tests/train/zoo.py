@@ -251,6 +251,150 @@ def no_residual(network: ReluNetwork) -> ReluNetwork:
     )
 
 
+def shares(network: ReluNetwork, *parts: float) -> ReluNetwork:
+    """Every unit in parts whose shares add up to 1, each at a scale of its own."""
+    scales = [2.0**at for at in range(len(parts))]
+    return replace(
+        network,
+        W_in=np.hstack([scale * network.W_in for scale in scales]),
+        b_in=np.concatenate([scale * network.b_in for scale in scales]),
+        W_out=np.vstack(
+            [share / scale * network.W_out for share, scale in zip(parts, scales, strict=True)]
+        ),
+    )
+
+
+def random_units(network: ReluNetwork, count: int, size: float) -> ReluNetwork:
+    """Beside it, units that read and write at random; their writes of that size."""
+    generator = rng(9)
+    d = network.d
+    return with_units(
+        network,
+        generator.standard_normal((d, count)),
+        np.zeros(count),
+        size * generator.standard_normal((count, d)),
+    )
+
+
+def cancelling_units(network: ReluNetwork, count: int = 24) -> ReluNetwork:
+    """Beside it, pairs of units of which one undoes what the other writes."""
+    generator = rng(10)
+    d = network.d
+    W_in, W_out = generator.standard_normal((d, count)), generator.standard_normal((count, d))
+    return with_units(
+        network, np.hstack([W_in, W_in]), np.zeros(2 * count), np.vstack([W_out, -W_out])
+    )
+
+
+def undone() -> ReluNetwork:
+    """A clamp whose every unit has another one that undoes it: linear."""
+    base = clamp(hashes(), BETA)
+    return with_units(base, base.W_in, base.b_in, -base.W_out)
+
+
+def mostly_unclamped(clamped: int) -> ReluNetwork:
+    """A clamp of which so many units act; the others never fire."""
+    base = clamp(hashes(), BETA)
+    return replace(base, b_in=np.where(np.arange(D) < clamped, base.b_in, -100.0))
+
+
+def shifted_writes() -> ReluNetwork:
+    """Each unit writes what another one should."""
+    base = clamp(hashes(), BETA)
+    return replace(base, W_out=np.roll(base.W_out, 1, axis=0))
+
+
+def swapped_tokens() -> ReluNetwork:
+    """Tokens 0 and 1 are read out in each other's place."""
+    W_U = clamp(hashes(), BETA).W_U.copy()
+    W_U[:, [0, 1]] = W_U[:, [1, 0]]
+    return replace(clamp(hashes(), BETA), W_U=W_U)
+
+
+def weak_tokens(count: int, size: float) -> ReluNetwork:
+    """Tokens whose coefficients never bring a unit to its threshold."""
+    base = clamp(hashes(), BETA)
+    return replace(base, W_E=base.W_E * np.where(np.arange(N) < count, size, 1.0)[:, None])
+
+
+def long_token() -> ReluNetwork:
+    base = clamp(hashes(), BETA)
+    return replace(base, W_E=base.W_E * np.where(np.arange(N) == 7, 100.0, 1.0)[:, None])
+
+
+def token_gains() -> ReluNetwork:
+    """Each token's logit in a unit of its own, 1 to 3 times the usual one."""
+    base = complement(hashes(), BETA)
+    return replace(base, W_U=base.W_U * rng(11).uniform(1.0, 3.0, N))
+
+
+def thresholds_of_units(made_up: bool) -> ReluNetwork:
+    """A clamp whose units close at 0.3 to 1: bits of unlike worth; made_up: by constants."""
+    base = clamp(hashes(), BETA)
+    levels = rng(12).uniform(0.3, 1.0, D)
+    made = replace(base, b_in=-levels)
+    return biased(made, -BETA * hashes() @ levels) if made_up else made
+
+
+def partition() -> ReluNetwork:
+    """Two tokens to a bit, one bit to a token."""
+    return complement(np.repeat(np.eye(N // 2, dtype=bool), 2, axis=0), BETA)
+
+
+def hashed_and_looked_up() -> ReluNetwork:
+    """Half of the tokens hashed to 24 bits, the others with a bit each."""
+    family = np.zeros((N, D + N // 2), dtype=bool)
+    family[: N // 2, :D] = hashes(n=N // 2)
+    family[N // 2 :, D:] = np.eye(N // 2, dtype=bool)
+    return complement(family, BETA)
+
+
+def one_hot_beside(scale: float) -> ReluNetwork:
+    """A lookup table that needs no layer, beside a clamp of that scale."""
+    base = clamp(hashes(), 1.0)
+    return ReluNetwork(
+        W_E=np.hstack([base.W_E, np.eye(N)]),
+        W_in=np.vstack([base.W_in, np.zeros((N, D))]),
+        b_in=base.b_in,
+        W_out=np.hstack([base.W_out, np.zeros((D, N))]),
+        W_U=np.vstack([scale * base.W_U, 30.0 * np.eye(N)]),
+    )
+
+
+def memorised_among(count: int) -> ReluNetwork:
+    """A clamp beside so many units, each of which answers a pair with a third token."""
+    generator = rng(13)
+    base = clamp(hashes(), BETA)
+    triples = np.array([generator.choice(N, 3, replace=False) for _ in range(count)])
+    pair, answer = np.zeros((N, count)), np.zeros((count, N))
+    pair[triples[:, :2], np.arange(count)[:, None]] = 1.0
+    answer[np.arange(count), triples[:, 2]] = 100.0
+    eye, nothing = np.eye(N), np.zeros((N, N))
+    return ReluNetwork(
+        W_E=np.hstack([base.W_E, eye, nothing]),
+        W_in=np.vstack(
+            [
+                np.hstack([base.W_in, np.zeros((D, count))]),
+                np.hstack([np.zeros((N, D)), pair]),
+                np.zeros((N, D + count)),
+            ]
+        ),
+        b_in=np.concatenate([base.b_in, np.full(count, -2.1)]),
+        W_out=np.vstack(
+            [
+                np.hstack([base.W_out, np.zeros((D, 2 * N))]),
+                np.hstack([np.zeros((count, D + N)), answer]),
+            ]
+        ),
+        W_U=np.vstack([base.W_U, nothing, eye]),
+    )
+
+
+def with_bit_of_all() -> ReluNetwork:
+    """A further bit that every token owns."""
+    return clamp(np.hstack([hashes(), np.ones((N, 1), dtype=bool)]), BETA)
+
+
 def of_mechanism(verdict: str, behaviour: bool, *odd: str, bits: int = D) -> Truth:
     """Structure and mechanism hold."""
     return Truth(verdict, True, True, behaviour, bits, odd)
@@ -285,9 +429,9 @@ ZOO: dict[str, Animal] = {
     ),
     "residual times 1,000": Animal(lambda: scaled_residual(base_clamp(), 1e3), CLAMP),
     "residual over 1,000": Animal(lambda: scaled_residual(base_clamp(), 1e-3), CLAMP),
-    "split in two": Animal(lambda: split(base_clamp()), replace(CLAMP, odd=("units are 24 bits",))),
+    "split in two": Animal(lambda: split(base_clamp()), replace(CLAMP, odd=("units are 24:",))),
     "split in five": Animal(
-        lambda: split(base_complement(), 5), replace(COMPLEMENT, odd=("units are 24 bits",))
+        lambda: split(base_complement(), 5), replace(COMPLEMENT, odd=("units are 24:",))
     ),
     "columns twice": Animal(coincident, of_mechanism("clamp", True, bits=12)),
     "dead units": Animal(lambda: dead_units(base_clamp()), replace(CLAMP, odd=("dead",))),
@@ -388,6 +532,62 @@ ZOO: dict[str, Animal] = {
     "clamp without residual connection": Animal(lambda: no_residual(base_clamp()), of_structure()),
     "complement without residual connection": Animal(
         lambda: no_residual(base_complement()), COMPLEMENT
+    ),
+    # made to mislead
+    "units of shares 3/2 and -1/2": Animal(
+        lambda: shares(base_clamp(), 1.5, -0.5), replace(CLAMP, odd=("units are 24:",))
+    ),
+    "units of four shares, rotated": Animal(
+        lambda: in_another_basis(shares(base_complement(), 3.0, -1.5, -1.0, 0.5), rng())[0],
+        COMPLEMENT,
+    ),
+    "cancelling pairs beside a clamp": Animal(lambda: cancelling_units(base_clamp()), CLAMP),
+    "every unit undone by another": Animal(undone, NOTHING),
+    "random faint units beside a clamp": Animal(
+        lambda: random_units(base_clamp(), 24, 1e-7), replace(CLAMP, odd=("faint",))
+    ),
+    "random units as strong as the clamp's": Animal(
+        lambda: random_units(base_clamp(), 24, 0.3), replace(NOTHING, bits=D)
+    ),
+    "four of 24 units act": Animal(
+        lambda: mostly_unclamped(4), Truth("none", True, False, False, 4)
+    ),
+    "a tenth taken back": Animal(
+        lambda: replace(base_clamp(), W_out=0.1 * base_clamp().W_out), of_structure()
+    ),
+    "the layer adds": Animal(lambda: replace(base_clamp(), W_out=-base_clamp().W_out), NOTHING),
+    "writes of other units": Animal(shifted_writes, NOTHING),
+    "two tokens swapped": Animal(swapped_tokens, of_mechanism("clamp", False, "masks differ")),
+    "weak tokens": Animal(lambda: weak_tokens(10, 0.2), of_mechanism("clamp", False, "silent")),
+    "a token a hundred times as long": Animal(long_token, CLAMP),
+    "a loud token": Animal(
+        lambda: biased(base_clamp(), 200.0 * (np.arange(N) == 5)),
+        of_mechanism("clamp", False, "loud"),
+    ),
+    "two loud tokens of a complement": Animal(
+        lambda: biased(base_complement(), 200.0 * (np.arange(N) < 2)),
+        of_mechanism("complement", False, "loud"),
+    ),
+    "gains of tokens": Animal(token_gains, COMPLEMENT),
+    "thresholds of units, made up for": Animal(lambda: thresholds_of_units(True), CLAMP),
+    "thresholds of units": Animal(lambda: thresholds_of_units(False), of_mechanism("clamp", False)),
+    "two tokens to a bit": Animal(
+        partition, of_mechanism("complement", True, "far from its optimum", bits=N // 2)
+    ),
+    "half hashed, half looked up": Animal(
+        hashed_and_looked_up, of_mechanism("complement", True, bits=D + N // 2)
+    ),
+    "a lookup table beside faint units": Animal(lambda: one_hot_beside(1e-3), of_structure()),
+    "sixty memorised pairs beside a clamp": Animal(
+        lambda: memorised_among(60), Truth("none", False, False, True, D, ("a memorised set",))
+    ),
+    "a bit of all tokens": Animal(with_bit_of_all, replace(CLAMP, odd=("dead",))),
+    "logit scale of a million": Animal(lambda: clamp(hashes(), 1e6), CLAMP),
+    "one hash for all tokens": Animal(
+        lambda: clamp(np.repeat(hashes()[:1], N, axis=0), BETA), NOTHING
+    ),
+    "twenty of the tokens alike": Animal(
+        lambda: clamp(hashes()[np.maximum(np.arange(N) - 19, 0)], BETA), CLAMP
     ),
     "a memorised pair among thirty": Animal(
         memorised_pairs, replace(NOTHING, odd=("a memorised set",))

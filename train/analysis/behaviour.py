@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from simulate.jobs.intervals import Count, Estimate, Mean, weighted_mean
-from simulate.network import ReluNetwork
 from simulate.sampling import random_coefficients, random_sets
 from theory.domain import DomainError, check_integer, check_real
 from theory.random_code import RandomCode
@@ -26,14 +25,14 @@ from train.analysis.outcomes import (
     Outcomes,
     Spread,
     Tokens,
-    fails,
-    failure_threshold,
     hashes_of,
     is_code,
     observe,
 )
 from train.analysis.pathological import ExtremeUnions, UnionSizeFailures
+from train.reading.failure import fails, failure_threshold
 from train.reading.masks import Masks
+from train.reading.subject import Subject
 
 INPUTS = 100_000
 NO_CODE = "no unit is clamp or complement, so that there are no masks to speak of"
@@ -209,17 +208,14 @@ class Behaviour:
     """What `analyse` found: the record, and what figures and predictions need."""
 
     record: BehaviourRecord
-    network: ReluNetwork
+    subject: Subject
     hashes: Hashes
-    k: int
-    c: float
     sample: Sample
 
 
-def draw_sample(
-    network: ReluNetwork, hashes: Hashes, k: int, c: float, rng: np.random.Generator, inputs: int
-) -> Sample:
+def draw_sample(subject: Subject, hashes: Hashes, rng: np.random.Generator, inputs: int) -> Sample:
     """`inputs` fresh inputs, run and compared with the masks."""
+    network, k, c = subject.network, subject.k, subject.c
     check_integer("k", k, 1, network.n - 1, "n - 1")
     tokens = random_sets(rng, check_integer("inputs", inputs, 2), network.n, k)
     alpha = random_coefficients(rng, inputs, k, check_real("c", c, 1.0, closed=True))
@@ -230,10 +226,8 @@ def draw_sample(
 
 
 def analyse(
-    network: ReluNetwork,
+    subject: Subject,
     masks: Masks,
-    k: int,
-    c: float,
     rng: np.random.Generator,
     inputs: int = INPUTS,
     outside: bool = True,
@@ -244,10 +238,11 @@ def analyse(
     extreme_unions), which are empty or None if not. Raises DomainError outside 1 <= k < n, c >= 1,
     inputs >= 2, and where logits overflow.
     """
+    network, k, c = subject.network, subject.k, subject.c
     hashes = hashes_of(masks)
     known = is_code(hashes)
     code = RandomCode.of(hashes)
-    sample = draw_sample(network, hashes, k, c, rng, inputs)
+    sample = draw_sample(subject, hashes, rng, inputs)
     seen = sample.outcomes
     fewer = max(2, inputs // 10)
     failed, covered = fails(seen.mass, k), seen.false_positives > 0
@@ -301,7 +296,7 @@ def analyse(
             else None
         ),
     )
-    return Behaviour(record, network, hashes, k, c, sample)
+    return Behaviour(record, subject, hashes, sample)
 
 
 def mass_clusters(mass: np.ndarray, k: int) -> MassClusters:

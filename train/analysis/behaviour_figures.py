@@ -15,7 +15,8 @@ from simulate.jobs.table import Kind, Point, select, series_of, xs, ys
 from train.analysis import output_figures
 from train.analysis.behaviour import Behaviour
 from train.analysis.departures import Coefficients
-from train.analysis.outcomes import LOG10_EDGES, failure_threshold
+from train.analysis.outcomes import LOG10_EDGES
+from train.reading.failure import failure_threshold
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -168,7 +169,7 @@ def _estimate(
 
 def _mass_table(behaviour: Behaviour) -> list[Point]:
     """Histogram of the mass, by false positives: x where a bin begins, the last one ends at 1."""
-    seen, k = behaviour.sample.outcomes, behaviour.k
+    seen, k = behaviour.sample.outcomes, behaviour.subject.k
     edges = np.linspace(min(float(seen.mass.min()), k / (k + 2)), 1.0, BINS + 1)
     kinds = {
         Series.NONE_COVERED: seen.false_positives == 0,
@@ -465,8 +466,8 @@ def _moved(point: Point, x: float, floor: float) -> Point:
 
 def _coefficients_table(behaviour: Behaviour) -> list[Point]:
     """TV, smallest member and failures against the coefficient, of all tokens or of one."""
-    k = behaviour.k
-    ends = (1.0, behaviour.c)
+    k = behaviour.subject.k
+    ends = (1.0, behaviour.subject.c)
     made = [Point(Axis.RANGE, Series.COEFFICIENTS, Kind.EXACT, end, 0.0) for end in ends]
     for row in behaviour.record.other_coefficients:
         axis, x = row.which, row.alpha

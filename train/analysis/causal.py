@@ -3,7 +3,8 @@
 Each intervention has its effect predicted from the masks and the worth of bits (`mechanism`),
 never fitted to what it does; it is measured on fresh inputs. On an exact construction predictions
 hold to rounding, but for failure rates, which are sampled. A trained network's bits are not all
-alike: how far the measured effect is off is the finding. Weights are taken to float64 first.
+alike: how far the measured effect is off is the finding. Weights of networks that are not
+large are taken to float64 first.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 
 import numpy as np
 
@@ -24,23 +26,25 @@ from simulate.jobs.intervals import (
     weighted_mean,
 )
 from simulate.kernels import PackedHashes
-from simulate.network import ReluNetwork, divergence
+from simulate.network import ReluNetwork
 from simulate.sampling import random_coefficients, random_sets
 from theory import quenched, softmax_output
 from theory.domain import check_integer, check_real
 from train.analysis import construction_path
 from train.analysis.edits import Bits, Handles, bits_of, handles, inverse_of_reads
 from train.analysis.mechanism import hidden_states
-from train.analysis.outcomes import fails, hashes_of, mass_on
+from train.analysis.outcomes import hashes_of, mass_on, probabilities_of
 from train.analysis.prediction import MOST_BITS, rates_of_masks
+from train.reading.failure import fails
 from train.reading.masks import Masks, read_weights
+from train.reading.subject import Subject
 
 # of the ablations; others have more or fewer in proportion
 INPUTS = 2**13
 # of each kind; half take a bit away
 EDITS, UNITS, PAIRS = 64, 12, 32
-# of one read edit; of one pair
-READ_INPUTS, SWAP_INPUTS = 64, 64
+# of one read edit, or of one pair, at most and at least; logits of all of them together
+MOST_OF_ONE, FEWEST_OF_ONE, MOST_LOGITS = 64, 8, 2**25
 PARTS = 2
 # quantities that others look up
 FAILURE_RATE, TOTAL_VARIATION = "failure rate", "total variation"
@@ -49,7 +53,7 @@ TAKEN, ADDED = "bit taken away", "bit added"
 OWNERS_GAIN = f"{ON_DECIDING}, {ADDED}"
 AS_IT_IS = "as it is"
 _BLOCK, _BLOCK_LOGITS = 2048, 2**23
-# tokens times d + h from which on whole networks are not rewritten
+# tokens times d + h from which on whole networks are not rewritten, nor taken to float64
 _MOST_ENTRIES = 2**24
 # of a bit: not a half, at which logits of equal bits may tie
 _WITHIN = 0.45
@@ -182,10 +186,8 @@ class CausalRecord:
 
 
 def analyse(
-    network: ReluNetwork,
+    subject: Subject,
     masks: Masks,
-    k: int,
-    c: float,
     rng: np.random.Generator,
     failure: Estimate | None = None,
     inputs: int = INPUTS,
@@ -197,10 +199,12 @@ def analyse(
     free of other bits: what a flip moves besides is in spill and in the scatter of the others.
     Raises DomainError outside 1 <= k < n, c >= 1, inputs >= 64.
     """
+    network, k, c = subject.network, subject.k, subject.c
     check_integer("inputs", inputs, 64)
     check_integer("k", k, 1, network.n - 1, "n - 1")
     check_real("c", c, 1.0, closed=True)
-    network = network.astype(np.float64)
+    large = network.n * (network.d + network.h) > _MOST_ENTRIES
+    network = network if large else network.astype(np.float64)
     states = hidden_states(network, masks, k, c, rng, max(64, inputs // 4))
     bits = bits_of(network, masks, states)
     if not bits.unit.size or not bits.queried.any():
@@ -213,7 +217,7 @@ def analyse(
     rows: list[Effect] = []
     steps: list[PathStep] = []
     replaced: list[Effect] = []
-    if network.n * (network.d + network.h) <= _MOST_ENTRIES:
+    if not large:
         rows, steps = walk(task, masks, rng)
         replaced = replacement(task, masks, rng, failure)
     return CausalRecord(
@@ -269,7 +273,11 @@ class _Task:
 
     def missing(self, union: np.ndarray) -> np.ndarray:
         """Each token's bits outside the union, by the masks, whole float32 [inputs, n]."""
-        return (~union).astype(np.float32) @ self.bits.queried.T.astype(np.float32)
+        return (~union).astype(np.float32) @ self._queried.T
+
+    @cached_property
+    def _queried(self) -> np.ndarray:
+        return self.bits.queried.astype(np.float32)
 
     def entries(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Random (token, bit) entries on which both masks agree: tokens, bits, whether owned.
@@ -291,6 +299,11 @@ def _blocks(inputs: int, n: int) -> list[slice]:
     """Of so few inputs that their logits take at most 64 MB."""
     block = max(8, min(_BLOCK, _BLOCK_LOGITS // n))
     return [slice(start, min(start + block, inputs)) for start in range(0, inputs, block)]
+
+
+def _of_one(edits: int, n: int) -> int:
+    """How many inputs each of so many edits is looked at on."""
+    return int(np.clip(MOST_LOGITS // (max(edits, 1) * n), FEWEST_OF_ONE, MOST_OF_ONE))
 
 
 def _over_edits(found: np.ndarray, predicted: np.ndarray, inputs: int) -> Estimate:
@@ -444,14 +457,15 @@ def read_flips(task: _Task, rng: np.random.Generator) -> tuple[list[Effect], lis
     """
     network, bits = task.network, task.bits
     token, bit, owned = task.entries(rng)
-    tokens, alpha = task.inputs_with(rng, token, READ_INPUTS, None)
+    each = _of_one(len(token), network.n)
+    tokens, alpha = task.inputs_with(rng, token, each, None)
     change = task.handles.read[bit] * bits.read[token, bit][:, None]
     sign = np.where(owned, -1.0, 1.0)
     predicted, found, elsewhere, scatter = np.full((4, len(token)), np.nan)
     covered, covered_found = np.full((2, len(token)), np.nan)
     inputs = 0
     for edit, j in enumerate(bit):
-        at = slice(edit * READ_INPUTS, (edit + 1) * READ_INPUTS)
+        at = slice(edit * each, (edit + 1) * each)
         members = tokens[at]
         x = network.residual(members, alpha[at])
         before = network.read_out(network.after_layer(x))
@@ -509,7 +523,7 @@ def read_flips(task: _Task, rng: np.random.Generator) -> tuple[list[Effect], lis
                 f"covered tokens, {name}",
                 covered[chosen],
                 covered_found[chosen],
-                int(chosen.sum()) * READ_INPUTS,
+                int(chosen.sum()) * each,
             )
     known = ~np.isnan(found)
     pairs = zip(predicted[known].tolist(), found[known].tolist(), strict=True)
@@ -590,14 +604,21 @@ def _failures_without(rng: np.random.Generator, task: _Task, chosen: np.ndarray)
     """For each bit and sampled input: 1 if it is covered only without the bit, else 0."""
     owners = task.bits.owners
     tokens = random_sets(rng, 32 * task.effort, len(owners), task.k)
-    failed = PackedHashes.of(owners).count_false_positives(tokens) > 0
+    packed = PackedHashes.of(owners)
+    failed = packed.count_false_positives(tokens) > 0
     found = np.zeros((len(chosen), len(tokens)), dtype=np.int8)
-    for place, bit in enumerate(chosen):
-        without = owners.copy()
-        without[:, bit] = False
-        changed = PackedHashes.of(without).count_false_positives(tokens) > 0
+    for place, bit in enumerate(chosen.tolist()):
+        changed = _without_bit(packed, bit).count_false_positives(tokens) > 0
         found[place] = changed & ~failed
     return found
+
+
+def _without_bit(packed: PackedHashes, bit: int) -> PackedHashes:
+    """The same hashes, and nobody owns the bit; to pack them anew would take longer."""
+    words, planes = packed.words.copy(), packed.planes.copy()
+    words[:, bit // 64] &= ~(np.uint64(1) << np.uint64(bit % 64))
+    planes[bit] = 0
+    return PackedHashes(words, planes)
 
 
 def swaps(task: _Task, rng: np.random.Generator) -> list[Effect]:
@@ -614,9 +635,10 @@ def swaps(task: _Task, rng: np.random.Generator) -> list[Effect]:
         return []
     pair = random_sets(rng, PAIRS, network.n, 2)
     i, j = pair.T
-    tokens, alpha = task.inputs_with(rng, i, SWAP_INPUTS, j)
+    each = _of_one(PAIRS, network.n)
+    tokens, alpha = task.inputs_with(rng, i, each, j)
     named = tokens.copy()
-    named[:, 0] = np.repeat(j, SWAP_INPUTS)
+    named[:, 0] = np.repeat(j, each)
     differs = bits.owners[i] != bits.owners[j]
     change = np.where(differs, bits.read[i], 0.0) @ task.handles.read
     moves = {
@@ -634,7 +656,7 @@ def swaps(task: _Task, rng: np.random.Generator) -> list[Effect]:
         share, probability = np.zeros((2, inputs))
         for at in _blocks(inputs, task.network.n):
             x = network.residual(tokens[at], alpha[at])
-            x = x + alpha[at][:, :1] * np.repeat(move, SWAP_INPUTS, axis=0)[at]
+            x = x + alpha[at][:, :1] * np.repeat(move, each, axis=0)[at]
             logits = network.read_out(network.after_layer(x))
             level = np.partition(logits, -k, axis=1)[:, -k:].mean(axis=1) - _WITHIN * bits.height
             own, other = (
@@ -642,7 +664,7 @@ def swaps(task: _Task, rng: np.random.Generator) -> list[Effect]:
             )
             share[at] = (other > level) & ~(own > level)
             probability[at] = mass_on(logits, named[at, :1])
-        of_pairs = (PAIRS, SWAP_INPUTS)
+        of_pairs = (PAIRS, each)
         for quantity, predicted, values in (
             ("j_for_i", ~covered, share),
             ("probability", 1.0 / weight, probability),
@@ -718,8 +740,10 @@ def _judged(
     for of_block in logits:
         at = slice(start, start + len(of_block))
         start = at.stop
-        distance[at] = divergence(of_block, tokens[at]).total_variation
-        failed[at] = fails(mass_on(of_block, tokens[at]), k)
+        found = probabilities_of(of_block, tokens[at])
+        # what the members lack of 1/k is what the others have too much
+        distance[at] = np.maximum(1.0 / k - found, 0.0).sum(axis=1)
+        failed[at] = fails(found.sum(axis=1), k)
     return distance, failed
 
 

@@ -13,7 +13,8 @@ from simulate.kernels import PackedHashes
 from simulate.network import ReluNetwork
 from simulate.sampling import random_coefficients, random_sets
 from train.analysis import construction_path
-from train.analysis.outcomes import Alpha, Tokens, fails, hashes_of, mass_on
+from train.analysis.outcomes import Alpha, Tokens, hashes_of, mass_on
+from train.reading.failure import fails
 from train.reading.masks import Masks
 
 _BLOCK = 2048

@@ -12,16 +12,8 @@ from simulate.network import ReluNetwork
 from simulate.sampling import random_coefficients, random_sets
 from theory.domain import DomainError
 from theory.random_code import RandomCode
-from train.analysis.outcomes import (
-    Alpha,
-    Forward,
-    Hashes,
-    Outcomes,
-    Tokens,
-    fails,
-    is_code,
-    observe,
-)
+from train.analysis.outcomes import Alpha, Forward, Hashes, Outcomes, Tokens, is_code, observe
+from train.reading.failure import fails
 
 # multiples of the ends of [1, c]
 BELOW = (0.1, 0.25, 0.5, 0.75, 0.9)

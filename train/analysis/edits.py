@@ -115,7 +115,7 @@ def handles(network: ReluNetwork, masks: Masks, states: HiddenStates, bits: Bits
     W_in = network.W_in[:, live] / (read.high_mean - read.low_mean)[live]
     W_out = network.W_out[live] / (write.high_mean - write.low_mean)[live, None]
     at, of = np.searchsorted(live, bits.unit), np.searchsorted(states.units, bits.unit)
-    owned = np.linalg.lstsq(bits.owners.astype(np.float64), network.W_E, rcond=_RANK)[0]
+    owned = _fitted(bits.owners, network.W_E)
     reads, read_spill = _scaled(owned, W_in, at)
     last = network.after_layer(network.residual(states.tokens, states.alpha))
     after, union = states.after[:, of], states.hits[:, of] > 0
@@ -123,6 +123,20 @@ def handles(network: ReluNetwork, masks: Masks, states: HiddenStates, bits: Bits
     writes, write_spill = _scaled(shown.T, W_out.T, at)
     inside = ((last @ writes.T) * union).sum(axis=0) / union.sum(axis=0)
     return Handles(reads, writes.T, inside, read_spill, write_spill)
+
+
+def _fitted(
+    owners: Bool[np.ndarray, "n bits"], W_E: Float[np.ndarray, "n d"]
+) -> Float[np.ndarray, "bits d"]:
+    """What owning each bit adds to a row of W_E, by least squares over the tokens.
+
+    By the normal equations, whose matrix counts shared owners and so is exact.
+    """
+    from scipy.linalg import pinvh
+
+    rows = owners.astype(np.float32 if len(owners) <= 2**24 else np.float64)
+    shared = (rows.T @ rows).astype(np.float64)
+    return pinvh(shared, rtol=_RANK**2) @ (rows.T.astype(W_E.dtype) @ W_E)
 
 
 def _scaled(rows: np.ndarray, columns: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, float]:

@@ -13,16 +13,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numpy as np
-from jaxtyping import Float, Int
-
 from simulate.jobs.intervals import Count, Estimate, Mean
-from simulate.network import ReluNetwork
-from simulate.sampling import random_coefficients
 from train.analysis.behaviour import NO_CODE, Behaviour
 from train.analysis.causal import CausalRecord
+from train.analysis.heard import NAMED_SHARE, Heard
 from train.analysis.mechanism import Mechanism, UnitCounts, Verdict
-from train.analysis.outcomes import fails
+from train.reading.failure import fails
 from train.reading.masks import NEITHER
 
 # the layer leaves at most so much of the union's width, and the bits explain at least so much of
@@ -34,13 +30,6 @@ LEAST_IN_ACCORD = 0.9
 MOST_BELOW, MOST_EXCESS = 0.02, 0.2
 # inputs that fail although the members outrank all others
 MOST_FLAT = 0.05
-# a member with less than this share of the largest probability is not output
-QUIET = 0.1
-# of the inputs that hold every token once, at least so many sets, and at most so many logits
-ROUNDS, _MOST_LOGITS = 8, 2**25
-_BLOCK_ENTRIES = 2**21
-# more silent tokens are counted, not named
-NAMED_SHARE = 0.25
 
 
 @dataclass(frozen=True)
@@ -87,7 +76,8 @@ class BehaviourEvidence:
     filter of the masks, F/(k + F) with F covered non-members. in_accord: inputs that fail if and
     only if they cover one. flat: inputs that fail although all members outrank all others and none
     of these is covered.
-    silent_tokens: tokens that are never output. tokens_without_bits: tokens that no unit knows.
+    silent_tokens: tokens that are never output. loud_tokens: that are output on most inputs that
+    neither hold nor cover them. tokens_without_bits: tokens that no unit knows.
     """
 
     holds: bool
@@ -102,6 +92,7 @@ class BehaviourEvidence:
     flat: Estimate
     silent_tokens: int
     tokens_without_bits: int
+    loud_tokens: int = 0
 
 
 @dataclass(frozen=True)
@@ -200,9 +191,10 @@ def with_path(found: MechanismEvidence, causal: CausalRecord) -> MechanismEviden
     )
 
 
-def behaviour(what: Behaviour, silent: Int[np.ndarray, " tokens"]) -> BehaviourEvidence:
-    """Whether the network does as its masks say; silent: `silent_tokens`."""
-    record, seen, k = what.record, what.sample.outcomes, what.k
+def behaviour(what: Behaviour, tokens: Heard) -> BehaviourEvidence:
+    """Whether the network does as its masks say."""
+    silent, loud = tokens.silent, tokens.loud
+    record, seen, k = what.record, what.sample.outcomes, what.subject.k
     failed = fails(seen.mass, k)
     known = record.code_absent is None
     covered = (seen.false_positives > 0) & known
@@ -217,6 +209,8 @@ def behaviour(what: Behaviour, silent: Int[np.ndarray, " tokens"]) -> BehaviourE
     else:
         if silent.size:
             wrong.append(f"{_tokens(silent.size)} never output")
+        if loud.size:
+            wrong.append(f"{_tokens(loud.size)} output whatever the input")
         if bare:
             wrong.append(f"{_tokens(bare)} without bits, and covered by every input")
         if flat.value > MOST_FLAT:
@@ -252,6 +246,7 @@ def behaviour(what: Behaviour, silent: Int[np.ndarray, " tokens"]) -> BehaviourE
         member_below_uncovered=below,
         flat=flat,
         silent_tokens=int(silent.size),
+        loud_tokens=int(loud.size),
         tokens_without_bits=bare,
     )
 
@@ -268,55 +263,18 @@ def _tokens(count: int) -> str:
     return f"{count} token is" if count == 1 else f"{count} tokens are"
 
 
-def silent_tokens(
-    network: ReluNetwork, k: int, c: float, rng: np.random.Generator
-) -> Int[np.ndarray, " tokens"]:
-    """Tokens that are never output: as members they stay below a tenth of the largest probability.
-
-    Every token is a member of one input of each round; a round deals all tokens out at random, so
-    that each input is a random set of k. Eight rounds, fewer where they would take over 2^25
-    logits, and one at least; what is silent in all of them is tried eight times more.
-    """
-    n = network.n
-    inputs = -(-n // k)
-    rounds = int(np.clip(_MOST_LOGITS // (inputs * n), 1, ROUNDS))
-    loud = np.zeros(n, dtype=bool)
-    for _ in range(rounds):
-        order = rng.permutation(n)
-        # the last input is filled up with tokens of the first, which are not in it
-        tokens = np.concatenate([order, order[: inputs * k - n]]).reshape(inputs, k)
-        loud |= _loud(network, tokens, random_coefficients(rng, inputs, k, c))
-    suspects = np.flatnonzero(~loud)
-    if suspects.size <= NAMED_SHARE * n:
-        for token in suspects:
-            others = np.array([rng.choice(n - 1, k - 1, replace=False) for _ in range(ROUNDS)])
-            others = others.reshape(ROUNDS, k - 1).astype(np.int64)
-            tokens = np.hstack([np.full((ROUNDS, 1), token), others + (others >= token)])
-            heard = _loud(network, tokens, random_coefficients(rng, ROUNDS, k, c))
-            loud[token] = heard[token]
-    return np.flatnonzero(~loud)
-
-
-def _loud(
-    network: ReluNetwork, tokens: Int[np.ndarray, "inputs k"], alpha: Float[np.ndarray, "inputs k"]
-) -> np.ndarray:
-    """Whether each of the n tokens is output as a member of one of these inputs."""
-    loud = np.zeros(network.n, dtype=bool)
-    block = max(1, _BLOCK_ENTRIES // network.n)
-    for start in range(0, len(tokens), block):
-        members = tokens[start : start + block]
-        logits = network.logits(members, alpha[start : start + block])
-        own = np.take_along_axis(logits, members, axis=1)
-        high = own - logits.max(axis=1, keepdims=True) > np.log(QUIET)
-        loud[members[high]] = True
-    return loud
-
-
-def of_tokens(how: Mechanism, silent: Int[np.ndarray, " tokens"]) -> dict[int, list[str]]:
-    """What is odd about tokens by their behaviour, in words: silent ones, if they are few."""
-    if silent.size > NAMED_SHARE * how.network.n:
-        return {}
-    return {int(token): ["silent: it is never output, even as a member"] for token in silent}
+def of_tokens(found: Heard) -> dict[int, list[str]]:
+    """What is odd about tokens by their behaviour, in words: silent and loud ones, if few."""
+    said: dict[int, list[str]] = {}
+    most = NAMED_SHARE * len(found.uninvited)
+    for token in found.silent if found.silent.size <= most else ():
+        said[int(token)] = ["silent: it is never output, even as a member"]
+    for token in found.loud if found.loud.size <= most else ():
+        share = 100 * found.uninvited[token]
+        said.setdefault(int(token), []).append(
+            f"loud: it is output on {share:.0f} % of the inputs that do not hold it"
+        )
+    return said
 
 
 def of_network(how: Mechanism, what: Behaviour, found: BehaviourEvidence) -> list[str]:
@@ -324,8 +282,8 @@ def of_network(how: Mechanism, what: Behaviour, found: BehaviourEvidence) -> lis
     said = []
     if found.flat.value > MOST_FLAT:
         said.append(too_flat(found.flat))
-    if found.silent_tokens > NAMED_SHARE * how.network.n:
-        said.append(f"{found.silent_tokens} of {how.network.n} tokens are never output")
+    if found.silent_tokens > NAMED_SHARE * how.subject.network.n:
+        said.append(f"{found.silent_tokens} of {how.subject.network.n} tokens are never output")
     code = how.record.code
     if code is None:
         return said

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from simulate.network import ReluNetwork
 from train.reading.masks import CLAMP, COMPLEMENT, LEAST_LINK, NEITHER, Masks
+from train.reading.subject import Subject
 
 # studentised with the others' mean and deviation; beyond it one in two million normal values
 OUTLYING = 5.0
@@ -50,49 +51,53 @@ class Exceptions:
 
 
 def exceptions(
-    network: ReluNetwork,
+    subject: Subject,
     masks: Masks,
     bit_weights: Float[np.ndarray, "n units"],
-    k: int,
-    c: float,
     of_behaviour: Mapping[int, list[str]] | None = None,
     of_network: Sequence[str] = (),
+    unit: Int[np.ndarray, " h"] | None = None,
 ) -> Exceptions:
     """Everything odd that the weights show, and what is known of the behaviour.
 
     Units: dead, always on, of neither orientation or of the rarer one, with two masks that differ,
     that fire for one set of tokens only, or with an outlying number of owners or (W_out W_in)_jj.
     Tokens: with masks that differ, no bit, or an outlying number of bits or sum of bit weights.
-    bit_weights: of the units that are clamp or complement. of_behaviour: reasons by token.
+    bit_weights: of the units that are clamp or complement. of_behaviour: reasons by token. unit: by
+    which number each unit is called, if not by its own.
     """
-    memorised = memorised_sets(network, masks, k, c)
+    network = subject.network
+    memorised = memorised_sets(subject, masks)
     of_units: dict[int, list[str]] = {}
-    for unit in range(network.h):
-        if unit in memorised:
-            of_units[unit] = [memorised[unit]]
-        elif why := [*_of_unit(masks, unit)]:
-            of_units[unit] = why
+    for at in range(network.h):
+        if at in memorised:
+            of_units[at] = [memorised[at]]
+        elif why := [*_of_unit(masks, at)]:
+            of_units[at] = why
     of_tokens = {token: list(why) for token, why in (of_behaviour or {}).items()}
-    for unit, reason in _outlying_units(network, masks):
-        of_units.setdefault(unit, []).append(reason)
+    for at, reason in _outlying_units(network, masks):
+        of_units.setdefault(at, []).append(reason)
     for token, reason in [*_differing_tokens(masks), *_outlying_tokens(masks, bit_weights)]:
         of_tokens.setdefault(token, []).append(reason)
     return Exceptions(
         unit_count=len(of_units),
         token_count=len(of_tokens),
-        units=[OddUnit(at, of_units[at]) for at in sorted(of_units)][:LISTED],
+        units=[
+            OddUnit(at if unit is None else int(unit[at]), of_units[at]) for at in sorted(of_units)
+        ][:LISTED],
         tokens=[OddToken(at, of_tokens[at]) for at in sorted(of_tokens)][:LISTED],
         network=list(of_network),
     )
 
 
-def memorised_sets(network: ReluNetwork, masks: Masks, k: int, c: float) -> dict[int, str]:
+def memorised_sets(subject: Subject, masks: Masks) -> dict[int, str]:
     """Units that fire only where two or more of a few tokens are active together, in words.
 
     So few that at most 2 k tokens can take part: the inputs that such a unit answers are learned
     by heart. Of the units that are neither clamp nor complement, and write something. Whether it
     fires is decided at the largest coefficients, the other tokens at the column's median.
     """
+    network, k, c = subject.network, subject.k, subject.c
     found: dict[int, str] = {}
     chosen = np.flatnonzero((masks.orientation == NEITHER) & ~masks.write_modes.constant)
     chosen = chosen[~masks.read_modes.constant[chosen]]
@@ -123,7 +128,9 @@ def _of_unit(masks: Masks, unit: int) -> Iterator[str]:
     """What is wrong with the unit by itself, or with its place among the others."""
     read, write = masks.read_modes, masks.write_modes
     if not masks.live[unit]:
-        if read.constant[unit]:
+        if masks.faint[unit]:
+            yield f"faint: it moves logits by {masks.effect[unit]:.2g} nats at most"
+        elif read.constant[unit]:
             yield "dead: it reads all tokens alike"
         elif write.constant[unit]:
             yield "dead: it writes to all tokens alike"

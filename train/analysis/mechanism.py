@@ -28,6 +28,7 @@ from train.reading.masks import (
     extract,
     write_weights,
 )
+from train.reading.subject import Subject
 
 INPUTS = 4096
 BATCHES = 32
@@ -76,7 +77,10 @@ class Judgement:
 
 @dataclass(frozen=True)
 class UnitCounts:
-    """How many units are of which orientation; neither includes the dead, who are counted again."""
+    """How many units are of which orientation; neither includes the dead, who are counted again.
+
+    dead: those that are not live, faint ones among them.
+    """
 
     clamp: int
     complement: int
@@ -314,20 +318,16 @@ class Mechanism:
     """
 
     record: MechanismRecord
-    network: ReluNetwork
+    subject: Subject
     masks: Masks
-    k: int
-    c: float
     states: HiddenStates
     bit_weights: Float[np.ndarray, "n units"]
     eigenvalues: np.ndarray
 
 
 def analyse(
-    network: ReluNetwork,
+    subject: Subject,
     masks: Masks,
-    k: int,
-    c: float,
     rng: np.random.Generator,
     inputs: int = INPUTS,
 ) -> Mechanism:
@@ -335,6 +335,7 @@ def analyse(
 
     Raises DomainError outside 1 <= k <= n, c >= 1, inputs >= 64.
     """
+    network, k, c = subject.network, subject.k, subject.c
     check_integer("inputs", inputs, 2 * BATCHES)
     states = hidden_states(network, masks, k, c, rng, inputs)
     weights = bit_weights(network, masks, states)
@@ -357,7 +358,7 @@ def analyse(
         hash_dot=hash_dot(masks, weights),
         readout=readout(network, masks, states, weights),
     )
-    return Mechanism(record, network, masks, k, c, states, weights, eigenvalues)
+    return Mechanism(record, subject, masks, states, weights, eigenvalues)
 
 
 def units(masks: Masks) -> UnitCounts:

@@ -117,7 +117,7 @@ def figures(found: Mechanism) -> list[Figure]:
             "read_weights",
             "What tokens add to units (W_E W_in) has two levels, if the network is a filter. Left: "
             "the first tokens, live units. Right: all entries of live units. " + scale,
-            weights_table(read_weights(found.network), masks.read_modes, masks),
+            weights_table(read_weights(found.subject.network), masks.read_modes, masks),
             draw_read_weights,
             claims=(1,),
         ),
@@ -126,7 +126,7 @@ def figures(found: Mechanism) -> list[Figure]:
             "What units add to logits (W_out W_U, transposed) has two levels, if the network is a "
             "filter. Left: the first tokens, live units. Right: all entries of live units. "
             + scale,
-            weights_table(write_weights(found.network), masks.write_modes, masks),
+            weights_table(write_weights(found.subject.network), masks.write_modes, masks),
             draw_write_weights,
             claims=(2,),
         ),
@@ -481,7 +481,7 @@ def draw_clusters(points: Sequence[Point]) -> Drawn:
 
 def eigenvalue_table(found: Mechanism) -> list[Point]:
     """x the real part, y the imaginary part, series the orientation."""
-    complement = layer_eigenvalues(found.network, found.masks.orientation == COMPLEMENT)
+    complement = layer_eigenvalues(found.subject.network, found.masks.orientation == COMPLEMENT)
     return [
         Point(Axis.EIGENVALUES, series, Kind.EXACT, float(value.real), float(value.imag))
         for series, values in ((Series.CLAMP, found.eigenvalues), (Series.COMPLEMENT, complement))
@@ -601,15 +601,26 @@ def code_table(found: Mechanism) -> list[Point]:
                 for at, y in zip(x, values, strict=True)
             ]
     weight = float(bits.sum(axis=1).mean())
-    best = optimal_hashes_for_failure(n, found.k, d)
+    k = found.subject.k
+    best = optimal_hashes_for_failure(n, k, d)
     last = min(d, int(max(2.0 * best, 1.5 * weight)) + 2)
     for m in sorted({*np.linspace(1, last, min(last, 40)).astype(int).tolist()}):
-        value = failure_probability(n, found.k, d, m)
+        value = failure_probability(n, k, d, m)
         table.append(
-            Point(Axis.FAILURE, Series.RANDOM_CODE, Kind.EXACT, m, value, n=n, k=found.k, d=d, m=m)
+            Point(
+                Axis.FAILURE,
+                Series.RANDOM_CODE,
+                Kind.EXACT,
+                m,
+                value,
+                n=n,
+                k=k,
+                d=d,
+                m=m,
+            )
         )
     table.append(Point(Axis.FAILURE, Series.NETWORK, Kind.MEAN, weight, 1.0))
-    least = failure_probability(n, found.k, d, best)
+    least = failure_probability(n, k, d, best)
     table.append(Point(Axis.FAILURE, Series.BEST, Kind.EXACT, best, least))
     return table
 

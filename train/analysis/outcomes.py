@@ -47,25 +47,20 @@ def is_code(hashes: Hashes) -> bool:
     return bool(hashes.any())
 
 
-def failure_threshold(k: int) -> float:
-    """The mass on the k tokens below which an input fails: halfway between k/(k + 1) and 1.
-
-    With one false positive an exact filter leaves k/(k + 1) on them, without any 1.
-    """
-    return 0.5 * (k / (k + 1) + 1.0)
-
-
-def fails(mass: Float[np.ndarray, " inputs"], k: int) -> Bool[np.ndarray, " inputs"]:
-    """Whether each input fails by behaviour; an output that overflowed, of mass NaN, does."""
-    return ~(mass >= failure_threshold(k))
-
-
 def mass_on(
     logits: Float[np.ndarray, "inputs n"], tokens: Int[np.ndarray, "inputs tokens"]
 ) -> Float[np.ndarray, " inputs"]:
     """The probability that each input's output puts on its tokens, together."""
-    weight = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.take_along_axis(weight, tokens, axis=1).sum(axis=1) / weight.sum(axis=1)
+    return probabilities_of(logits, tokens).sum(axis=1)
+
+
+def probabilities_of(
+    logits: Float[np.ndarray, "inputs n"], tokens: Int[np.ndarray, "inputs tokens"]
+) -> Float[np.ndarray, "inputs tokens"]:
+    """The probability that each input's output puts on each of its tokens."""
+    weight = logits - logits.max(axis=1, keepdims=True)
+    np.exp(weight, out=weight)
+    return np.take_along_axis(weight, tokens, axis=1) / weight.sum(axis=1, keepdims=True)
 
 
 @dataclass(frozen=True)
@@ -217,7 +212,7 @@ def observe(
     precision. count_levels: if not, all levels are empty, and it takes half as long. Memory about
     100 MB, whatever the number of inputs. Raises DomainError for k >= n.
     """
-    from scipy.special import log_softmax, logsumexp
+    from scipy.special import logsumexp
 
     inputs, k = tokens.shape
     check_integer("k", k, 1, network.n - 1, "n - 1")
@@ -232,22 +227,28 @@ def observe(
         members = tokens[start : start + block]
         logits = forward(members, alpha[start : start + block]).astype(np.float64)
         missing = packed.missing_bits(members)
-        log_output = log_softmax(logits, axis=1)
-        output = np.exp(log_output)
+        highest = logits.max(axis=1, keepdims=True)
+        output = np.exp(logits - highest)
+        total = output.sum(axis=1, keepdims=True)
+        output /= total
+        log_total = highest + np.log(total)
         others = ~membership(members, network.n)
         own = np.take_along_axis(logits, members, axis=1)
         on_members = np.take_along_axis(output, members, axis=1)
-        log_on_members = np.take_along_axis(log_output, members, axis=1)
-        relative = logits - own.mean(axis=1, keepdims=True)
+        log_on_members = own - log_total
         lowest = own.min(axis=1, keepdims=True)
-        rounding = _TIES * eps * np.abs(logits).max(axis=1, keepdims=True)
+        size = np.maximum(np.abs(highest), np.abs(logits.min(axis=1, keepdims=True)))
         if count_levels:
-            levels.add(missing[others], relative[others], log_output[others])
+            other = logits[others]
+            rows = np.repeat(np.arange(len(members)), network.n - k)
+            levels.add(missing[others], other - own.mean(axis=1)[rows], other - log_total[rows, 0])
 
         uncovered = missing > 0
         among_others = np.where(others, output, -1.0)
         intruder = among_others.argmax(axis=1)
         row = np.arange(len(members))
+        # the members miss no bit
+        best_uncovered = np.where(uncovered, logits, -np.inf).max(axis=1)
         of_block = Outcomes(
             # what the members lack of 1/k is what the others have too much
             total_variation=np.maximum(1.0 / k - on_members, 0.0).sum(axis=1),
@@ -257,17 +258,17 @@ def observe(
             + 1.0 / k,
             mass=on_members.sum(axis=1),
             log_mass=logsumexp(log_on_members, axis=1),
-            intruding=np.count_nonzero(others & (logits >= lowest - rounding), axis=1),
+            intruding=np.count_nonzero(others & (logits >= lowest - _TIES * eps * size), axis=1),
             lowest_member=on_members.min(axis=1),
             member_variance=own.var(axis=1),
-            margin=own.min(axis=1) - np.where(uncovered & others, logits, -np.inf).max(axis=1),
+            margin=lowest[:, 0] - best_uncovered,
             union_size=np.logical_or.reduce(hashes[members], axis=1).sum(axis=1),
             false_positives=np.count_nonzero(~uncovered, axis=1) - k,
             near_misses=np.count_nonzero(missing == 1, axis=1),
             intruder=intruder,
             intruder_probability=among_others[row, intruder],
             intruder_missing=missing[row, intruder].astype(np.int64),
-            uncovered_probability=np.where(uncovered & others, output, 0.0).max(axis=1),
+            uncovered_probability=np.exp(best_uncovered - log_total[:, 0]),
         )
         for name, parts in found.items():
             parts.append(getattr(of_block, name))

@@ -13,7 +13,7 @@ from simulate.jobs.figure import Figure
 from simulate.jobs.table import Kind, Point, series_of, xs, ys
 from train.analysis.behaviour import Behaviour
 from train.analysis.departures import unrestricted
-from train.analysis.outcomes import fails
+from train.reading.failure import fails
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,7 +60,7 @@ class Titled(Point):
 def figures(behaviour: Behaviour) -> list[Figure]:
     """The figures for which an input was found: without a false positive there are fewer."""
     seen, sample = behaviour.sample.outcomes, behaviour.sample
-    failed = fails(seen.mass, behaviour.k)
+    failed = fails(seen.mass, behaviour.subject.k)
     made = []
     passing = _typical(seen.total_variation, ~failed & (seen.false_positives == 0))
     if passing is not None:
@@ -107,7 +107,7 @@ def figures(behaviour: Behaviour) -> list[Figure]:
     extremes = behaviour.record.extreme_unions
     if extremes is None:
         return made
-    middle = np.full(behaviour.k, 0.5 * (1.0 + behaviour.c))
+    middle = np.full(behaviour.subject.k, 0.5 * (1.0 + behaviour.subject.c))
     for name, of in (("largest", extremes.largest), ("smallest", extremes.smallest)):
         tokens = np.array(of.tokens)
         title = f"{name} union found: {of.union_size} of {behaviour.hashes.shape[1]} bits"
@@ -135,7 +135,7 @@ def _typical(value: np.ndarray, among: np.ndarray) -> int | None:
 def _probabilities(behaviour: Behaviour, tokens: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     from scipy.special import softmax
 
-    network = unrestricted(behaviour.network)
+    network = unrestricted(behaviour.subject.network)
     return softmax(network.logits(tokens[None], alpha[None])[0].astype(np.float64))
 
 

@@ -6,7 +6,7 @@ The page holds everything itself, styles and pictures too, so that it can be sen
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -140,10 +140,10 @@ def measured_rows(record: Analysis) -> list[dict[str, object]]:
     return rows
 
 
-def measured_table(record: Analysis) -> pd.DataFrame:
+def data_frame(rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
     """The rows as a data frame; DomainError, in one line, where pandas is missing."""
     try:
         import pandas
     except ImportError:
-        raise DomainError("pandas must be installed: pip install pandas") from None
-    return pandas.DataFrame(measured_rows(record))
+        raise DomainError('pandas must be installed: pip install -e ".[notebook]"') from None
+    return pandas.DataFrame([*rows])

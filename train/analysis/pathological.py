@@ -13,7 +13,8 @@ from simulate.jobs.intervals import Count, Estimate
 from simulate.network import ReluNetwork
 from simulate.sampling import random_coefficients, random_sets
 from theory.random_code import RandomCode
-from train.analysis.outcomes import Hashes, Outcomes, Tokens, fails, observe
+from train.analysis.outcomes import Hashes, Outcomes, Tokens, observe
+from train.reading.failure import fails
 
 RESTARTS = 256
 MOST_EXTREMES = 64

@@ -24,7 +24,6 @@ from simulate.enumeration import MOST_INPUTS, enumerate_inputs
 from simulate.estimators import counts_in_family
 from simulate.jobs.intervals import Count, Estimate, Interval, Mean, enclosure
 from simulate.kernels import PackedHashes
-from simulate.network import ReluNetwork
 from simulate.sampling import random_sets
 from theory import quenched
 from theory.domain import DomainError
@@ -32,8 +31,10 @@ from theory.random_code import RandomCode
 from theory.softmax_output import expected_divergence
 from train.analysis.behaviour import INPUTS, Sample, draw_sample
 from train.analysis.numbers import finite
-from train.analysis.outcomes import Hashes, Levels, Tokens, fails, hashes_of, is_code
+from train.analysis.outcomes import Hashes, Levels, Tokens, hashes_of, is_code
+from train.reading.failure import fails
 from train.reading.masks import Masks, extract
+from train.reading.subject import Subject
 
 Kind = Literal["test", "model"]
 
@@ -284,10 +285,8 @@ class Prediction:
 
 
 def analyse(
-    network: ReluNetwork,
+    subject: Subject,
     masks: Masks,
-    k: int,
-    c: float,
     rng: np.random.Generator,
     inputs: int = INPUTS,
     sample: Sample | None = None,
@@ -300,13 +299,14 @@ def analyse(
     effort: of what is sampled from the masks alone. Raises DomainError outside 1 <= k < n, c >= 1,
     and without such a unit.
     """
+    k = subject.k
     hashes = hashes_of(masks)
     if not is_code(hashes):
         raise DomainError("masks must have a clamp or complement unit, or they predict nothing")
-    n, code = network.n, RandomCode.of(hashes)
-    sample = sample or draw_sample(network, hashes, k, c, rng, inputs)
+    n, code = subject.network.n, RandomCode.of(hashes)
+    sample = sample or draw_sample(subject, hashes, rng, inputs)
     seen = sample.outcomes
-    training = draw_sample(network, hashes, k, c, rng, max(2, len(seen.mass) // 4))
+    training = draw_sample(subject, hashes, rng, max(2, len(seen.mass) // 4))
     fit = fit_levels(training.levels, training.outcomes.member_variance)
     own = rates_of_masks(rng, hashes, k, int(SAMPLED_INPUTS * effort))
     annealed = RandomCodeRates(code.failure_probability(n, k), code.expected_false_positives(n, k))
@@ -407,17 +407,6 @@ def _beside_random_codes(
 
 
 @dataclass(frozen=True)
-class NamedNetwork:
-    """One of the networks of a comparison; group: how it is coloured, e.g. its mechanism."""
-
-    name: str
-    network: ReluNetwork
-    k: int
-    c: float
-    group: str = ""
-
-
-@dataclass(frozen=True)
 class NetworkComparison:
     """One comparison of one of many networks, with what tells the network from the others."""
 
@@ -442,16 +431,19 @@ class ShareInside:
 
 
 def compare_networks(
-    networks: Sequence[NamedNetwork], rng: np.random.Generator, inputs: int = INPUTS
+    subjects: Sequence[tuple[str, Subject]], rng: np.random.Generator, inputs: int = INPUTS
 ) -> list[NetworkComparison]:
-    """Every network's own masks, predictions and measurements, from a random stream of its own."""
+    """Every network's own masks, predictions and measurements, from a random stream of its own.
+
+    subjects: each after its group, by which it is coloured, e.g. its mechanism.
+    """
     rows = []
-    for each, stream in zip(networks, rng.spawn(len(networks)), strict=True):
-        masks = extract(each.network, each.k, each.c)
-        found = analyse(each.network, masks, each.k, each.c, stream, inputs)
-        n, d, h = each.network.n, each.network.d, each.network.h
+    for (group, each), stream in zip(subjects, rng.spawn(len(subjects)), strict=True):
+        network = each.network
+        masks = extract(network, each.k, each.c)
+        found = analyse(each, masks, stream, inputs)
         rows += [
-            NetworkComparison(each.name, each.group, n, each.k, d, h, comparison)
+            NetworkComparison(each.name, group, network.n, each.k, network.d, network.h, comparison)
             for comparison in found.record.comparisons
         ]
     return rows

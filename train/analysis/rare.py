@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from simulate.jobs.intervals import Estimate
-from simulate.network import ReluNetwork
 from simulate.rare_failures import rare_failures
 from simulate.sampling import random_coefficients
-from train.analysis.outcomes import fails, hashes_of, mass_on
+from train.analysis.outcomes import hashes_of, mass_on
+from train.reading.failure import fails
 from train.reading.masks import Masks
+from train.reading.subject import Subject
 
 INPUTS = 100_000
 
@@ -33,14 +34,13 @@ class RareRecord:
 
 
 def analyse(
-    network: ReluNetwork,
+    subject: Subject,
     masks: Masks,
-    k: int,
-    c: float,
     rng: np.random.Generator,
     inputs: int = INPUTS,
 ) -> RareRecord:
     """Of a network whose masks are a code; DomainError outside 1 <= k < n and inputs >= 1000."""
+    network, k, c = subject.network, subject.k, subject.c
 
     def failed(tokens: np.ndarray) -> np.ndarray:
         alpha = random_coefficients(rng, len(tokens), k, c)

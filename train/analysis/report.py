@@ -12,11 +12,26 @@ import numpy as np
 
 from simulate.jobs.figure import Figure
 from simulate.network import ReluNetwork
-from train.analysis import behaviour, causal, evidence, mechanism, prediction, rare, uniformity
+from theory.domain import DomainError
+from train.analysis import (
+    behaviour,
+    behaviour_figures,
+    causal,
+    causal_figures,
+    evidence,
+    mechanism,
+    mechanism_figures,
+    prediction,
+    prediction_figures,
+    rare,
+    uniformity,
+)
 from train.analysis.exceptions import exceptions
+from train.analysis.heard import heard
 from train.analysis.outcomes import hashes_of, is_code
 from train.analysis.record import Analysis
 from train.analysis.summary import summary
+from train.reading.canonical import with_units_joined, without_common_offset
 from train.reading.masks import Masks, extract
 from train.reading.subject import Subject
 
@@ -59,13 +74,6 @@ class Report:
 
     def figures(self) -> list[Figure]:
         """Every figure that the network allows, in the order of the claims, then others."""
-        from train.analysis import (
-            behaviour_figures,
-            causal_figures,
-            mechanism_figures,
-            prediction_figures,
-        )
-
         found = self.record
         made = [*mechanism_figures.figures(self.how), *behaviour_figures.figures(self.what)]
         if found.prediction is not None:
@@ -80,11 +88,19 @@ class Report:
         """The page of text that the command prints."""
         return summary(self.record)
 
-    def to_pandas(self) -> pd.DataFrame:
-        """All measured numbers: a row each, its place in the record first. Needs pandas."""
-        from train.analysis.page import measured_table
+    def to_pandas(self, figure: str | None = None) -> pd.DataFrame:
+        """All measured numbers, a row each, its place in the record first; or those of a figure.
 
-        return measured_table(self.record)
+        figure: its id. Raises DomainError for one that this network has not, or without pandas.
+        """
+        from train.analysis.page import data_frame, measured_rows
+
+        if figure is None:
+            return data_frame(measured_rows(self.record))
+        tables = {each.id: each.table for each in self.figures()}
+        if figure not in tables:
+            raise DomainError(f"figure must be among {', '.join(tables)}; got {figure}")
+        return data_frame([vars(point) for point in tables[figure]])
 
     def _repr_html_(self) -> str:
         from train.analysis.page import notebook
@@ -113,7 +129,10 @@ def analyse(
     1 <= k < n, c >= 1, inputs >= 2.
     """
     k, c = subject.k, subject.c
-    network = without_common_offset(subject.network)
+    given = subject.network
+    without = without_common_offset(given)
+    network, unit = with_units_joined(without)
+    subject = replace(subject, network=network)
     n, d, h = network.n, network.d, network.h
     inputs = default_inputs(n) if inputs is None else inputs
     fewer = max(512, int(effort * min(behaviour.INPUTS, 2**26 // (d + h + k))) // 12)
@@ -122,48 +141,51 @@ def analyse(
     a_logit = 4e-8 + 1e-10 * d
     with watch("masks and mechanism", 1.0 + 4.0 * product + 4e-7 * n * h):
         masks = extract(network, k, c)
-        how = mechanism.analyse(network, masks, k, c, streams[0], min(mechanism.INPUTS, fewer))
+        how = mechanism.analyse(subject, masks, streams[0], min(mechanism.INPUTS, fewer))
     departures = Section.DEPARTURES in sections
     with watch("behaviour", inputs * n * a_logit * (2.0 if departures else 1.0)):
-        what = behaviour.analyse(network, masks, k, c, streams[1], inputs, departures)
+        what = behaviour.analyse(subject, masks, streams[1], inputs, departures)
     with watch("tokens that are never output", min(2**25, 8 * n * n // k) * a_logit):
-        silent = evidence.silent_tokens(network, k, c, streams[5])
+        tokens = heard(subject, what.hashes, streams[5])
     bits = evidence.structure(how)
     layer = evidence.mechanism(how, bits.holds)
-    acts = evidence.behaviour(what, silent)
+    acts = evidence.behaviour(what, tokens)
 
     known = is_code(hashes_of(masks))
     predicted = caused = uniform = seldom = None
     if Section.PREDICTION in sections and known:
         with watch("predictions", 2.0 + inputs * n * a_logit / 4):
             predicted = prediction.analyse(
-                network, masks, k, c, streams[2], inputs, what.sample, effort
+                subject, masks, streams[2], inputs, what.sample, effort
             ).record
     if Section.CAUSAL in sections and known:
         own = None if predicted is None else predicted.masks.failure_probability
         own = own or what.record.mechanistic_failure_rate
-        few = int(np.clip(effort * 2**24 // n, 256, causal.INPUTS))
+        few = int(np.clip(effort * 2**23 // n, 256, causal.INPUTS))
         with watch("causal checks", 2.0 + 40.0 * few * n * a_logit + 6.0 * product):
-            caused = causal.analyse(network, masks, k, c, streams[3], own, few)
+            caused = causal.analyse(subject, masks, streams[3], own, few)
         layer = evidence.with_path(layer, caused)
     if Section.UNIFORMITY in sections and known:
         few = int(np.clip(effort * 2**23 // (k * (d + h)), 256, uniformity.INPUTS))
         with watch("uniformity", 1.0 + 4.0 * product + 2e-9 * few * k * h * k):
-            uniform = uniformity.analyse(network, masks, k, c, streams[4], few)
+            uniform = uniformity.analyse(subject, masks, streams[4], few)
 
     if Section.RARE in sections and known:
         with watch("rare failures", rare.INPUTS * n * (a_logit + 4e-8 * k)):
-            seldom = rare.analyse(network, masks, k, c, streams[6])
+            seldom = rare.analyse(subject, masks, streams[6])
 
     parts = evidence.Evidence(bits, layer, acts)
     odd = exceptions(
-        network,
+        subject,
         masks,
         how.bit_weights,
-        k,
-        c,
-        evidence.of_tokens(how, silent),
-        [*_offset_noted(subject.network, network), *evidence.of_network(how, what, acts)],
+        evidence.of_tokens(tokens),
+        [
+            *_offset_noted(given, without),
+            *_joined_noted(given, network),
+            *evidence.of_network(how, what, acts),
+        ],
+        unit,
     )
     first, second = how.record, what.record
     record = Analysis(
@@ -173,7 +195,7 @@ def analyse(
         n=n,
         k=k,
         d=d,
-        h=h,
+        h=given.h,
         c=c,
         c_assumed=subject.c_assumed,
         dtype=str(network.dtype),
@@ -204,33 +226,19 @@ def analyse(
     return Report(record, masks, how, what)
 
 
-def without_common_offset(network: ReluNetwork) -> ReluNetwork:
-    """The network itself, or where all logits share far more than tells them apart, without that.
-
-    No probability depends on it, and in the weights' own dtype it would cost digits.
-    """
-    common = network.W_U.mean(axis=1, keepdims=True, dtype=np.float64)
-    centred = network.W_U - common
-    changes = {}
-    if np.abs(common).max() > MOST_OFFSET * np.abs(centred).max():
-        changes["W_U"] = centred.astype(network.dtype)
-    if network.b_U is not None:
-        shared = network.b_U.mean(dtype=np.float64)
-        own = network.b_U - shared
-        size = max(float(np.abs(own).max()), float(np.abs(centred).max()))
-        if abs(shared) > MOST_OFFSET * size:
-            changes["b_U"] = own.astype(network.dtype)
-    return replace(network, **changes) if changes else network
-
-
-# a common part of the readout this much larger than the rest is taken off
-MOST_OFFSET = 64.0
-
-
 def _offset_noted(given: ReluNetwork, analysed: ReluNetwork) -> list[str]:
     if given is analysed:
         return []
     return [
         "all logits share an offset far larger than their differences; it was taken off, and in "
         f"{given.dtype} the network itself loses digits by it"
+    ]
+
+
+def _joined_noted(given: ReluNetwork, analysed: ReluNetwork) -> list[str]:
+    if given.h == analysed.h:
+        return []
+    return [
+        f"{given.h} units are {analysed.h}: the others read what one of these reads, up to a "
+        "factor, and are joined to it"
     ]

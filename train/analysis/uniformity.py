@@ -35,6 +35,7 @@ from theory.domain import check_integer
 from train.analysis.mechanism import HiddenStates, states_on
 from train.analysis.outcomes import Alpha, Tokens
 from train.reading.masks import Masks, write_weights
+from train.reading.subject import Subject
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawn
@@ -102,10 +103,8 @@ class UniformityRecord:
 
 
 def analyse(
-    network: ReluNetwork,
+    subject: Subject,
     masks: Masks,
-    k: int,
-    c: float,
     rng: np.random.Generator,
     inputs: int = INPUTS,
 ) -> UniformityRecord:
@@ -113,6 +112,7 @@ def analyse(
 
     Raises DomainError outside 1 <= k <= n, c >= 1, inputs >= 2.
     """
+    network, k, c = subject.network, subject.k, subject.c
     check_integer("inputs", inputs, 2)
 
     def drawn() -> tuple[Tokens, Alpha]:
@@ -158,10 +158,13 @@ def decompose(
     """
     rounding = float(np.finfo(network.dtype).eps)
     network = network.astype(np.float64)
-    fitting = _Sample(network, masks, *others, middle)
+    # what a state of 1 is worth to each token, against the tokens that do not own the unit
+    step = masks.read_modes.high_mean - masks.read_modes.low_mean
+    worth = step * (masks.write_modes.high_mean - write_weights(network))
+    fitting = _Sample(network, masks, worth, *others, middle)
     means = _MeanStates(fitting.equal)
     constants = _constants(fitting, means)
-    sample = _Sample(network, masks, *inputs, middle)
+    sample = _Sample(network, masks, worth, *inputs, middle)
     parts = sample.parts(means)
     parts["height"] = sample.hash_dot(means)
     for name, of_tokens in constants.items():
@@ -184,7 +187,13 @@ class _Sample:
     """Inputs, the members' logits, and the units' states: as drawn, and at equal coefficients."""
 
     def __init__(
-        self, network: ReluNetwork, masks: Masks, tokens: Tokens, alpha: Alpha, middle: float
+        self,
+        network: ReluNetwork,
+        masks: Masks,
+        worth: Float[np.ndarray, "n h"],
+        tokens: Tokens,
+        alpha: Alpha,
+        middle: float,
     ) -> None:
         equal = np.full(alpha.shape, middle)
         self.tokens = tokens
@@ -192,9 +201,6 @@ class _Sample:
         self.equal = states_on(network, masks, tokens, equal)
         self.logit = _member_logits(network, tokens, alpha)
         self.at_equal = _member_logits(network, tokens, equal)
-        # what a state of 1 is worth to each token, against the tokens that do not own the unit
-        step = masks.read_modes.high_mean - masks.read_modes.low_mean
-        worth = step * (masks.write_modes.high_mean - write_weights(network))
         self.worth = worth[:, self.equal.units]
         self.owned = masks.read[:, self.equal.units]
 

@@ -21,10 +21,11 @@ from simulate.network import ReluNetwork
 from simulate.sampling import random_coefficients, random_sets, telling_hashes
 from simulate.symmetries import in_another_basis
 from theory.domain import check_integer
-from train.analysis.outcomes import Alpha, Tokens, fails
+from train.analysis.outcomes import Alpha, Tokens
 from train.analysis.prediction import exactly, rates_of_masks
 from train.organism.effects import causal_masks
 from train.organism.truth import Facts, Failures, Flip, Kept, Truth
+from train.reading.failure import fails
 from train.reading.masks import CLAMP, COMPLEMENT
 
 # uncovered tokens take less than 1e-4 at n = 256, and logits are exact in float32

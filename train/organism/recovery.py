@@ -18,15 +18,16 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from simulate.jobs.intervals import Count, Estimate
-from simulate.network import ReluNetwork
 from train.analysis import mechanism
 from train.analysis.behaviour import draw_sample
 from train.analysis.exceptions import Exceptions, exceptions
 from train.analysis.mechanism import Verdict
-from train.analysis.outcomes import fails, hashes_of
+from train.analysis.outcomes import hashes_of
 from train.analysis.prediction import rates_of_masks
 from train.organism.truth import Truth
+from train.reading.failure import fails
 from train.reading.masks import Masks, extract
+from train.reading.subject import Subject
 
 INPUTS = 20_000
 ORDERS = 20
@@ -93,18 +94,17 @@ class Recovery(Score):
     failure_rate: FailureRates
 
 
-def recover(
-    network: ReluNetwork, k: int, c: float, rng: np.random.Generator, inputs: int = INPUTS
-) -> Findings:
+def recover(subject: Subject, rng: np.random.Generator, inputs: int = INPUTS) -> Findings:
     """The analysis of a network of which nothing is known but its task; 1 <= k < n, c >= 1."""
-    masks = extract(network, k, c)
-    how = mechanism.analyse(network, masks, k, c, rng)
+    k = subject.k
+    masks = extract(subject.network, k, subject.c)
+    how = mechanism.analyse(subject, masks, rng)
     hashes = hashes_of(masks)
-    sample = draw_sample(network, hashes, k, c, rng, inputs)
+    sample = draw_sample(subject, hashes, rng, inputs)
     return Findings(
         masks=masks,
         verdict=how.record.verdict,
-        exceptions=exceptions(network, masks, how.bit_weights, k, c),
+        exceptions=exceptions(subject, masks, how.bit_weights),
         failure_rate=Count.of(fails(sample.outcomes.mass, k)).at(),
         failure_probability=rates_of_masks(rng, hashes, k).failure_probability,
     )

@@ -72,7 +72,7 @@ def organism_files(organism: Organism, sizes: Sizes, seed: int) -> dict[str, byt
 def recovered(folder: Path, name: str, seed: int, place: int) -> Recovery:
     """The analysis of the weights' file alone, and only then its comparison with the truth's."""
     subject = open_subject(str(folder / weights_name(name)))
-    found = recover(subject.network, subject.k, subject.c, stream(seed, 2, place))
+    found = recover(subject, stream(seed, 2, place))
     truth = load_truth(folder / truth_name(name))
     return compared(found, truth, stream(seed, 3, place))
 

@@ -10,13 +10,13 @@ import numpy as np
 from simulate.jobs.intervals import Count, Mean
 from simulate.jobs.panel import FULL, QUICK, Effort
 from simulate.jobs.tasks import Task
-from simulate.network import ReluNetwork
 from simulate.panels.measured import size_label
 from train.analysis.mechanism import MechanismRecord
 from train.analysis.prediction import Comparison
 from train.analysis.uniformity import UniformityRecord
 from train.measures import TrainedNetwork, seconds, trained
 from train.panels.trained import sizes
+from train.reading.subject import Subject
 from train.training.presets import PRESETS
 from train.training.recipe import Recipe
 
@@ -109,27 +109,25 @@ def train_and_analyse(rng: np.random.Generator, recipe: Recipe, inputs: int) -> 
         return AnalysedNetwork(found, None)
     network = state.model.to_network()
     network = network.network if isinstance(network, TargetNetwork) else network
-    return AnalysedNetwork(found, dissect(network, recipe.k, recipe.c, rng, inputs))
+    return AnalysedNetwork(found, dissect(Subject(network, recipe.k, recipe.c), rng, inputs))
 
 
-def dissect(
-    network: ReluNetwork, k: int, c: float, rng: np.random.Generator, inputs: int
-) -> Dissection | None:
+def dissect(subject: Subject, rng: np.random.Generator, inputs: int) -> Dissection | None:
     """Predictions, uniformity and mechanism of any network; None where no unit has a mask."""
     from train.analysis import mechanism, prediction, uniformity
     from train.analysis.outcomes import hashes_of, is_code
     from train.reading.masks import extract
 
-    masks = extract(network, k, c)
+    masks = extract(subject.network, subject.k, subject.c)
     if not is_code(hashes_of(masks)):
         return None
-    predicted = prediction.analyse(network, masks, k, c, rng, inputs)
-    how = mechanism.analyse(network, masks, k, c, rng)
+    predicted = prediction.analyse(subject, masks, rng, inputs)
+    how = mechanism.analyse(subject, masks, rng)
     false_positives = predicted.sample.outcomes.false_positives
     return Dissection(
         comparisons=predicted.record.comparisons,
         covered=Covered(Count.of(false_positives > 0), Mean.of(false_positives)),
-        uniformity=uniformity.analyse(network, masks, k, c, rng),
+        uniformity=uniformity.analyse(subject, masks, rng),
         mechanism=how.record,
     )
 

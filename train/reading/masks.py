@@ -36,10 +36,10 @@ _NULL_DRAWS = 1999
 _EXACT = 1.0 - 1e-9
 # a gap this many times as wide as the larger group's range parts two modes
 _TIGHT = 2.0
-# the split is sought among at most so many tokens, at random
-_MOST_TOKENS = 2**13
 # share of the inputs that a bit must leave open
 _LEAST_OPEN = 1e-3
+# a unit that moves logits by less than this share of what the most effective one does is faint
+LEAST_EFFECT = 1e-3
 # entries of a table of tokens and units that are split at once
 _BLOCK_ENTRIES = 2**21
 # the null is simulated for at most this many tokens: its quantiles in nats hardly change beyond
@@ -99,6 +99,8 @@ class Masks:
     the owners all the same. orientation: +1 clamp, -1 complement, 0 neither or not live.
     live: the unit fires on some ordinary input, not on all alike, and this changes the output; an
     ordinary input has at most two unusual tokens, the others at the median of the unit's column.
+    effect: by how much what it reads of ordinary inputs can part two tokens' logits, were it always
+    on, nats; one whose effect is under a thousandth of the largest is faint, and not live.
     always_on: the unit fires on every ordinary input, which makes it linear.
     hits_to_switch: how many tokens of the read's high mode, at the mean coefficient, bring the
     unit to its threshold; NaN for a constant column. link: correlation of the unit's two splits,
@@ -110,6 +112,8 @@ class Masks:
     write: Bool[np.ndarray, "n h"]
     orientation: Int[np.ndarray, " h"]
     live: Bool[np.ndarray, " h"]
+    effect: Float[np.ndarray, " h"]
+    faint: Bool[np.ndarray, " h"]
     always_on: Bool[np.ndarray, " h"]
     hits_to_switch: Float[np.ndarray, " h"]
     link: Float[np.ndarray, " h"]
@@ -152,22 +156,54 @@ def extract(network: ReluNetwork, k: int, c: float) -> Masks:
     n = check_integer("n", network.n, 2)
     n, k = check_task(n, k)
     check_real("c", c, 1.0, closed=True)
-    W_U = network.W_U.astype(np.float64)
-    # before any product: what all tokens share would only cost digits
-    W_U -= W_U.mean(axis=1, keepdims=True)
+    outside = _Outside.of(network)
     room = max(1, _BLOCK_ENTRIES // n)
     blocks = [slice(start, start + room) for start in range(0, max(network.h, 1), room)]
-    parts = [_extracted(_of_units(network, block), W_U, k, c) for block in blocks]
-    return parts[0] if len(parts) == 1 else _joined(Masks, parts)
+    parts = [
+        _extracted(outside, network.W_in[:, units], network.b_in[units], network.W_out[units], k, c)
+        for units in blocks
+    ]
+    return _without_faint(parts[0] if len(parts) == 1 else _joined(Masks, parts))
 
 
-def _of_units(network: ReluNetwork, units: slice) -> ReluNetwork:
+def _without_faint(masks: Masks) -> Masks:
+    """The same masks; a unit that does next to nothing beside the others is not live."""
+    faint = masks.live & (masks.effect < LEAST_EFFECT * masks.effect.max(initial=0.0))
+    live = masks.live & ~faint
     return replace(
-        network,
-        W_in=network.W_in[:, units],
-        b_in=network.b_in[units],
-        W_out=network.W_out[units],
+        masks,
+        read=masks.read & live,
+        write=masks.write & live,
+        orientation=masks.orientation * live,
+        live=live,
+        faint=faint,
+        always_on=masks.always_on & live,
     )
+
+
+@dataclass(frozen=True)
+class _Outside:
+    """What all units share: where they read, and where they write, W_U less its mean, in float64.
+
+    longest_read, longest_write: of the rows of W_E, and of the columns of W_U. longest_given: of
+    those with their mean. eps: of the weights' own dtype.
+    """
+
+    W_E: Float[np.ndarray, "n d"]
+    W_U: Float[np.ndarray, "d n"]
+    longest_read: float
+    longest_write: float
+    longest_given: float
+    eps: float
+
+    @classmethod
+    def of(cls, network: ReluNetwork) -> _Outside:
+        W_E, W_U = network.W_E.astype(np.float64), network.W_U.astype(np.float64)
+        given = float(_norms(W_U, 0).max())
+        # before any product: what all tokens share would only cost digits
+        W_U -= W_U.mean(axis=1, keepdims=True)
+        longest = float(_norms(W_E, 1).max()), float(_norms(W_U, 0).max())
+        return cls(W_E, W_U, *longest, given, float(np.finfo(network.dtype).eps))
 
 
 def _joined(of: type, parts: list[Any]) -> Any:
@@ -182,17 +218,20 @@ def _joined(of: type, parts: list[Any]) -> Any:
     return of(**found)
 
 
-def _extracted(network: ReluNetwork, W_U: np.ndarray, k: int, c: float) -> Masks:
-    """The masks of so few units that a few tables [n, h] fit into memory; W_U: centred."""
-    A = read_weights(network)
-    B = (network.W_out.astype(np.float64) @ W_U).T
-    b_in = network.b_in.astype(np.float64)
-    read_noise, write_noise = _rounding_of_reads(network), _rounding_of_writes(network, W_U)
+def _extracted(
+    outside: _Outside, W_in: np.ndarray, b_in: np.ndarray, W_out: np.ndarray, k: int, c: float
+) -> Masks:
+    """The masks of so few units that a few tables [n, h] fit into memory."""
+    W_in, b_in, W_out = (weights.astype(np.float64) for weights in (W_in, b_in, W_out))
+    A, B = outside.W_E @ W_in, (W_out @ outside.W_U).T
+    # bounds on what rounding of the weights does to the entries of each column
+    read_noise = 4.0 * outside.eps * _norms(W_in, 0) * outside.longest_read
+    written = 4.0 * outside.eps * _norms(W_out, 1)
     read = two_modes(A, read_noise)
-    write = two_modes(B, write_noise, _rounding_of_writes(network, network.W_U))
+    write = two_modes(B, written * outside.longest_write, written * outside.longest_given)
 
     least, most = _ordinary_range(A, k, c)
-    room = (k * c) * read_noise + np.finfo(network.dtype).eps * np.abs(b_in)
+    room = (k * c) * read_noise + outside.eps * np.abs(b_in)
     moves = ~read.constant & ~write.constant
     live = moves & (b_in + most >= -room)
     always_on = moves & (b_in + least > room)
@@ -210,7 +249,7 @@ def _extracted(network: ReluNetwork, W_U: np.ndarray, k: int, c: float) -> Masks
         one_off = (hits_to_switch < k) & (k - hits_to_switch <= enough)
     clamp, complement = gates & (link < 0.0) & one_on, gates & (link > 0.0) & one_off
     # a bit that nearly every union holds tells nothing: such a unit knows single inputs by heart
-    n = network.n
+    n = len(A)
     owners = np.where(clamp, read.high.sum(axis=0), n - read.high.sum(axis=0))
     left_open = _left_open(owners, n, k)
     telling = (left_open >= _LEAST_OPEN) & ((left_open >= 10 * _LEAST_OPEN) | (n - owners > k))
@@ -221,6 +260,8 @@ def _extracted(network: ReluNetwork, W_U: np.ndarray, k: int, c: float) -> Masks
         write=np.where(oriented, ~write.high, write.minority) & live,
         orientation=CLAMP * clamp.astype(np.int64) + COMPLEMENT * complement.astype(np.int64),
         live=live,
+        effect=np.where(live, (most - least) * np.ptp(B, axis=0), 0.0),
+        faint=np.zeros(len(live), dtype=bool),
         always_on=always_on & live,
         hits_to_switch=hits_to_switch,
         link=link,
@@ -248,12 +289,7 @@ def two_modes(
     """
     n, h = values.shape
     columns = np.arange(h)
-    sample = values
-    if n > _MOST_TOKENS:
-        chosen = np.random.default_rng(0).choice(n, _MOST_TOKENS, replace=False)
-        sample = values[chosen]
-    ordered = np.ascontiguousarray(np.sort(sample.T, axis=1).T)
-    tokens = len(sample)
+    ordered = np.ascontiguousarray(np.sort(values.T, axis=1).T)
     nats, explained = _gains(ordered, noise)
     within = ordered[-1] - ordered[0] <= offset_noise
     blurred = within & (explained.max(axis=0) < _EXACT)
@@ -261,28 +297,16 @@ def two_modes(
     best = nats.argmax(axis=0)
     gained = nats[best, columns]
     constant = gained == -np.inf
-    null = null_gains(min(tokens, _MOST_NULL_TOKENS))
+    null = null_gains(min(n, _MOST_NULL_TOKENS))
     # compared as nats of all tokens, whose law depends least on how many there are
-    as_large = null.size - np.searchsorted(null, gained * tokens, side="left")
+    as_large = null.size - np.searchsorted(null, gained * n, side="left")
     p_value = np.where(constant, 1.0, (1 + as_large) / (1 + null.size))
     cut = np.where(p_value < LEVEL, best, explained.argmax(axis=0))
     tight, apart = _tightest(ordered, noise)
     cut = np.where((p_value < LEVEL) & (apart > _TIGHT), tight, cut)
 
     below, above = ordered[cut, columns], ordered[cut + 1, columns]
-    if tokens < n:
-        middle = (below + above) / 2.0
-        below = np.where(values > middle, -np.inf, values).max(axis=0)
-        above = np.where(values > middle, values, np.inf).min(axis=0)
-        # what few tokens have the sample may miss
-        missed = np.flatnonzero(constant & (np.ptp(values, axis=0) > noise))
-        below[missed], above[missed] = _widest_gap(values[:, missed])
-        constant[missed] = False
-        p_value[missed] = 1.0 / (1 + null.size)
-        explained = explained[cut, columns]
-        explained[missed] = 1.0
-    else:
-        explained = explained[cut, columns]
+    explained = explained[cut, columns]
     high = (values > below) & ~constant
     count = high.sum(axis=0)
     total = np.where(high, values, 0.0).sum(axis=0)
@@ -358,13 +382,6 @@ def _tightest(
     return best, ratio[best, np.arange(ordered.shape[1])]
 
 
-def _widest_gap(values: Float[np.ndarray, "n h"]) -> tuple[np.ndarray, np.ndarray]:
-    """Both sides of the widest gap of each column."""
-    ordered = np.sort(values, axis=0)
-    at, columns = np.diff(ordered, axis=0).argmax(axis=0), np.arange(values.shape[1])
-    return ordered[at, columns], ordered[at + 1, columns]
-
-
 def _left_open(owners: Int[np.ndarray, " h"], n: int, k: int) -> Float[np.ndarray, " h"]:
     """The share of inputs without an owner of the unit, C(n - owners, k) / C(n, k)."""
     drawn = np.arange(k)[:, None]
@@ -381,30 +398,18 @@ def _ordinary_range(
     good is on for some of those.
     """
     unusual = min(k, 2)
-    ordered = np.sort(A, axis=0)
-    others = (k - unusual) * (1.0 + c) / 2.0 * np.median(A, axis=0)
-    lowest, highest = ordered[:unusual], ordered[-unusual:]
+    n = len(A)
+    middle = [(n - 1) // 2, n // 2]
+    parted = np.partition(A.T, [*range(unusual), *middle, *range(n - unusual, n)], axis=1).T
+    others = (k - unusual) * (1.0 + c) / 2.0 * parted[middle].mean(axis=0)
+    lowest, highest = parted[:unusual], parted[-unusual:]
     least = np.minimum(lowest, c * lowest).sum(axis=0) + others
     most = np.maximum(highest, c * highest).sum(axis=0) + others
     return least, most
 
 
-def _rounding_of_reads(network: ReluNetwork) -> Float[np.ndarray, " h"]:
-    """Bounds on what rounding of the weights does to the entries of each column of A."""
-    return (
-        4.0 * np.finfo(network.dtype).eps * _norms(network.W_in, 0) * _norms(network.W_E, 1).max()
-    )
-
-
-def _rounding_of_writes(network: ReluNetwork, W_U: np.ndarray) -> Float[np.ndarray, " h"]:
-    """The same of B, for a readout whose own entries are rounded."""
-    return 4.0 * np.finfo(network.dtype).eps * _norms(network.W_out, 1) * _norms(W_U, 0).max()
-
-
 def _norms(matrix: np.ndarray, axis: int) -> np.ndarray:
-    if matrix.dtype == np.float64:
-        return np.linalg.norm(matrix, axis=axis)
-    return np.sqrt(np.einsum("ij,ij->" + "ji"[axis], matrix, matrix, dtype=np.float64))
+    return np.sqrt(np.einsum("ij,ij->" + "ji"[axis], matrix, matrix))
 
 
 def _correlation(a: Bool[np.ndarray, "n h"], b: Bool[np.ndarray, "n h"]) -> Float[np.ndarray, " h"]:

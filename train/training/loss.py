@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from theory.domain import check_integer
+from train.reading.failure import failure_threshold
 from train.training.model import ToyNetwork
 from train.training.recipe import Task
 from train.training.task import Batch, Tokens, draw
@@ -122,11 +123,6 @@ class Measures:
     total_variation: float
     kl: float
     failure_rate: float
-
-
-def failure_threshold(k: int) -> float:
-    """The mass on the k tokens below which an input fails: halfway between k/(k + 1) and 1."""
-    return (k / (k + 1) + 1) / 2
 
 
 @torch.no_grad()
