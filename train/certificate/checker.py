@@ -57,8 +57,8 @@ KINDS = {
     "failure": ("by", "between"),
     "total_variation": ("by", "between"),
 }
-STRUCTURE, PREFIXES, ENUMERATION = "structure", "prefixes", "enumeration"
-MOST_INPUTS, PATIENCE, BATCH, MOST_PREFIXES = 2**26, 2**14, 192, 2**20
+STRUCTURE, ENUMERATION = "structure", "enumeration"
+MOST_INPUTS, PATIENCE, BATCH = 2**26, 2**14, 192
 
 
 class BadInput(Exception):
@@ -190,7 +190,7 @@ def read_certificate(content, weights):
         "member": token,
         "other": token,
         "missing": whole(1, max(int(own.sum(axis=1).max()), 1)),
-        "by": choice((STRUCTURE, PREFIXES, ENUMERATION)[: 3 if few else 2]),
+        "by": choice((STRUCTURE, ENUMERATION) if few else (STRUCTURE,)),
         "margin": number,
         "at_most": number,
         "inputs": whole(0, MOST_INPUTS if few else -1),
@@ -224,14 +224,6 @@ def top(term, count):
         return np.zeros(term.shape[1:])
     largest = -np.partition(-term, min(count, len(term)) - 1, axis=0)[:count]
     return np.where(np.isneginf(largest), 0.0, largest).sum(axis=0)
-
-
-def top_with(term, count):
-    """The same where each row must be among them."""
-    if count == 0:
-        return np.full(term.shape, -INF)
-    least = -np.partition(-term, min(count, len(term)) - 1, axis=0)[min(count, len(term)) - 1]
-    return np.where(term >= least, top(term, count), term + top(term, count - 1))
 
 
 class Network:
@@ -278,23 +270,21 @@ class Network:
         tiny = 1e-250 * (1.0 + k * c) * (1.0 + reach.max()) * (1.0 + cost.max())
         exact = whole <= 2.0**51 * step and step > 1e-250
         self.error = 0.0 if exact else share * (whole + tiny)
-        self.over_all = self.hit, self.missed_low, _ = self.ranges([])
+        self.hit, self.missed_low, self.missed_high = self.ranges()
         self.z_round, self.logit_round = self.rounding(ROUNDOFF[cert["arithmetic"]], d)
 
     def most(self, x):
         """The largest alpha x over alpha in [1, c]."""
         return np.maximum(x, self.c * x)
 
-    def ranges(self, chosen):
-        """Over inputs with the chosen tokens: the largest y_u when u is hit; its range when not."""
-        rest, count = np.delete(np.arange(self.n), chosen), self.k - len(chosen)
-        high, low, free = self.most(self.read), -self.most(-self.read), ~self.own[rest]
-        hit = np.where(free, -INF, top_with(high[rest], count)).max(axis=0)
-        hit = np.where(self.own[chosen].any(axis=0), top(high[rest], count), hit)
-        least = -top(np.where(free, -low[rest], -INF), count) + low[chosen].sum(axis=0)
-        most = top(np.where(free, high[rest], -INF), count) + high[chosen].sum(axis=0)
-        least[free.sum(axis=0) < count] = INF
-        hit = hit + high[chosen].sum(axis=0)
+    def ranges(self):
+        """Over all inputs: the largest y_u when u is hit, and y_u's range when it is missed."""
+        own, k, high, low = self.own, self.k, self.most(self.read), -self.most(-self.read)
+        kth = -np.partition(-high, k - 1, axis=0)[k - 1]
+        with_token = np.where(high >= kth, top(high, k), high + top(high, k - 1))
+        hit = np.where(own, with_token, -INF).max(axis=0)
+        least, most = -top(np.where(own, -INF, -low), k), top(np.where(own, -INF, high), k)
+        least = np.where((~own).sum(axis=0) < k, INF, least)
         room, bias = self.y_error, self.bias
         return hit + bias + room, least + bias - room, most + bias + room
 
@@ -326,46 +316,37 @@ class Network:
         largest = max(x.max(), f.max(), (x + after).max(), sizes.max(), self.c)
         return (z_round * (1.0 + 2.0**-30), found) if largest < 2.0**126 else (z_round + INF, INF)
 
-    def upper(self, rho, lean, constant, at, chosen):
-        """At most what (rho, lean, constant) make of a logit, over inputs with the chosen tokens.
-
-        For each of the tokens `at`, up to rounding: where it is a member (of use with none chosen);
-        where it is not and misses just 0, 1, 2, ... bits, [bits, at]; and what of this each further
-        member brings, [n, at].
+    def upper(self, at, sign):
+        """The largest sign x logit of tokens `at`: as members, and missing 0, 1, 2, ... bits.
 
         A token's own units cost it rho f, f in [0, hit] when hit and [missed_low, missed_high] when
         missed. The other units are followed: where f_u were y_u with `typical` for the owners'
         reads, it would be linear in alpha; an owner among the members adds at most its price.
         """
-        count, column = self.k - len(chosen), np.arange(len(at))
-        taken, rest = self.own[chosen].any(axis=0), np.delete(np.arange(self.n), chosen)
-        hit, low, high = self.ranges(chosen) if chosen else self.over_all
-        hit = np.where(self.own.any(axis=0), np.maximum(hit, 0.0), 0.0)
+        own, column, k = self.own[at].T, np.arange(len(at)), self.k
+        hit = np.where(self.own.any(axis=0), np.maximum(self.hit, 0.0), 0.0)[:, None]
         even = np.where(self.own, self.typical, self.read)
-        least, most = (
-            x[chosen].sum(axis=0) + top(x[rest], count) + s * self.bias
-            for s, x in ((s, self.most(s * even)) for s in (-1.0, 1.0))
+        least, most = (top(self.most(s * even), k) + s * self.bias for s in (-1.0, 1.0))
+        under, over = np.maximum(most, 0.0)[:, None], np.maximum(hit[:, 0] + least, 0.0)[:, None]
+        can_miss = np.isfinite(self.missed_low)[:, None]
+        low, high, short = (
+            np.where(can_miss, np.maximum(x, 0.0)[:, None], 0.0)
+            for x in (self.missed_low, self.missed_high, -self.missed_low)
         )
-        can_miss = np.isfinite(low) & ~taken
-        under, over = np.maximum(most, 0.0)[:, None], np.maximum(hit + least, 0.0)[:, None]
-        short = np.where(can_miss, np.maximum(-low, 0.0), 0.0)
-        low, high = (np.where(can_miss, np.maximum(x, 0.0), 0.0)[:, None] for x in (low, high))
-        own = self.own[at].T & ~taken[:, None]
-        far, near = np.where(own | taken[:, None], 0.0, rho), np.where(own, rho, 0.0)
-        base = constant - self.bias @ far + short @ np.maximum(-far, 0.0)
-        base = base + hit @ np.maximum(-(rho - far), 0.0)
+        rho = sign * self.rho[:, at]
+        far, near = np.where(own, 0.0, rho), np.where(own, rho, 0.0)
         price = np.maximum(np.maximum(far, 0.0) * under, np.maximum(-far, 0.0) * over)
-        up = self.most(lean - even @ far) + self.own @ price
+        up = self.most(sign * self.lean[:, at] - even @ far) + self.own @ price
         itself, up[at, column] = up[at, column].copy(), -INF
-        base, up[chosen] = base + up[chosen].sum(axis=0), -INF
-        covered = base + top(up, count)
-        can = own & can_miss[:, None]
-        change = np.maximum(-near * low, -near * high) - np.maximum(-near, 0.0) * hit[:, None]
-        change = -np.sort(-np.where(can, change, -INF), axis=0)
-        missing = np.where(can.sum(axis=0) < np.arange(len(change) + 1)[:, None], -INF, 0.0)
-        missing[1:] += np.where(np.isneginf(change), 0.0, change).cumsum(axis=0)
-        members = base + itself + top(up, max(count - 1, 0))
-        return members, covered + missing, up
+        on_hit = np.maximum(-near, 0.0) * hit
+        base = sign * self.constant[at] - self.bias @ far + short[:, 0] @ np.maximum(-far, 0.0)
+        base = base + on_hit.sum(axis=0)
+        change = np.maximum(-near * low, -near * high) - on_hit
+        change = -np.sort(-np.where(own & can_miss, change, -INF), axis=0)
+        bounds = [base + itself + top(up, k - 1), base + top(up, k)]
+        for more in change[: self.own.sum(axis=1).max()]:
+            bounds.append(bounds[-1] + more)
+        return [bound.max() for bound in bounds]
 
     @np.errstate(all="ignore")
     def structure(self):
@@ -373,45 +354,11 @@ class Network:
         that miss at least 0, 1, 2, ... bits; at least the difference of two members, and of a
         member and a covered token.
         """
-
-        def highest(sign):
-            found = []
-            for start in range(0, self.n, 256):
-                at = np.arange(self.n)[start : start + 256]
-                table = (sign * x[..., at] for x in (self.rho, self.lean, self.constant))
-                members, others, _ = self.upper(*table, at, [])
-                found.append([members.max(), *others[: self.own.sum(axis=1).max() + 1].max(axis=1)])
-            return np.max(found, axis=0) + self.error
-
-        most, least = highest(1.0), highest(-1.0)
+        blocks = [np.arange(self.n)[i : i + 256] for i in range(0, self.n, 256)]
+        most, least = (np.max([self.upper(x, s) for x in blocks], 0) for s in (1.0, -1.0))
+        most, least = most + self.error, least + self.error
         by_bits = np.maximum.accumulate(most[:0:-1])[::-1]
         return -least[0] - by_bits, most[0] + least[0], most[0] + least[1]
-
-    @np.errstate(all="ignore")
-    def unsettled(self, level, margin):
-        """Inputs whose members may not lead tokens that miss `level` bits by `margin`; None if
-        there is no end of them. Members are chosen one by one while any others could be bad.
-        """
-        found, waiting, looks = set(), [([a], np.arange(self.n)) for a in range(self.n)], 0
-        while waiting:
-            (first, *others), at = chosen, at = waiting.pop()
-            at = at[(self.own[at] & ~self.own[chosen].any(axis=0)).sum(axis=1) >= level]
-            table = (x[..., at] - x[..., [first]] for x in (self.rho, self.lean, self.constant))
-            _, behind, up = self.upper(*table, at, chosen)
-            lead = -(behind[level:].max(axis=0) + 3.0 * self.error) * self.scale
-            lead, looks = lead - 2.0**-50 * np.abs(lead) - 2.0 * self.logit_round, looks + 1
-            if looks > MOST_PREFIXES or len(found) > MOST_PREFIXES:
-                return None
-            if len(chosen) < self.k:
-                count = self.k - len(chosen)
-                loss = (top_with(up, count) - top(up, count)) * self.scale
-                below = ~(lead - loss >= margin + 1e-9 * np.abs(loss))
-                for token in np.flatnonzero(below.any(axis=1)):
-                    if token > max(others, default=-1) and token != first:
-                        waiting.append(([*chosen, token], at[below[token]]))
-            elif not (lead >= margin).all():
-                found.add(tuple(sorted(chosen)))
-        return sorted(found)
 
     def hidden(self, tokens, alpha, units=slice(None)):
         """Exact x, and exact z of those units, at one input."""
@@ -672,10 +619,6 @@ class Checker:
     def outranks(self, level, margin, by):
         if by == STRUCTURE:
             return [*self.structure[0], INF][level] >= Fraction(margin)
-        if by == PREFIXES:
-            left = self.net.unsettled(level, margin)
-            search = Enumeration(self.net, level, margin, 1.0)
-            return left is not None and search.over(iter(left))[1] >= margin
         least, most, _ = self.wanted()
         return least <= level and margin <= min(most, float(self.sums[1]))
 

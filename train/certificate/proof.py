@@ -291,8 +291,9 @@ def _to_enumerate(
 ) -> list[Statement]:
     """What to find of all inputs: the first level whose margin may be proved, and probabilities."""
     room = 2.0 * proposal.net.logit_round
+    rounding = checker.Enumeration(proposal.net, 0, -math.inf, None).error
     for level, witness in enumerate(seen):
-        margin = witness.margin - 2.0 * room - max(tolerance, _TOLERANCE)
+        margin = witness.margin - 2.0 * room - max(tolerance, _TOLERANCE, 6.0 * rounding)
         if level and math.isfinite(witness.margin) and margin > 0.0 and not settled:
             ranking = {"kind": "outranks", "missing": level, "by": "enumeration", "margin": margin}
             return [*_WIDE, ranking]
