@@ -74,7 +74,7 @@ class Certify:
     sample; 0 for none but the structure of the weights."""
     samples: int = 2000
     """Size of that sample, at least 2."""
-    precision: float = 0.008
+    precision: float = 0.006
     """A box of an input's coefficients is halved where in more of it, as a share of all, the input
     may or may not fail."""
     arithmetic: Literal["real", "float32", "bfloat16"] = "real"

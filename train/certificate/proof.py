@@ -34,7 +34,7 @@ Bracket = tuple[float, float]
 Statement = dict[str, Any]
 MOST_INPUTS = 2**25
 # of the alpha of one input this share may stay undecided in each box
-PRECISION = 0.008
+PRECISION = 0.006
 # levels are derived in weaker ways too, for comparison, of at most so many tokens
 _MOST_COMPARED = 1024
 # margins of at most this many missing bits are searched
