@@ -598,7 +598,8 @@ class Checker:
         if self.every > MOST_INPUTS:
             return 0.0, 1.0, float(self.net.n - self.net.k)
         share = self.sums[0][1] / self.every
-        return share * (1.0 - 1e-12), share * (1.0 + 1e-12), self.sums[0][2] / self.every
+        high = min(share * (1.0 + 1e-12), 1.0)
+        return share * (1.0 - 1e-12), high, self.sums[0][2] / self.every
 
     def between(self, kind, by):
         """Bounds on the probability of failure or on the mean total variation."""
