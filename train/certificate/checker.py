@@ -474,12 +474,16 @@ class Enumeration:
             far = self.missing(tokens[close]) >= self.level
             lead[close] = least[close] - error - np.where(far, up[close], -INF).max(axis=1)
         # Jensen: members' exponentials add up to k times that of their mean, which does not swing
-        up -= (own - off).mean(axis=1, keepdims=True)
-        leak_high = self.total(up) * (math.exp(error + 2.0**-11) / k) + 1e-30
+        mean = (own - off).mean(axis=1, keepdims=True)
+        up -= mean
+        weak = np.exp((own - off - reach - mean).astype(float)).sum(axis=1)
+        weak = np.where(weak < INF, np.maximum(weak, k), k)
+        leak_high = self.total(up) * math.exp(error + 2.0**-11) / weak + 1e-30
         leak_low, doubt = np.zeros(len(tokens)), ~(leak_high < 0.999 * self.threshold)
         if doubt.any():
-            down = middle[doubt] - wide[doubt] - most[doubt, None]
-            leak_low[doubt] = self.total(down) * (math.exp(-error - 2.0**-11) / k)
+            strong = np.exp((own + off + reach - mean)[doubt].astype(float)).sum(axis=1)
+            down = self.total(middle[doubt] - wide[doubt] - mean[doubt])
+            leak_low[doubt] = down * math.exp(-error - 2.0**-11) / strong
         fails, below = leak_low > 1.001 * self.threshold, ~(lead >= self.margin)
         # a narrow box's middle is rounded
         possible = high - low > 2.0**-18 * self.net.c
