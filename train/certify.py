@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from train.certificate.finish import FinishedRecord
     from train.reading.normal_form import NormalForm
+    from train.reading.subject import Subject
 
 Format = Literal["png", "svg", "pdf"]
 CERTIFICATE, WEIGHTS, RECORD = "certificate.json", "weights.safetensors", "certify.json"
@@ -45,8 +46,9 @@ class Certify:
     """
 
     checkpoint: tyro.conf.Positional[str]
-    """A safetensors file, the folder of a training run, or construction:n=512,k=3,d=64,m=12
-    (optionally kind=clamp, complement or complement_limit, and seed, beta, gain, eta, c)."""
+    """A safetensors file, a state dict (.pt), the folder of a training run, or
+    construction:n=512,k=3,d=64,m=12 (optionally kind=clamp, complement or complement_limit, and
+    seed, c, beta, gain, eta, noise). Of several instances each has its folder, instance_0, ..."""
     out: Path = Path("reports/results/certificate")
     """Folder for the results. Earlier ones in it are replaced; other files are left alone."""
     k: int | None = None
@@ -54,20 +56,25 @@ class Certify:
     c: float | None = None
     """Largest coefficient; that of the file's metadata, or 2, if not given."""
     names: tuple[str, ...] = ()
-    """The file's names of tensors that are called otherwise, as W_in=mlp.0.weight."""
+    """The file's names of tensors that are not guessed, as W_in=mlp.0.weight."""
     transpose: tuple[str, ...] = ()
-    """Our names of tensors that the file holds transposed, as W_in of a torch Linear."""
+    """Our names of tensors that the file holds transposed, where shapes and names do not tell."""
+    ignore: tuple[str, ...] = ()
+    """The file's names of tensors that are to be left out; every other one must be used."""
+    residual: bool | None = None
+    """Whether there is a residual connection; there is, if this is not given and shapes allow it.
+    """
     finish: Literal["no", "least", "sharp"] = "no"
     """Certify not the network but one on the way to its own rounding, whose total variation is at
     most 1.1 times the network's. least: the nearest whose members are proved, without enumeration,
     to outrank every token that misses a bit. sharp: the rounding itself, read out so steeply that
     an input fails if and only if its tokens cover another."""
     most_inputs: int = MOST_INPUTS
-    """Search all inputs if there are at most so many (22 million take tens of minutes), else a
+    """Search all inputs if there are at most so many (22 million take about ten minutes on two cores), else a
     sample; 0 for none but the structure of the weights."""
     samples: int = 2000
     """Size of that sample, at least 2."""
-    precision: float = 0.008
+    precision: float = 0.006
     """A box of an input's coefficients is halved where in more of it, as a share of all, the input
     may or may not fail."""
     arithmetic: Literal["real", "float32", "bfloat16"] = "real"
@@ -92,23 +99,34 @@ class Certify:
         check_real("precision", self.precision, 0.0, 1.0, closed=True)
         if not self.formats:
             raise DomainError("formats must name at least one of png, svg, pdf")
+        from train import check_installed
+        from train.reading.subject import open_subjects
+
+        check_installed()
+        subjects = open_subjects(
+            self.checkpoint, self.k, self.c, self.names, self.transpose, self.ignore, self.residual
+        )
+        if subjects[0].c_assumed:
+            c = subjects[0].c
+            print(f"c is neither given nor in the metadata: {c:g} assumed", file=sys.stderr)
+        folders = [self.out / f"instance_{place}" for place in range(len(subjects))]
+        folders = folders if len(subjects) > 1 else [self.out]
+        codes = [self._certify(*each) for each in zip(subjects, folders, strict=True)]
+        return max(codes)
+
+    def _certify(self, subject: Subject, out: Path) -> int:
+        """Certify one network; the exit code."""
         import numpy as np
         from threadpoolctl import threadpool_limits
 
         from simulate.jobs.figure import figures_page
         from simulate.jobs.folder import FIGURES, PAGE, RUN
-        from train import check_installed
         from train.certificate import checker
         from train.certificate.proof import check, check_arithmetic, proposed, prove, weights_of
         from train.certificate.report import figure, record, summary
-        from train.reading.subject import open_subject
         from train.reading.weights import safetensors_bytes
 
-        check_installed()
         started = time.monotonic()
-        subject = open_subject(self.checkpoint, self.k, self.c, self.names, self.transpose)
-        if subject.c_assumed:
-            print(f"c is neither given nor in the metadata: {subject.c:g} assumed", file=sys.stderr)
         network = subject.network
         if self.finish == "no":
             check_arithmetic(network, self.arithmetic)
@@ -119,7 +137,7 @@ class Certify:
             finished = None
             if self.finish != "no":
                 form, finished = _finished(form, rng, self.finish)
-            self.out.mkdir(parents=True, exist_ok=True)
+            out.mkdir(parents=True, exist_ok=True)
             proof = prove(
                 form,
                 rng,
@@ -129,7 +147,7 @@ class Certify:
                 self.precision,
                 self.jobs or os.cpu_count() or 1,
                 checker.progress(),
-                self.out / JOURNAL,
+                out / JOURNAL,
                 self.resume,
             )
             weights = safetensors_bytes(weights_of(form.network), {"k": form.k, "c": form.c})
@@ -140,7 +158,7 @@ class Certify:
         drawn = figure(found).rendered(self.formats)
         plain = msgspec.to_builtins(found)
         seconds = time.monotonic() - started
-        configuration = {"job": "train.certify", **asdict(self), "out": str(self.out)}
+        configuration = {"job": "train.certify", **asdict(self), "out": str(out)}
         run = output.run_record(output.command_of("train.certify"), configuration, seconds)
         files: dict[str, bytes | str] = {
             WEIGHTS: weights,
@@ -151,14 +169,14 @@ class Certify:
             PAGE: figures_page([drawn.entry], subject.name),
             RUN: output.as_json(run),
         }
-        write_all(self.out, files)
-        for path in self.out.glob(f"{Path(JOURNAL).stem}.*"):
+        write_all(out, files)
+        for path in out.glob(f"{Path(JOURNAL).stem}.*"):
             path.unlink()
         if self.json:
             command_line.print_json(plain)
         else:
             print("\n".join(summary(found)))
-        print(f"{seconds:.0f} s, results in {self.out}", file=sys.stderr)
+        print(f"{seconds:.0f} s, results in {out}", file=sys.stderr)
         rejected = [x.sentence for x in verdicts if not x.proved]
         for sentence in rejected:
             print(f"the checker rejects: {sentence}", file=sys.stderr)

@@ -8,7 +8,7 @@ box's faces.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
@@ -135,33 +135,56 @@ def midpoint_rule(form: NormalForm, tokens: np.ndarray, points: int) -> tuple[fl
     return float(failed.mean()), float(np.maximum(1.0 / k - on_members, 0.0).sum(axis=1).mean())
 
 
-def float_logits(
-    network: ReluNetwork, tokens: np.ndarray, alpha: np.ndarray, order: int
-) -> np.ndarray:
-    """A float32 forward pass, [inputs, n], its sums in one of three orders.
+def to_bfloat16(x: np.ndarray) -> np.ndarray:
+    """The nearest numbers of bfloat16, ties to even, as float32."""
+    bits = x.astype(np.float32).view(np.uint32)
+    kept = (bits + np.uint32(0x7FFF) + ((bits >> 16) & np.uint32(1))) & np.uint32(0xFFFF0000)
+    return kept.view(np.float32)
 
-    0: those of the library; 1: one term after the other, backwards; 2: in pairs.
+
+def _as_it_is(x: np.ndarray) -> np.ndarray:
+    return x
+
+
+# what float32's result of an operation becomes in the format
+FORMATS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "float32": _as_it_is,
+    "bfloat16": to_bfloat16,
+}
+
+
+def float_logits(
+    network: ReluNetwork,
+    tokens: np.ndarray,
+    alpha: np.ndarray,
+    order: int,
+    rounded: Callable[[np.ndarray], np.ndarray] = _as_it_is,
+) -> np.ndarray:
+    """A forward pass, float32 [inputs, n], its sums in one of three orders.
+
+    0: those of the library, in float32; 1: one term after the other, backwards; 2: in pairs; in
+    both each operation is rounded.
     """
     if order == 0:
         return network.logits(tokens, alpha)
 
     def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        terms = list(a.T[:, :, None] * b[:, None, :])
+        terms = list(rounded(a.T[:, :, None] * b[:, None, :]))
         if order == 1:
             total = np.zeros_like(terms[0])
             for term in terms[::-1]:
-                total = total + term
+                total = rounded(total + term)
             return total
         while len(terms) > 1:
-            pairs = [a + b for a, b in zip(terms[::2], terms[1::2], strict=False)]
+            pairs = [rounded(a + b) for a, b in zip(terms[::2], terms[1::2], strict=False)]
             terms = pairs + terms[len(terms) // 2 * 2 :]
         return terms[0]
 
     x = np.zeros((len(tokens), network.d), dtype=np.float32)
     for j in range(tokens.shape[1])[:: -1 if order == 1 else 1]:
-        x = x + alpha[:, j : j + 1] * network.W_E[tokens[:, j]]
-    hidden = np.maximum(product(x, network.W_in) + network.b_in, np.float32(0.0))
-    x = x + product(hidden, network.W_out)
-    x = x if network.b_out is None else x + network.b_out
+        x = rounded(x + rounded(alpha[:, j : j + 1] * network.W_E[tokens[:, j]]))
+    hidden = np.maximum(rounded(product(x, network.W_in) + network.b_in), np.float32(0.0))
+    x = rounded(x + product(hidden, network.W_out))
+    x = x if network.b_out is None else rounded(x + network.b_out)
     logits = product(x, network.W_U)
-    return logits if network.b_U is None else logits + network.b_U
+    return logits if network.b_U is None else rounded(logits + network.b_U)

@@ -19,6 +19,7 @@ pytest.importorskip("torch")
 pytest.importorskip("safetensors")
 
 from simulate.constructions import clamp, complement
+from simulate.enumeration import subsets
 from simulate.network import ReluNetwork
 from simulate.sampling import random_hashes
 from tests.train.certified_networks import noisy
@@ -304,6 +305,43 @@ def test_what_overflows_proves_nothing() -> None:
     weights["W_E"][0, 0] = 2.0**151
     with pytest.raises(checker.BadInput, match="below 2\\^150"):
         checker.read_weights(safetensors_bytes(weights, {}))
+
+
+def test_numbers_that_float64_does_not_hold_are_bad_input(structural) -> None:
+    """A margin of 2^60 + 1 would be read as 2^60."""
+    weights, cert = structural
+    for margin in (2**60 + 1, 2**149 + 1):
+        more = {"kind": "outranks", "missing": 1, "by": "structure", "margin": margin}
+        with pytest.raises(checker.BadInput, match="margin is of a wrong type, length or range"):
+            refused(weights, {**cert, "statements": [more]})
+    assert refused(weights, {**cert, "statements": [{**more, "margin": 2**60}]}) != []
+
+
+def test_what_is_tiny_is_not_nothing() -> None:
+    """Without a covered input, and with logits far apart, single precision sees no mass off."""
+    hashes = np.eye(6, dtype=bool)
+    form = NormalForm(clamp(hashes, 200.0, dtype=np.float32), 2, 2.0, hashes, np.full(6, -1))
+    weights, cert = files_of(certified(form, precision=1.0))
+    assert refused(weights, cert) == []
+    for by in ("structure", "enumeration"):
+        none = {"kind": "total_variation", "by": by, "between": [0.0, 0.0]}
+        assert refused(weights, {**cert, "statements": [none]}) != []
+
+
+@pytest.mark.parametrize("c", [1.0, 1.0 + 2.0**-52, 1.0 + 2.0**-45, 1.0 + 2.0**-10])
+def test_boxes_too_narrow_to_halve_are_not_counted_as_halves(c) -> None:
+    """Alpha is all but 1, so that the truth is that at 1, of every input."""
+    before = form_of(0.3, 3.0, dtype=np.float64)
+    form = NormalForm(before.network, 2, c, before.owners, before.sign)
+    _, cert = files_of(certified(form, precision=0.001))
+    every = subsets(24, 2, 0, 276)
+    logits = form.network.logits(every, np.ones(every.shape))
+    output = np.exp(logits - logits.max(axis=1, keepdims=True))
+    on_members = np.take_along_axis(output, every, 1).sum(axis=1) / output.sum(axis=1)
+    fails = (on_members < (2 / 3 + 1) / 2).mean()
+    (failure,) = of_kind(cert, "failure")
+    assert failure["between"][0] <= fails <= failure["between"][1]
+    assert failure["between"][1] - failure["between"][0] < 0.03
 
 
 def test_as_a_script_without_torch(structural, tmp_path) -> None:

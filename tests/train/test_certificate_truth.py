@@ -9,12 +9,14 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 pytest.importorskip("torch")
 pytest.importorskip("safetensors")
 
 from simulate.enumeration import subsets
-from tests.train.certificate_truth import Truth, float_logits, midpoint_rule, truth
+from simulate.network import ReluNetwork
+from tests.train.certificate_truth import FORMATS, Truth, float_logits, midpoint_rule, truth
 from tests.train.certified_networks import forms, train_them
 from train.certificate.gates import gates
 from train.certificate.proof import Proof, check, prove, weights_of
@@ -108,24 +110,31 @@ def test_bounds_hold_for_a_thousand_more(form) -> None:
     never_violated(form)
 
 
-def never_violated_in_float32(form: NormalForm) -> None:
-    """Statements about float32 against actual passes, whose sums are taken in three orders."""
-    single = NormalForm(form.network.astype(np.float32), form.k, form.c, form.owners, form.sign)
-    proof = proved(single, "float32")
+def never_violated_in_floats(form: NormalForm, arithmetic: str) -> None:
+    """Statements about float passes against actual ones, whose sums are taken in three orders."""
+    rounded = FORMATS[arithmetic]
+    weights = {name: rounded(x.astype(np.float32)) for name, x in weights_of(form.network).items()}
+    single = NormalForm(ReluNetwork(**weights), form.k, form.c, form.owners, form.sign)
+    proof = proved(single, arithmetic)
     rng = np.random.default_rng(0)
     every = subsets(form.n, form.k, 0, math.comb(form.n, form.k))
-    ends = np.float32([1.0, np.nextafter(np.float32(form.c), np.float32(0)) if form.c > 1 else 1])
     tokens = np.repeat(every, 12, axis=0)
-    alpha = rng.choice(ends, tokens.shape)
-    alpha[::3] = rng.uniform(1.0, form.c, alpha[::3].shape).astype(np.float32)
-    alpha = np.clip(alpha, np.float32(1.0), ends[1])
-    passes = np.stack([float_logits(single.network, tokens, alpha, order) for order in range(3)])
-    own = np.take_along_axis(passes, np.broadcast_to(tokens, (3, *tokens.shape)), 2).astype(float)
+    alpha = rng.choice([1.0, form.c], tokens.shape)
+    alpha[::3] = rng.uniform(1.0, form.c, alpha[::3].shape)
+    alpha = rounded(alpha.astype(np.float32))
+    # what the format rounds beyond c is no coefficient of an input
+    alpha = np.where(alpha > form.c, np.float32(1.0), alpha)
+    found = [float_logits(single.network, tokens, alpha, x, rounded) for x in range(3)]
+    passes = np.stack(found).astype(float)
+    own = np.take_along_axis(passes, np.broadcast_to(tokens, (3, *tokens.shape)), 2)
     union = form.owners[tokens].any(axis=1)
     missing = (form.owners & ~union[:, None]).sum(axis=2)
     np.put_along_axis(missing, tokens, -1, axis=1)
     lead = own.min(axis=2)[:, :, None] - passes
     behind = own.max(axis=2)[:, :, None] - passes
+    top = passes.max(axis=2, keepdims=True)
+    on_members = np.exp(own - top).sum(axis=2) / np.exp(passes - top).sum(axis=2)
+    fails = on_members < (form.k / (form.k + 1) + 1) / 2
     for statement in proof.certificate["statements"]:
         if statement["kind"] == "outranks":
             far = np.broadcast_to(missing >= statement["missing"], lead.shape)
@@ -135,16 +144,21 @@ def never_violated_in_float32(form: NormalForm) -> None:
         if statement["kind"] == "covered_gap":
             near = np.broadcast_to(missing == 0, lead.shape)
             assert (behind[near] <= statement["at_most"]).all()
+        if statement["kind"] == "failure":
+            low, high = statement["between"]
+            assert low < 1.0 or fails.all()
+            assert high > 0.0 or not fails.any()
 
 
 @settings(max_examples=20)
-@given(forms())
-def test_float32_bounds_hold_for_passes_in_three_orders(form) -> None:
-    never_violated_in_float32(form)
+@given(forms(), st.sampled_from(list(FORMATS)))
+def test_float_bounds_hold_for_passes_in_three_orders(form, arithmetic) -> None:
+    never_violated_in_floats(form, arithmetic)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("arithmetic", list(FORMATS))
 @settings(max_examples=1000)
 @given(forms())
-def test_float32_bounds_hold_for_a_thousand_more(form) -> None:
-    never_violated_in_float32(form)
+def test_float_bounds_hold_for_a_thousand_more(arithmetic, form) -> None:
+    never_violated_in_floats(form, arithmetic)

@@ -226,6 +226,28 @@ def test_files_are_written_all_or_none(tmp_path) -> None:
     assert (tmp_path / "a").read_text() == "new"
 
 
+def test_the_same_intake_as_analyse(tmp_path) -> None:
+    """Tensors of other names, one that is left out, and several instances in one file."""
+    tensors = weights_of(near(0.0)[0])
+    others = {"mlp.0.weight": tensors["W_in"].T.copy(), "mlp.2.weight": tensors["W_out"].T.copy()}
+    kept = {name: x for name, x in tensors.items() if name not in ("W_in", "W_out")}
+    stray = {"step": np.zeros(3, np.float32)}
+    save_file({**kept, **others, **stray}, tmp_path / "one.safetensors")
+    options = "--k", "2", "--c", "2", "--most-inputs", "0", "--formats", "svg"
+    with pytest.raises(DomainError, match="step"):
+        main([str(tmp_path / "one.safetensors"), "--out", str(tmp_path / "none"), *options])
+    file = tmp_path / "one.safetensors"
+    found = certified(tmp_path / "out", file, "--ignore", "step", "--residual", "True", *options)
+    assert found["structural"]
+    assert found["gates"]["proved"] == 24
+
+    twice = {name: np.stack([x, x]) for name, x in tensors.items()}
+    save_file(twice, tmp_path / "two.safetensors")
+    assert main([str(tmp_path / "two.safetensors"), "--out", str(tmp_path / "two"), *options]) == 0
+    for place in range(2):
+        assert check_apart(tmp_path / "two" / f"instance_{place}").returncode == 0
+
+
 def test_a_planted_fault_is_named(tmp_path) -> None:
     """A token that is read out half as strongly loses to others, and a replayed input says so."""
     network, hashes = near(0.0)

@@ -16,8 +16,9 @@ and f_u = ReLU(y_u). As ReLU(z) = z + ReLU(-z), for any signs
 
     logit_t = constant_t + sum_j alpha_j direct_jt - sum_u cost_ut f_u.
 
-Float64 is used with a bound on its rounding, which is 0 where all sums are exact: those of
-multiples of 2^-p below 2^(53-p). What overflows becomes NaN or infinite, and proves nothing.
+Floats are used with a bound on their rounding, which is 0 where all sums are exact: in float64
+those of multiples of 2^-p below 2^(53-p). What overflows becomes NaN or infinite, and proves
+nothing.
 """
 
 import argparse
@@ -57,7 +58,7 @@ KINDS = {
     "total_variation": ("by", "between"),
 }
 STRUCTURE, ENUMERATION = "structure", "enumeration"
-MOST_INPUTS, MOST_HALVINGS, PATIENCE, BATCH, COLUMNS = 2**26, 40, 2**14, 256, 16
+MOST_INPUTS, PATIENCE, BATCH = 2**26, 2**14, 192
 
 
 class BadInput(Exception):
@@ -88,20 +89,19 @@ def whole(low, high):
 
 
 def real(low, high):
-    return lambda x: type(x) in (int, float) and low <= x <= high
+    return lambda x: type(x) in (int, float) and low <= x <= high and float(x) == x
 
 
 def choice(options):
     return lambda x: type(x) is str and x in options
 
 
-def listed(check, length=None, distinct=False):
-    return lambda x: (
-        type(x) is list
-        and length in (None, len(x))
-        and all(map(check, x))
-        and not (distinct and len(set(x)) < len(x))
-    )
+def listed(check, length=None):
+    return lambda x: type(x) is list and length in (None, len(x)) and all(map(check, x))
+
+
+def different(check):
+    return lambda x: check(x) and len(set(x)) == len(x)
 
 
 def fields(value, checks, what):
@@ -120,29 +120,27 @@ def read_weights(content):
     header, data = parsed(content[8:end], "weights: header"), content[end:]
     require(type(header) is dict, "weights: header must be an object")
     header.pop("__metadata__", None)
-    found, spans = {}, [(0, 0)]
-    sizes: dict[str, int] = {}
+    known = set(SHAPES) <= set(header) <= set(AXES)
+    require(known, f"weights must have {', '.join(SHAPES)}, may have b_out and b_U, and no others")
+    found, sizes, at, natural = {}, {}, 0, listed(whole(0, 2**40))
     for name, entry in header.items():
-        require(name in AXES, f"weights: {name[:40]!r} is none of {', '.join(AXES)}")
-        natural, what = whole(0, 2**40), f"weights: {name}"
-        shape, offsets = listed(natural, len(AXES[name])), listed(natural, 2)
-        fields(entry, {"dtype": choice(DTYPES), "shape": shape, "data_offsets": offsets}, what)
-        (start, stop), kind = entry["data_offsets"], np.dtype(DTYPES[entry["dtype"]])
-        for letter, size in zip(AXES[name], entry["shape"], strict=True):
-            require(size == sizes.setdefault(letter, size) > 0, f"{what} has a wrong shape")
-        fits = stop <= len(data) and stop - start == math.prod(entry["shape"]) * kind.itemsize
-        require(fits, f"{what} has a wrong length")
-        raw = np.frombuffer(data[start:stop], kind).reshape(entry["shape"])
-        found[name] = (raw.astype("<u4") << 16).view("<f4") if kind == "<u2" else raw
-        require(
-            (np.abs(found[name].astype(float)) < LARGEST).all(),
-            f"{what} must be finite, below 2^150",
+        checks = {"dtype": choice(DTYPES), "shape": natural, "data_offsets": natural}
+        fields(entry, checks, f"weights: {name}")
+    for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
+        kind, shape = np.dtype(DTYPES[entry["dtype"]]), entry["shape"]
+        fits = len(shape) == len(AXES[name]) and all(
+            size == sizes.setdefault(letter, size) > 0
+            for letter, size in zip(AXES[name], shape, strict=True)
         )
-        spans.append((start, stop))
-    ends = [stop for _, stop in sorted(spans)]
-    gapless = [*(start for start, _ in sorted(spans)), len(data)] == [0, *ends]
-    require(gapless, "weights: tensors must fill the file without gaps or overlaps")
-    require(set(SHAPES) <= set(found), f"weights must have {', '.join(SHAPES)}")
+        require(fits, f"weights: {name} has a wrong shape")
+        start, at = at, at + math.prod(shape) * kind.itemsize
+        fits = entry["data_offsets"] == [start, at] and at <= len(data)
+        require(fits, f"weights: {name} has a wrong place or length")
+        raw = np.frombuffer(data[start:at], kind).reshape(shape)
+        found[name] = (raw.astype("<u4") << 16).view("<f4") if kind == "<u2" else raw
+        small = (np.abs(found[name].astype(float)) < LARGEST).all()
+        require(small, f"weights: {name} must be finite, below 2^150")
+    require(at == len(data), "weights: the file is longer than its tensors")
     require(len({entry["dtype"] for entry in header.values()}) == 1, "weights must have one dtype")
     return found
 
@@ -158,15 +156,15 @@ def fingerprint(weights, k, c, arithmetic):
 def read_certificate(content, weights):
     """The certificate, every field of the right type, length and range; `own` holds its masks."""
     cert, (n, h) = parsed(content, "certificate"), (len(weights["W_E"]), len(weights["b_in"]))
-    number = real(-LARGEST, LARGEST)
+    number, text = real(-LARGEST, LARGEST), lambda x: type(x) is str
     checks = {
         "schema": whole(SCHEMA, SCHEMA),
         "n": whole(n, n),
         "k": whole(1, n - 1),
         "c": real(1.0, LARGEST),
         "arithmetic": choice(ROUNDOFF),
-        "weights": lambda x: type(x) is str,
-        "owners": lambda x: type(x) is str,
+        "weights": text,
+        "owners": text,
         "sign": listed(lambda x: type(x) is int and x in (-1, 1), h),
         "q": listed(number, h),
         "g": listed(number, n),
@@ -182,13 +180,12 @@ def read_certificate(content, weights):
     fits = len(bits) == -(-n * h // 8) * 8 and not bits[n * h :].any()
     require(fits, f"certificate: owners must have {n} x {h} bits")
     cert["own"] = own = bits[: n * h].reshape(n, h).astype(bool)
-    k, token = cert["k"], whole(0, n - 1)
+    k, token, unit = cert["k"], whole(0, n - 1), whole(0, h - 1)
     few = math.comb(n, k) <= MOST_INPUTS
     every = {
-        "kind": choice(KINDS),
-        "units": listed(whole(0, h - 1), distinct=True),
-        "unit": whole(0, h - 1),
-        "tokens": listed(token, k, distinct=True),
+        "units": different(listed(unit)),
+        "unit": unit,
+        "tokens": different(listed(token, k)),
         "alpha": listed(real(1.0, cert["c"]), k),
         "member": token,
         "other": token,
@@ -200,12 +197,11 @@ def read_certificate(content, weights):
         "covered_tokens": whole(0, 2**62),
         "between": lambda x: listed(real(0.0, 1.0), 2)(x) and x[0] <= x[1],
     }
-    for i, entry in enumerate(cert["statements"]):
+    for i, entry in enumerate(cert["statements"], start=1):
         kind = entry.get("kind") if type(entry) is dict else None
-        require(choice(KINDS)(kind), f"statement {i + 1}: kind must be one of {', '.join(KINDS)}")
-        fields(
-            entry, {name: every[name] for name in ("kind", *KINDS[str(kind)])}, f"statement {i + 1}"
-        )
+        require(choice(KINDS)(kind), f"statement {i}: kind must be one of {', '.join(KINDS)}")
+        wanted = {name: every[name] for name in KINDS[kind]}
+        fields(entry, {"kind": choice(KINDS), **wanted}, f"statement {i}")
     return cert
 
 
@@ -246,19 +242,16 @@ class Network:
         sizes = np.abs(W_U[W_U != 0.0])
         self.scale = float(sizes.min()) if sizes.size and not b_U.any() else 1.0
         self.scale = self.scale if 2.0**-100 < self.scale < 2.0**100 else 1.0
-        ratio = W_U / self.scale
-        if not np.isin(np.frexp(ratio)[0], (0.0, 0.5, -0.5)).all():
-            self.scale, ratio = 1.0, W_U
-        W_U = ratio
+        if not np.isin(np.frexp(W_U / self.scale)[0], (0.0, 0.5, -0.5)).all():
+            self.scale = 1.0
+        W_U, flip = W_U / self.scale, sign < 0
         q, g, typical = (np.array(cert[x], float) for x in ("q", "g", "typical"))
-        q, g = q / self.scale, g / self.scale
-        flip = sign < 0
-        self.q, self.g, self.typical = q, g, typical
+        q, g, self.typical = q / self.scale, g / self.scale, typical
         self.read, self.bias = w["W_E"] @ w["W_in"] * sign, w["b_in"] * sign
-        self.cost = -(w["W_out"] @ W_U)
-        self.rho = self.cost - q[:, None]
-        self.lean = w["W_E"] @ W_U + self.read[:, flip] @ self.cost[flip] - g[:, None]
-        self.constant = self.bias[flip] @ self.cost[flip] + b_out @ W_U + b_U
+        cost = -(w["W_out"] @ W_U)
+        self.rho = cost - q[:, None]
+        self.lean = w["W_E"] @ W_U + self.read[:, flip] @ cost[flip] - g[:, None]
+        self.constant = self.bias[flip] @ cost[flip] + b_out @ W_U + b_U
         # the same in absolute values: y_u at most `reach`, every sum of a logit at most `whole`
         size = {name: np.abs(tensor) for name, tensor in w.items()} | {"W_U": np.abs(W_U)}
         read, cost = size["W_E"] @ size["W_in"], size["W_out"] @ size["W_U"] + np.abs(q)[:, None]
@@ -273,23 +266,27 @@ class Network:
         self.y_error = np.where(exact, 0.0, share * (reach + 1e-250))
         tables = [*(w[x] for x in w if x != "W_U"), W_U, q, g, typical, np.array([c, c])]
         step = math.prod(float(grid(x)) for x in tables) * float(grid(c))
-        exact = whole <= 2.0**51 * step and step > 1e-250
         # what underflows may still be multiplied
         tiny = 1e-250 * (1.0 + k * c) * (1.0 + reach.max()) * (1.0 + cost.max())
+        exact = whole <= 2.0**51 * step and step > 1e-250
         self.error = 0.0 if exact else share * (whole + tiny)
-        # over all inputs: the largest y_u when u is hit, and y_u's range when it is missed
-        high, low = self.most(self.read), -self.most(-self.read)
-        kth = -np.partition(-high, k - 1, axis=0)[k - 1]
-        with_token = np.where(high >= kth, top(high, k), high + top(high, k - 1))
-        self.hit = np.where(own, with_token, -INF).max(axis=0) + self.bias + self.y_error
-        missed = self.bias - top(np.where(own, -INF, -low), k) - self.y_error
-        self.missed_low = np.where((~own).sum(axis=0) < k, INF, missed)
-        self.missed_high = top(np.where(own, -INF, high), k) + self.bias + self.y_error
+        self.hit, self.missed_low, self.missed_high = self.ranges()
         self.z_round, self.logit_round = self.rounding(ROUNDOFF[cert["arithmetic"]], d)
 
     def most(self, x):
         """The largest alpha x over alpha in [1, c]."""
         return np.maximum(x, self.c * x)
+
+    def ranges(self):
+        """Over all inputs: the largest y_u when u is hit, and y_u's range when it is missed."""
+        own, k, high, low = self.own, self.k, self.most(self.read), -self.most(-self.read)
+        kth = -np.partition(-high, k - 1, axis=0)[k - 1]
+        with_token = np.where(high >= kth, top(high, k), high + top(high, k - 1))
+        hit = np.where(own, with_token, -INF).max(axis=0)
+        least, most = -top(np.where(own, -INF, -low), k), top(np.where(own, -INF, high), k)
+        least = np.where((~own).sum(axis=0) < k, INF, least)
+        room, bias = self.y_error, self.bias
+        return hit + bias + room, least + bias - room, most + bias + room
 
     def rounding(self, unit, d):
         """Bounds on what a forward pass of that unit roundoff errs: of every z_u, and of a logit.
@@ -319,48 +316,47 @@ class Network:
         largest = max(x.max(), f.max(), (x + after).max(), sizes.max(), self.c)
         return (z_round * (1.0 + 2.0**-30), found) if largest < 2.0**126 else (z_round + INF, INF)
 
-    @np.errstate(all="ignore")
-    def structure(self):
-        """Without enumeration, in multiples of scale: at most l_a - l_t for members a and tokens t
-        that miss at least 0, 1, 2, ... bits; at least the difference of two members, and of a
-        member and a covered token.
+    def upper(self, at, sign):
+        """The largest sign x logit of tokens `at`: as members, and missing 0, 1, 2, ... bits.
 
         A token's own units cost it rho f, f in [0, hit] when hit and [missed_low, missed_high] when
         missed. The other units are followed: where f_u were y_u with `typical` for the owners'
         reads, it would be linear in alpha; an owner among the members adds at most its price.
         """
-        even = np.where(self.own, self.typical, self.read)
-        least, most = (top(self.most(s * even), self.k) + s * self.bias for s in (-1.0, 1.0))
+        own, column, k = self.own[at].T, np.arange(len(at)), self.k
         hit = np.where(self.own.any(axis=0), np.maximum(self.hit, 0.0), 0.0)[:, None]
+        even = np.where(self.own, self.typical, self.read)
+        least, most = (top(self.most(s * even), k) + s * self.bias for s in (-1.0, 1.0))
         under, over = np.maximum(most, 0.0)[:, None], np.maximum(hit[:, 0] + least, 0.0)[:, None]
-        can_miss = np.isfinite(self.missed_low)
-        low, high = (
-            np.where(can_miss, np.maximum(x, 0.0), 0.0) for x in (self.missed_low, self.missed_high)
+        can_miss = np.isfinite(self.missed_low)[:, None]
+        low, high, short = (
+            np.where(can_miss, np.maximum(x, 0.0)[:, None], 0.0)
+            for x in (self.missed_low, self.missed_high, -self.missed_low)
         )
-        short = np.where(can_miss, np.maximum(-self.missed_low, 0.0), 0.0)
-        bits = int(self.own.sum(axis=1).max())
+        rho = sign * self.rho[:, at]
+        far, near = np.where(own, 0.0, rho), np.where(own, rho, 0.0)
+        price = np.maximum(np.maximum(far, 0.0) * under, np.maximum(-far, 0.0) * over)
+        up = self.most(sign * self.lean[:, at] - even @ far) + self.own @ price
+        itself, up[at, column] = up[at, column].copy(), -INF
+        on_hit = np.maximum(-near, 0.0) * hit
+        base = sign * self.constant[at] - self.bias @ far + short[:, 0] @ np.maximum(-far, 0.0)
+        base = base + on_hit.sum(axis=0)
+        change = np.maximum(-near * low, -near * high) - on_hit
+        change = -np.sort(-np.where(own & can_miss, change, -INF), axis=0)
+        bounds = [base + itself + top(up, k - 1), base + top(up, k)]
+        for more in change[: self.own.sum(axis=1).max()]:
+            bounds.append(bounds[-1] + more)
+        return [bound.max() for bound in bounds]
 
-        def upper(at, sign):
-            """The largest sign x l_t of the tokens `at`: as members, and by missing bits."""
-            own, column = self.own[at].T, np.arange(len(at))
-            rho = sign * self.rho[:, at]
-            far, near = np.where(own, 0.0, rho), np.where(own, rho, 0.0)
-            base = sign * self.constant[at] - self.bias @ far + short @ np.maximum(-far, 0.0)
-            price = np.maximum(np.maximum(far, 0.0) * under, np.maximum(-far, 0.0) * over)
-            up = self.most(sign * self.lean[:, at] - even @ far) + self.own @ price
-            itself, up[at, column] = up[at, column].copy(), -INF
-            on_hit = np.maximum(-near, 0.0) * hit
-            covered = base + top(up, self.k) + on_hit.sum(axis=0)
-            found = [base + itself + top(up, self.k - 1) + on_hit.sum(axis=0)]
-            can = own & can_miss[:, None]
-            change = np.maximum(-near * low[:, None], -near * high[:, None]) - on_hit
-            change = -np.sort(-np.where(can, change, -INF), axis=0)
-            for s in range(bits + 1):
-                found.append(np.where(can.sum(axis=0) < s, -INF, covered + change[:s].sum(axis=0)))
-            return [bound.max() for bound in found]
-
+    @np.errstate(all="ignore")
+    def structure(self):
+        """Without enumeration, in multiples of scale: at most l_a - l_t for members a and tokens t
+        that miss at least 0, 1, 2, ... bits; at least the difference of two members, and of a
+        member and a covered token.
+        """
         blocks = [np.arange(self.n)[i : i + 256] for i in range(0, self.n, 256)]
-        most, least = (np.max([upper(at, x) for at in blocks], 0) + self.error for x in (1.0, -1.0))
+        most, least = (np.max([self.upper(x, s) for x in blocks], 0) for s in (1.0, -1.0))
+        most, least = most + self.error, least + self.error
         by_bits = np.maximum.accumulate(most[:0:-1])[::-1]
         return -least[0] - by_bits, most[0] + least[0], most[0] + least[1]
 
@@ -377,14 +373,14 @@ class Network:
         return x + rational(w.get("b_U", np.zeros(self.n))[wanted])
 
 
-# ---- all inputs: a quick bound on each, then halves of its box of alpha where that is not enough
+# ---- inputs one by one: bounds over the box of alpha, then over halves where that is not enough
 
 
 class Enumeration:
-    """All inputs of a network, for a level and the margin wanted of it (-inf for none).
+    """Inputs of a network, for a level and the margin wanted of it (0 and -inf for none).
 
     precision: a box is halved where more of an input's alpha is in doubt to fail; None to count
-    covered inputs only.
+    covered inputs only. Single precision is used where its rounding is small enough.
     """
 
     def __init__(self, net, level, margin, precision):
@@ -392,39 +388,39 @@ class Enumeration:
         rho, lean = net.rho.T * net.scale, net.lean * net.scale
         # what all tokens share is seen by no softmax
         constant = (net.constant - np.median(net.constant)) * net.scale
-        self.tables = [np.ascontiguousarray(x) for x in (net.read, rho, lean, constant, net.bias)]
-        # single precision for the quick bound: on l_t from above, on l_a from below
-        self.quick = [x.astype(np.float32) for x in self.tables]
-        up, down = np.maximum(rho, 0.0), np.maximum(-rho, 0.0)
-        self.above = np.ascontiguousarray(np.hstack([-up, down]).T.astype(np.float32))
-        self.below = np.hstack([down, -up]).astype(np.float32)
-        self.high_lean = net.most(lean).astype(np.float32)
-        self.low_lean = -net.most(-lean).astype(np.float32)
-        # each operation on the way loses at most 2^-53, or 2^-24, of at most these
+        # y_u is a sum of at most f, and at most `most`
         f = np.abs(net.bias) + net.k * net.c * np.abs(net.read).max(axis=0)
-        size = (np.abs(rho) @ f).max() + net.k * net.c * np.abs(lean).max() + np.abs(constant).max()
-        steps = 2 * net.h + 5 * net.k + 24
-        self.y_error = 4.0 * net.y_error + steps * 2.0**-52 * f
-        self.error = 4.0 * net.error * net.scale + steps * 2.0**-52 * size + net.logit_round
-        self.y_error32 = self.y_error + steps * 2.0**-23 * f
-        self.error32 = self.error + steps * 2.0**-23 * size + (np.abs(rho) @ self.y_error32).max()
+        most = np.maximum(top(net.most(net.read), net.k) + net.bias, 0.0) + 4.0 * net.y_error
+        size = net.k * net.c * np.abs(lean).max() + np.abs(constant).max()
+        size += (np.abs(rho) @ most).max()
+        largest = max(size, f.max(), np.abs(rho).max(), np.abs(net.typical).max(), net.c)
+        # an operation loses at most eps / 2 of what is added up by so many, or tiny in underflow
+        steps = 2 * net.h + 5 * net.k + 32
+        for self.dtype, eps, tiny in (("f4", 2.0**-23, 2.0**-70), ("f8", 2.0**-52, 2.0**-900)):
+            self.y_error = 4.0 * net.y_error + (net.k + 9) * eps * f + tiny
+            self.error = 4.0 * net.error * net.scale + 3.0 * steps * eps * size + tiny
+            self.error += (np.abs(rho) @ self.y_error).max() + net.logit_round
+            if self.error < 2.0**-6 and largest < 2.0**60:
+                break
         self.threshold = 1.0 / (2 * net.k + 1)
+        tables = net.read, -rho.T, np.abs(rho.T), lean, constant, net.bias, net.typical
+        self.tables = [np.ascontiguousarray(x, self.dtype) for x in (*tables, self.y_error)]
+        self.peak = np.abs(rho).max(axis=0).astype(self.dtype)
         own = np.zeros((net.n, -(-net.h // 64) * 64), dtype=bool)
         own[:, : net.h] = net.own
         self.words = np.packbits(own, axis=1).view(np.uint64)
 
     @np.errstate(all="ignore")
-    def part(self, first):
-        """Sums over inputs whose smallest token is `first`, and their margin if it is too small.
+    def over(self, inputs):
+        """Sums over the inputs, rows of tokens, and their smallest margin if one is too small.
 
         Sums: inputs, those covered, covered tokens, bounds on failures and on total variation.
         """
         found, k, more, patience = (np.zeros(7), INF), self.net.k, True, PATIENCE
-        chosen = itertools.combinations(range(first + 1, self.net.n), k - 1)
         boxes = [np.empty((0, k), np.intp), np.empty((0, k)), np.empty((0, k)), np.empty(0)]
         while more or len(boxes[0]):
             if more and len(boxes[0]) < BATCH:
-                rows = [(first, *others) for others in itertools.islice(chosen, BATCH)]
+                rows = list(itertools.islice(inputs, BATCH))
                 more, tokens = len(rows) == BATCH, np.array(rows, np.intp).reshape(-1, k)
                 covered = (self.missing(tokens) == 0).sum(axis=1) - k
                 counts = len(tokens), (covered > 0).sum(), covered.sum()
@@ -434,12 +430,17 @@ class Enumeration:
                     boxes = joined(boxes, (tokens, *ends, np.zeros(len(tokens))))
             elif len(boxes[0]):
                 now, boxes = [x[-BATCH:] for x in boxes], [x[:-BATCH] for x in boxes]
-                *sums, halves, spent = self.bound(now, patience > 0)
+                *sums, halves, spent = self.bound(*now, patience > 0)
                 found, boxes, patience = both(found, sums), joined(boxes, halves), patience - spent
         return found
 
+    def part(self, first):
+        """Those of all inputs whose smallest token is `first`."""
+        others = itertools.combinations(range(first + 1, self.net.n), self.net.k - 1)
+        return self.over((first, *chosen) for chosen in others)
+
     def run(self, jobs, progress=None):
-        """The same over all inputs."""
+        """Those of all inputs."""
         found, every = (np.zeros(7), INF), math.comb(self.net.n, self.net.k)
         with ThreadPoolExecutor(jobs) as pool:
             for part in pool.map(self.part, range(self.net.n - self.net.k + 1)):
@@ -447,49 +448,6 @@ class Enumeration:
                 if progress:
                     progress(int(found[0][0]), every)
         return found
-
-    def bound(self, boxes, patient):
-        """The same over those boxes that need no halving, the halves of the others, and how many
-        of these are for the margin's sake, for which none are halved without patience.
-
-        boxes: tokens, both ends of alpha, and how often each has been halved.
-        """
-        tokens, low, high, depth = boxes
-        k, count = self.net.k, min(COLUMNS, self.net.n - self.net.k)
-        up, own = self.look(tokens, low, high)
-        total = up.sum(axis=1, dtype=float) * (1.0 + 2.0**-12)
-        leak = total / np.exp(own - own.min(axis=1, keepdims=True)).sum(axis=1)
-        quiet = (leak < 0.999 * self.threshold) & (total < np.exp(-self.margin))
-        quick = self.box(tokens[quiet], tokens[quiet], low[quiet], high[quiet], True)
-        sums, worst = np.zeros(7), INF
-        sums[5:] = self.variation(quick, 0.0, leak[quiet]) @ 0.5 ** depth[quiet]
-        # the others more exactly, the likeliest tokens one by one, the rest as before
-        tokens, low, high, depth, up = (x[~quiet] for x in (tokens, low, high, depth, up))
-        up[np.isnan(up)] = INF
-        likely = np.argpartition(-up, count - 1, axis=1)[:, :count]
-        cols = np.hstack([tokens, likely])
-        box = value, slopes, _, gain, loss, lead, influence = self.box(tokens, cols, low, high)
-        far = self.missing(tokens) >= max(self.level, 1)
-        lead = np.where(np.take_along_axis(far, likely, 1), lead, INF).min(axis=1)
-        np.put_along_axis(up, likely, 0.0, axis=1)
-        rest = up.sum(axis=1, dtype=float) * (1.0 + 2.0**-12)
-        lead = np.minimum(lead, -np.log(np.where(far, up, 0.0).max(axis=1) + 1e-99))
-        failing, leak_low, leak_high = self.failing(value, slopes, gain, loss, rest)
-        below = ~(lead >= self.margin) & (self.level > 0)
-        possible = (high > low).any(axis=1) & (depth < MOST_HALVINGS)
-        unsure = possible & ((failing[1] - failing[0]) * 0.5**depth > self.precision)
-        split = unsure | (below & possible & patient)
-        if (given_up := below & ~split).any():
-            worst = np.nan_to_num(lead[given_up], nan=-INF).min()
-        tv = self.variation(box, leak_low, leak_high)
-        sums[3:] += np.array([*failing, *tv])[:, ~split] @ 0.5 ** depth[~split]
-        along = np.where(high > low, influence, -1.0)[split].argmax(axis=1)
-        along = np.eye(k, dtype=bool)[along]
-        tokens, low, high, depth = (x[split] for x in (tokens, low, high, depth + 1.0))
-        middle = (low + high) / 2.0
-        lower = tokens, low, np.where(along, middle, high), depth
-        upper = tokens, np.where(along, middle, low), high, depth
-        return sums, worst, joined(lower, upper), int((split & ~unsure).sum())
 
     def missing(self, tokens):
         """How many of each token's bits the inputs' members lack, [inputs, n]."""
@@ -499,106 +457,82 @@ class Enumeration:
             found = found + np.bitwise_count(absent[:, word : word + 1] & self.words[:, word])
         return found
 
-    def look(self, tokens, low, high):
-        """exp(at most l_t - the weakest l_a) for every token t, and at least l_a, over boxes."""
-        read, _, _, constant, bias = self.quick
-        read, own = read[tokens], constant[tokens].astype(float)
-        ends = (x.astype(np.float32)[:, :, None] * read for x in (low, high))
-        x, y = next(ends), next(ends)
-        f = np.hstack([bias + np.minimum(x, y).sum(axis=1), bias + np.maximum(x, y).sum(axis=1)])
-        np.maximum(f, 0.0, out=f)
-        up, own = f @ self.above, own + (self.below[tokens] @ f[:, :, None])[..., 0]
-        up += constant
-        for j in range(self.net.k):
-            up += self.high_lean[tokens[:, j]]
-            own += self.low_lean[tokens[:, j, None], tokens]
-        up -= (own.min(axis=1, keepdims=True) - 2.0 * self.error32).astype(np.float32)
-        np.put_along_axis(up, tokens, -INF, axis=1)
-        return np.exp(up, out=up), own
+    def bound(self, tokens, low, high, depth, patient):
+        """The same over those boxes that need no halving, the halves of the others, and how many
+        of these are for the margin's sake, for which none are halved without patience.
 
-    def failing(self, value, slopes, gain, loss, rest):
-        """Bounds on the share of each box where inputs fail, and on the leak."""
-        k, spread = self.net.k, np.abs(slopes).sum(axis=1)
-        members = np.log(np.exp((value + spread + gain)[:, :k]).sum(axis=1))
-        # Jensen; the members' mean slope is 0
-        members_low = math.log(k) + (value - loss)[:, :k].mean(axis=1)
-        # all others against the likeliest of them
-        first = value[:, k:].argmax(axis=1)[:, None] + k
-        slope = np.take_along_axis(slopes, first[:, None], 2)
-        lead, apart = (
-            value - np.take_along_axis(value, first, 1),
-            np.abs(slopes - slope).sum(axis=1),
-        )
-        low = np.log(np.exp((lead - apart - loss)[:, k:]).sum(axis=1)) - members
-        high = np.log(np.exp((lead + apart + gain)[:, k:]).sum(axis=1)) - members_low
-        slope, value = np.abs(slope[..., 0]), np.take_along_axis(value, first, 1)[:, 0]
-        level, room = math.log(self.threshold), np.maximum(self.threshold - rest / k, 1e-300)
-        share_low = share_above(slope, level - low - value + 1e-9, -1.0)
-        share_high = share_above(slope, np.log(room) - high - value - 1e-9, 1.0)
-        reach = slope.sum(axis=1)
-        leak_low, leak_high = np.exp(low + value - reach), np.exp(high + value + reach) + rest / k
-        shares = np.nan_to_num(share_low, nan=0.0), np.nan_to_num(share_high, nan=1.0)
-        return np.array(shares), np.nan_to_num(leak_low, nan=0.0), np.nan_to_num(leak_high, nan=INF)
-
-    def box(self, tokens, cols, low, high, quick=False):
-        """Logits of the columns, the first k of them members, over boxes of alpha.
-
-        Each is value + slopes . x + e with x in [-1, 1]^k and -loss <= e <= gain, relative to an
-        affine function of x that is the same for all: where y_u may have either sign, f_u lies
-        between share y_u and share y_u + excess. lead: at most l_a - l_t, by token.
+        low, high: both ends of alpha; depth: how often each box has been halved.
         """
-        k, (reads, rho, lean, constant, bias) = self.net.k, self.quick if quick else self.tables
-        error, y_error = (self.error, self.y_error) if not quick else (self.error32, self.y_error32)
-        centre, radius = ((x * 0.5).astype(bias.dtype) for x in (low + high, high - low))
-        read, rho = reads[tokens], rho[cols]
+        middle, wide, swing, loose = self.box(tokens, low, high)
+        own, off, reach = (np.take_along_axis(x, tokens, 1) for x in (middle, wide, swing))
+        np.put_along_axis(middle, tokens, -INF, axis=1)
+        wide += swing
+        up, error, k = middle + wide, 2.0 * self.error, self.net.k
+        least, most = (own - off - reach).min(axis=1), (own + off + reach).max(axis=1)
+        lead = least - error - up.max(axis=1)
+        if self.level and (close := np.flatnonzero(~(lead >= self.margin))).size:
+            far = self.missing(tokens[close]) >= self.level
+            lead[close] = least[close] - error - np.where(far, up[close], -INF).max(axis=1)
+        # Jensen: members' exponentials add up to k times that of their mean, which does not swing
+        mean = (own - off).mean(axis=1, keepdims=True)
+        up -= mean
+        weak = np.exp((own - off - reach - mean).astype(float)).sum(axis=1)
+        weak = np.where(weak < INF, np.maximum(weak, k), k)
+        leak_high = self.total(up) * math.exp(error + 2.0**-11) / weak + 1e-30
+        leak_low, doubt = np.zeros(len(tokens)), ~(leak_high < 0.999 * self.threshold)
+        if doubt.any():
+            strong = np.exp((own + off + reach - mean)[doubt].astype(float)).sum(axis=1)
+            down = self.total(middle[doubt] - wide[doubt] - mean[doubt])
+            leak_low[doubt] = down * math.exp(-error - 2.0**-11) / strong
+        fails, below = leak_low > 1.001 * self.threshold, ~(lead >= self.margin)
+        # a narrow box's middle is rounded
+        possible = high - low > 2.0**-18 * self.net.c
+        unsure = doubt & ~fails & (0.5**depth > self.precision) & possible.any(axis=1)
+        split = unsure | (below & patient & possible.any(axis=1))
+        worst = np.nan_to_num(lead[below & ~split], nan=-INF).min(initial=INF)
+        # members whose logits differ by D at most are tanh(D / 4) from uniform among themselves
+        uneven = np.tanh((most - least + error) / 4.0)
+        tv_low = np.fmax(1.0 - 1.0 / (1.0 + leak_low) - 1e-12, 0.0)
+        tv_high = np.fmin(uneven + 1.0 - 1.0 / (1.0 + leak_high) + 1e-12, 1.0)
+        sums = np.zeros(7)
+        sums[3:] = np.array([fails, doubt, tv_low, tv_high])[:, ~split] @ 0.5 ** depth[~split]
+        along = np.where(possible, loose, -1.0)[split].argmax(axis=1)[:, None] == np.arange(k)
+        tokens, low, high, depth = (x[split] for x in (tokens, low, high, depth + 1.0))
+        half = (low + high) / 2.0
+        lower, upper = np.where(along, half, high), np.where(along, half, low)
+        halves = joined((tokens, low, lower, depth), (tokens, upper, high, depth))
+        return sums, worst, halves, int((split & ~unsure).sum())
+
+    def total(self, x):
+        """Sums of exponentials, which err by less than 2^-12 of themselves."""
+        return np.exp(x, out=x).sum(axis=1, dtype=float)
+
+    def box(self, tokens, low, high):
+        """Logits of all tokens over boxes of alpha: within wide of middle + s, for an s that is up
+        to an affine function of the sum of alpha and at most swing; members' s have mean 0.
+
+        Where y_u may have either sign, f_u is 0 or y_u, as in the centre, and half, give or take
+        half. y_u itself is followed as far as all tokens read `typical`, if that is better.
+        loose: what each coefficient adds to wide, roughly, [boxes, k].
+        """
+        reads, minus, sizes, lean, constant, bias, typical, y_error = self.tables
+        centre, radius = (x.astype(self.dtype) for x in ((low + high) / 2.0, (high - low) / 2.0))
+        read, lean = reads[tokens], lean[tokens]
         y = bias + (centre[:, None] @ read)[:, 0]
-        reach = radius[:, :, None] * np.abs(read)
-        width = reach.sum(axis=1) + y_error.astype(bias.dtype)
-        on, excess = (y > 0.0).astype(bias.dtype), np.maximum(width - np.abs(y), 0.0)
-        if not quick:
-            on = np.where(excess > 0.0, (y + width) / (2.0 * width), on)
-            excess = np.where(excess > 0.0, on * (width - y), 0.0)
-        rows = np.concatenate([y[:, None], radius[:, :, None] * read], axis=1) * on[:, None]
-        rows = np.concatenate([rows, excess[:, None]], axis=1)
-        products = rows @ rho.transpose(0, 2, 1)
-        lean = lean[tokens[:, :, None], cols[:, None, :]]
-        value = constant[cols] + (centre[:, None] @ lean)[:, 0] - products[:, 0]
-        slopes = radius[:, :, None] * lean - products[:, 1 : k + 1]
-        slopes -= slopes[:, :, :k].mean(axis=2, keepdims=True)
-        sizes = np.abs(rho)
-        if quick:
-            # the mean of an affine function's positive part, along the coefficient that moves it
-            mean = excess * np.minimum(excess / (4.0 * reach.max(axis=1) + 1e-30), 1.0)
-            return value, slopes, (sizes @ mean[:, :, None])[..., 0] + error
-        both = (sizes @ excess[:, :, None])[..., 0]
-        gain = np.maximum(both - products[:, -1], 0.0) / 2.0 + error
-        loss = np.maximum(both + products[:, -1], 0.0) / 2.0 + error
-        ahead = (value - loss)[:, :k, None] - (value + gain)[:, None, k:]
-        ahead -= np.abs(slopes[:, :, :k, None] - slopes[:, :, None, k:]).sum(axis=1)
-        unsure = np.where(excess > 0.0, np.abs(rho[:, : k + 4]).max(axis=1), 0.0)
-        influence = np.abs(slopes).max(axis=2) + (reach @ unsure[:, :, None])[..., 0]
-        return value, slopes, gain + loss, gain, loss, ahead.min(axis=1), influence
-
-    def variation(self, box, leak_low, leak_high):
-        """Bounds on the mean total variation over boxes whose leak is known, [2, boxes].
-
-        With v the affine part of the members' logits less their mean, q their softmax and
-        phi(x) = (e^x - 1) / x, (1/2k) sum |v_a| phi(-max |v|) <= TV(q, uniform) <= (1/2k) sum |v_a|
-        phi(max |v|), what is off a member's logit adds at most a quarter, and the mass off the
-        members, leak / (1 + leak), at most itself. The mean of |v_a| is at most the root of its
-        mean square, and at least this square over the largest value.
-        """
-        k, (value, slopes, off) = self.net.k, (x.astype(float) for x in box[:3])
-        off = off[:, :k]
-        value = value[:, :k] - value[:, :k].mean(axis=1, keepdims=True)
-        square = value**2 + (slopes[:, :, :k] ** 2).sum(axis=1) / 3.0
-        largest = np.abs(value) + np.abs(slopes[:, :, :k]).sum(axis=1) + 1e-12
-        most, off = largest.max(axis=1), off.sum(axis=1) / 4.0 + 1e-9
-        above = np.sqrt(square).sum(axis=1) * np.expm1(most) / most / (2.0 * k) + off
-        under = (square / largest).sum(axis=1) * -np.expm1(-most) / most / (2.0 * k) - off
-        high = np.fmin(above + 1.0 - 1.0 / (1.0 + leak_high), 1.0)
-        low = np.fmax(np.fmax(under, leak_low / (1.0 + leak_low)) - 1e-9, 0.0)
-        return np.array([low, high])
+        moved, apart = (radius[:, :, None] * np.abs(x) for x in (read, read - typical))
+        width, rest = moved.sum(axis=1) + y_error, apart.sum(axis=1)
+        on, followed = (y > 0.0).astype(self.dtype), rest < width
+        half = np.maximum(width - np.abs(y), 0.0) * 0.5
+        swing = np.where(followed, on * typical, np.float32(0.0)) @ minus
+        middle, wide = (on * y + half) @ minus, (half + on * np.minimum(rest, width)) @ sizes
+        middle += constant
+        middle += (centre[:, None] @ lean)[:, 0]
+        wide += (radius[:, None] @ np.abs(lean, out=lean))[:, 0]
+        swing -= np.take_along_axis(swing, tokens, 1).mean(axis=1, keepdims=True)
+        np.abs(swing, out=swing)
+        swing *= radius.sum(axis=1, keepdims=True)
+        loose = (moved * (half > 0.0)[:, None] + apart * on[:, None]) @ self.peak
+        return middle, wide, swing, loose
 
 
 def both(a, b):
@@ -609,27 +543,6 @@ def both(a, b):
 def joined(a, b):
     """Boxes and more boxes."""
     return [np.concatenate(pair) for pair in zip(a, b, strict=True)]
-
-
-def share_above(slopes, level, side):
-    """A bound, upper for side 1, lower for -1, on the share of [-1, 1]^k where slopes . x > level.
-
-    That of three coefficients is a sum over corners; small ones are made larger, so that nothing
-    cancels, and further ones left out, at the price of a shift.
-    """
-    slopes = -np.sort(-np.append(slopes, np.zeros((len(slopes), 3)), axis=1), axis=1)
-    three = np.maximum(slopes[:, :3], slopes[:, :1] / 16.0 + 1e-12)
-    level = level - side * (
-        three.sum(axis=1) - slopes.sum(axis=1) + 2.0 * slopes[:, 3:].sum(axis=1)
-    )
-    below = sum(
-        math.prod(signs) * np.maximum(level + three @ signs, 0.0) ** 3
-        for signs in itertools.product((-1.0, 1.0), repeat=3)
-    )
-    share = 1.0 - below / (48.0 * three.prod(axis=1)) + side * 1e-9
-    most = three.sum(axis=1)
-    share = np.where(np.abs(level) < most, np.clip(share, 0.0, 1.0), level < 0.0)
-    return np.where(np.isnan(level + most), side > 0.0, share)
 
 
 # ---- statements
@@ -689,13 +602,15 @@ class Checker:
         if self.every > MOST_INPUTS:
             return 0.0, 1.0, float(self.net.n - self.net.k)
         share = self.sums[0][1] / self.every
-        return share * (1.0 - 1e-12), share * (1.0 + 1e-12), self.sums[0][2] / self.every
+        high = min(share * (1.0 + 1e-12), 1.0)
+        return share * (1.0 - 1e-12), high, self.sums[0][2] / self.every
 
     def between(self, kind, by):
         """Bounds on the probability of failure or on the mean total variation."""
         if by == ENUMERATION:
             low, high = self.sums[0][3:5] if kind == "failure" else self.sums[0][5:]
-            return low / self.every * (1.0 - 1e-9), min(high / self.every * (1.0 + 1e-9), 1.0)
+            low, high, room = low / self.every, high / self.every, 1e-9 * self.net.k
+            return low * (1.0 - room), min(high * (1.0 + room), 1.0)
         n, k, (margins, spread, gap) = self.net.n, self.net.k, self.structure
         (low, high, tokens), (first, least) = self.covered(), (*margins[:2], INF)[:2][::-1]
         small = (n - k) * np.exp(-float(first)) / k
@@ -706,55 +621,54 @@ class Checker:
         most = math.tanh(max(float(spread), 0.0) / 4.0) + 1.0 - 1.0 / (1.0 + leak) + 1e-9
         return max(low * (1.0 - 1.0 / (1.0 + lowest)) - 1e-9, 0.0), min(most, 1.0)
 
+    def outranks(self, level, margin, by):
+        if by == STRUCTURE:
+            return [*self.structure[0], INF][level] >= Fraction(margin)
+        least, most, _ = self.wanted()
+        return least <= level and margin <= min(most, float(self.sums[1]))
+
     def prove(self, x):
         """What one statement says, and whether it holds."""
-        net, kind = self.net, x["kind"]
+        net, kind, tokens, room = self.net, x["kind"], x.get("tokens"), 2.0 * self.net.logit_round
         if kind in ("hit", "missed"):
             up = kind == "hit"
             holds = net.hit + net.z_round <= 0.0 if up else net.missed_low - net.z_round >= 0.0
-            return (
-                f"{len(x['units'])} of {net.h} units are {'off' if up else 'on'} whenever "
-                f"{'an' if up else 'no'} active token owns them"
-            ), bool(holds[x["units"]].all())
-        if kind == "gate_errs":
-            y = int(net.sign[x["unit"]]) * net.hidden(x["tokens"], x["alpha"], [x["unit"]])[1][0]
-            y, room = (y if net.own[x["tokens"], x["unit"]].any() else -y), net.z_round[x["unit"]]
-            holds = math.isfinite(room) and y > Fraction(float(room))
-            return f"unit {x['unit']} does not tell whether tokens {x['tokens']} own it", holds
-        if kind == "margin_at_most":
-            lead = np.subtract(*net.replay(x["tokens"], x["alpha"], [x["member"], x["other"]]))
-            bits = (net.own[x["other"]] & ~net.own[x["tokens"]].any(axis=0)).sum()
-            fits = x["member"] in x["tokens"] and x["other"] not in x["tokens"]
-            room = 2.0 * net.logit_round
-            holds = math.isfinite(room) and lead + Fraction(room) <= Fraction(x["at_most"])
-            return (
-                f"a token that misses {x['missing']} bits trails a member by at most "
-                f"{x['at_most']:.6g} where tokens {x['tokens']} are active"
-            ), bool(fits and bits >= x["missing"] and holds)
-        if kind == "outranks":
-            level, margin = x["missing"], Fraction(x["margin"])
-            if x["by"] == STRUCTURE:
-                holds = [*self.structure[0], INF][level] >= margin
-            else:
-                least, most, _ = self.wanted()
-                holds = least <= level and margin <= min(Fraction(most), self.sums[1])
-            return (
-                f"every member outranks every token that misses {level} bits or more, by at least "
-                f"{x['margin']:.6g} ({x['by']})"
-            ), bool(holds)
-        if kind in ("member_spread", "covered_gap"):
-            found = self.structure[1 + (kind == "covered_gap")]
+            says = f"{len(x['units'])} of {net.h} units are {'off' if up else 'on'} whenever "
+            says += f"{'an' if up else 'no'} active token owns them"
+            holds = holds[x["units"]].all()
+        elif kind == "gate_errs":
+            unit = x["unit"]
+            y = int(net.sign[unit]) * net.hidden(tokens, x["alpha"], [unit])[1][0]
+            y, room = y if net.own[tokens, unit].any() else -y, float(net.z_round[unit])
+            says = f"unit {unit} does not tell whether tokens {tokens} own it"
+            holds = math.isfinite(room) and y > Fraction(room)
+        elif kind == "outranks":
+            says = f"every member outranks every token that misses {x['missing']} bits or more, by "
+            says += f"at least {x['margin']:.6g} ({x['by']})"
+            holds = self.outranks(x["missing"], x["margin"], x["by"])
+        elif kind == "margin_at_most":
+            member, other = x["member"], x["other"]
+            lead = np.subtract(*net.replay(tokens, x["alpha"], [member, other]))
+            bits = (net.own[other] & ~net.own[tokens].any(axis=0)).sum()
+            says = f"a token that misses {x['missing']} bits trails a member by at most "
+            says += f"{x['at_most']:.6g} where tokens {tokens} are active"
+            holds = member in tokens and other not in tokens and bits >= x["missing"]
+            holds = (
+                holds and math.isfinite(room) and lead + Fraction(room) <= Fraction(x["at_most"])
+            )
+        elif kind in ("member_spread", "covered_gap"):
             who = "two members" if kind == "member_spread" else "a member and a covered token"
-            return f"logits of {who} differ by at most {x['at_most']:.6g}", found <= x["at_most"]
-        if kind == "covered":
+            says = f"logits of {who} differ by at most {x['at_most']:.6g}"
+            holds = self.structure[1 + (kind == "covered_gap")] <= x["at_most"]
+        elif kind == "covered":
+            says = f"P(covered) = {x['inputs'] / self.every:.9g}: {x['inputs']:,} of {self.every:,}"
             holds = self.sums[0][1:3].tolist() == [x["inputs"], x["covered_tokens"]]
-            share = f"P(covered) = {x['inputs'] / self.every:.9g}"
-            return f"{share}: {x['inputs']:,} of {self.every:,} inputs", holds
-        low, high = self.between(kind, x["by"])
-        name = "P(failure)" if kind == "failure" else "E TV"
-        return (f"{name} is in [{x['between'][0]:.6g}, {x['between'][1]:.6g}] ({x['by']})"), bool(
-            x["between"][0] <= low and high <= x["between"][1]
-        )
+        else:
+            (low, high), found = x["between"], self.between(kind, x["by"])
+            says = "P(failure)" if kind == "failure" else "E TV"
+            says += f" is in [{low:.6g}, {high:.6g}] ({x['by']})"
+            holds = low <= found[0] and found[1] <= high
+        return says, bool(holds)
 
     def verdicts(self):
         """(statement, sentence, whether it is proved) one by one; that of the weights first."""

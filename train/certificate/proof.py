@@ -34,7 +34,7 @@ Bracket = tuple[float, float]
 Statement = dict[str, Any]
 MOST_INPUTS = 2**25
 # of the alpha of one input this share may stay undecided in each box
-PRECISION = 0.008
+PRECISION = 0.006
 # levels are derived in weaker ways too, for comparison, of at most so many tokens
 _MOST_COMPARED = 1024
 # margins of at most this many missing bits are searched
@@ -291,8 +291,9 @@ def _to_enumerate(
 ) -> list[Statement]:
     """What to find of all inputs: the first level whose margin may be proved, and probabilities."""
     room = 2.0 * proposal.net.logit_round
+    rounding = float(checker.Enumeration(proposal.net, 0, -math.inf, None).error)
     for level, witness in enumerate(seen):
-        margin = witness.margin - 2.0 * room - max(tolerance, _TOLERANCE)
+        margin = witness.margin - 2.0 * room - max(tolerance, _TOLERANCE) - 4.0 * rounding
         if level and math.isfinite(witness.margin) and margin > 0.0 and not settled:
             ranking = {"kind": "outranks", "missing": level, "by": "enumeration", "margin": margin}
             return [*_WIDE, ranking]
@@ -358,7 +359,7 @@ def _of_enumeration(found: checker.Checker, by: str) -> list[Statement]:
             reached = smallest >= asked["margin"]
             margin = asked["margin"] if reached else smallest - _ROOM * (1.0 + abs(smallest))
             if margin > 0.0:
-                statements.append({**asked, "margin": margin})
+                statements.append({**asked, "margin": float(margin)})
     covered, tokens = (int(x) for x in sums[1:3])
     statements.append({"kind": "covered", "inputs": covered, "covered_tokens": tokens})
     for kind in ("failure", "total_variation"):
