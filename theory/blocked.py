@@ -16,12 +16,12 @@ from typing import ClassVar
 import numpy as np
 
 from theory.codes import HashedBits, log_ratio
-from theory.column_weight import WITH_REPLACEMENT, check_draws, drawn_weights
+from theory.column_weight import WITH_REPLACEMENT, check_draws
 from theory.domain import DomainError, check_code, check_integer
 from theory.fixed_weight import FIXED_WEIGHT
 from theory.logarithms import Floats, log_some
 from theory.occupancy import Enclosure, RootedCoverage, Value
-from theory.union_size import log_coverage, missing_bits_of
+from theory.union_size import log_coverage
 
 # loads less likely than this are left out of a mean, and added to its upper end
 _NEGLIGIBLE = 1e-30
@@ -170,28 +170,32 @@ def _loads(k: int, share: float) -> tuple[Floats, float]:
 
 @lru_cache(maxsize=64)
 def _coverages(most: int, block: int, m: int, replacing: bool) -> tuple[Floats, Floats]:
-    """(E f, E f^2) of a filter of `block` bits with 0..most tokens; float64 [most + 1] each."""
-    if replacing:
-        weights = drawn_weights(block, m)
-        w = np.arange(block + 1)
-        f = (w / block) ** m
-    else:
-        weights = np.zeros(m + 1)
-        weights[m] = 1.0
-        f = np.concatenate([np.zeros(m), np.exp(log_coverage(block, m))])
-    step = _growth(block, weights)
-    if most * step.size > _MOST_STEPS:
+    """(E f, E f^2) of a filter of `block` bits with 0..most tokens; float64 [most + 1] each.
+
+    By the law of the bits that are set, hashed one by one as in `theory.coverings`.
+    """
+    if most * m * (block + 2000) > _MOST_STEPS:
         raise DomainError(
             f"m must be smaller for blocks of {block} bits with {most} tokens; got {m}"
         )
+    w = np.arange(block + 1.0)
+    if replacing:
+        f = (w / block) ** m
+    else:
+        f = np.concatenate([np.zeros(m), np.exp(log_coverage(block, m))])
     law = np.zeros(block + 1)
     law[0] = 1.0
     first, second = np.zeros(most + 1), np.zeros(most + 1)
     for load in range(1, most + 1):
-        grown = np.zeros(block + 1)
-        for s in range(step.shape[1]):
-            grown[s:] += (law * step[:, s])[: block + 1 - s]
-        law = grown / grown.sum()
+        if law[-1] == 1.0:  # full, and stays so
+            first[load:] = second[load:] = 1.0
+            break
+        for bit in range(m):
+            owned = 0 if replacing else bit
+            grown = law * (w - owned)
+            grown[1:] += law[:-1] * (block - w[:-1])
+            law = grown / (block - owned)
+        law /= law.sum()
         first[load], second[load] = law @ f, law @ (f * f)
     return np.minimum(first, 1.0), np.minimum(second, 1.0)
 
@@ -205,14 +209,6 @@ def coverages_by_load(
     rounded = max(64, 1 << (most - 1).bit_length()) if most > 1 else 64
     first, second = _coverages(rounded, block, m, replacing)
     return first[: most + 1], second[: most + 1]
-
-
-def _growth(block: int, weights: Floats) -> Floats:
-    """P(a token adds s bits | W = w), float64 [block + 1, largest weight + 1]."""
-    found = np.zeros((block + 1, len(weights)))
-    for m in np.flatnonzero(weights).tolist():
-        found[:, : m + 1] += weights[m] * missing_bits_of(block, m)
-    return found
 
 
 BLOCKED = Blocked()

@@ -27,6 +27,7 @@ from theory.occupancy import (
     RootedCoverage,
     Union,
     Value,
+    bonferroni,
     drawn_bits,
     independent_bits,
     settle,
@@ -63,18 +64,22 @@ def bernoulli_enclosure(k: int, d: int, rho: float, value: Value) -> Enclosure:
     k, d, _ = check_code(k, d, 1)
     rho = check_real("rho", rho, 0.0, 1.0)
     uncovered = math.exp(k * math.log1p(-rho))
-    if value.some == 1:
+
+    def all_covered(queries: int) -> Enclosure:
         # a bit that no member owns, and some of them do
-        exposed = -math.expm1(value.all_of * math.log1p(-rho)) * uncovered
+        exposed = -math.expm1(queries * math.log1p(-rho)) * uncovered
         return Enclosure.rounded(d * math.log1p(-exposed))
+
+    if value.some == 1:
+        return all_covered(value.all_of)
 
     def exact() -> float:
         log_f = np.arange(d, -1, -1) * math.log1p(-rho)
         return min(0.0, log_mean(log_bernoulli_union_law(k, d, rho), log_some(value.some, log_f)))
 
-    jensen = Enclosure(d * math.log1p(-rho * uncovered), 0.0).widened()
+    known = bonferroni(all_covered(1), all_covered(2), value.some)
     law = Union(k, d, independent_bits, rho, 0)
-    return settle(1e-7 * d, exact, law, ExponentialCoverage(d, rho), value, jensen)
+    return settle(1e-7 * d, exact, law, ExponentialCoverage(d, rho), value, known)
 
 
 @broadcasts
@@ -163,11 +168,6 @@ def log_with_replacement_union_law(k: int, d: int, m: int) -> Floats:
         raise DomainError(f"k, d, m = {k}, {d}, {m} must be smaller for the exact occupancy law")
     law = _log_occupancy_law(k, d, m)
     return np.concatenate([law, np.full(d + 1 - len(law), -math.inf)])
-
-
-def drawn_weights(d: int, m: int) -> Floats:
-    """Exact: P(m draws from d bits hit a different ones), float64 [min(d, m) + 1], index a."""
-    return np.exp(_log_occupancy_law(1, d, m))
 
 
 def _occupancy_seconds(k: int, d: int, m: int) -> float:

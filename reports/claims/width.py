@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from reports.claims.sources import (
     CAPACITIES,
+    DISTANCES,
     HARDER_TASK,
     LAYERS,
     PSEUDO_INVERSE,
@@ -23,6 +24,7 @@ from simulate.jobs.table import Kind, Point
 from simulate.panels import (
     dense_softmax,
     dense_threshold,
+    distance_from_best,
     failure_against_width,
     harder_task,
     language_models,
@@ -33,6 +35,7 @@ from simulate.panels import (
 )
 from simulate.panels.language_models import SHAPES, Model, Rival
 from simulate.panels.width_of_rivals import Code
+from theory import ranked_code
 from train.panels import harder_hidden_layer, trained_failure_against_width
 from train.panels.harder_hidden_layer import Kinds, SeedPoint
 from train.panels.harder_hidden_layer import Number as OfLayer
@@ -55,6 +58,52 @@ def _rival(evidence: Evidence, code: Code) -> Number:
 
     label = f"width at n = 1024, k = 4, ε = {epsilon:.1e}, {code.label}"
     return evidence.point(label, RIVALS, fits, ",.0f")
+
+
+def _ranked(evidence: Evidence) -> tuple[list[bool], str]:
+    """Claim 12, of dense codes that only have to find the set: conditions, and what is said."""
+    k = 8
+    ranked, bloom = (
+        evidence.point(
+            f"width at n = {distance_from_best.N}, k = {k}, ε = {distance_from_best.EPSILON}, "
+            f"{code.label}",
+            DISTANCES,
+            lambda row: (row.axis, row.series, row.k) == (distance_from_best.Axis.WIDTH, code, k),
+            ",.0f",
+        )
+        for code in (distance_from_best.Code.RANKED, distance_from_best.Code.BLOOM)
+    )
+    below = evidence.passed(
+        "failure rates of random signs, ranked without a layer, that stay below their bound",
+        Checks(SCALING, distance_from_best.NAME, distance_from_best.Quantity.RANKED_FAILURE),
+    )
+    n, k = distance_from_best.RANKED[-1]
+    widths = [
+        ranked_code.smallest_width(n, k, target) for target in distance_from_best.RANKED_TARGETS
+    ]
+    narrow, wide = (
+        evidence.check(
+            f"share of inputs on which ranked random signs fail, at least, n = {n}, k = {k}, "
+            f"d = {d}",
+            SCALING,
+            Which(
+                distance_from_best.NAME,
+                distance_from_best.Quantity.RANKED_FAILURE,
+                {"n": n, "k": k, "d": d},
+            ),
+            ".3f",
+        )
+        for d in widths
+    )
+    # seen at the narrower width, and proved of the wider one: steeper than the square of the width
+    falls = narrow > (widths[-1] / widths[0]) ** 2 * wide.high
+    return [bool(below), falls], (
+        f"Ranking the logits of random signs takes no layer, and at most {ranked:,.0f} coordinates "
+        f"at n = {distance_from_best.N:,}, k = 8 and ε = {distance_from_best.EPSILON}, where a "
+        f"Bloom filter needs {bloom:,.0f}. At n = {n:,}, k = {k} it was seen to fail on "
+        f"{narrow:.1%} of inputs or more with {widths[0]} coordinates, and it is proved to fail on "
+        f"{wide.high:.1%} at most with {widths[-1]}."
+    )
 
 
 def width_law(evidence: Evidence) -> Finding:
@@ -107,6 +156,7 @@ def width_law(evidence: Evidence) -> Finding:
     bloom_width, sign_width = (
         _rival(evidence, code) for code in (Code.FIXED_WEIGHT, Code.THRESHOLDED)
     )
+    found_without_layer, ranked = _ranked(evidence)
     return Finding(
         [
             bool(slopes),
@@ -115,6 +165,7 @@ def width_law(evidence: Evidence) -> Finding:
             # a law exponential in d would be steeper than any power over this range of widths
             kl.low > -1.25 and kl.high < -0.75,
             tv.low > -0.75 and tv.high < -0.25,
+            *found_without_layer,
         ],
         f"The measured slopes agree with the law ({slopes.passed} of {slopes.total}): ln P_fail "
         f"changes by {bloom:.5f} nats per unit of width at n = {n:,}, k = {k}, so that "
@@ -123,9 +174,9 @@ def width_law(evidence: Evidence) -> Finding:
         f"the power {kl:.3f}, total variation as d to the power {tv:.3f}, and the squared error of "
         f"a linear readout as d to the power {linear:.4f}.",
         "What costs a power of 1/ε is how uniform the output is over the members. To find the set "
-        "costs log(1/ε) for dense codes as well: with a threshold for each token at most "
+        f"costs log(1/ε) for dense codes as well. {ranked} With a threshold for each token at most "
         f"{sign_width:,.0f} coordinates are needed at n = 1,024, k = 4 and ε near "
-        f"{QUOTED:.0e}, where a Bloom filter needs {bloom_width:.0f}.",
+        f"{QUOTED:.0e}, and a Bloom filter needs {bloom_width:.0f}.",
         limited=bool(threshold),
     )
 
@@ -360,6 +411,7 @@ WIDTH_CLAIMS = (
             (SCALING, dense_softmax.NAME),
             (SCALING, dense_threshold.NAME),
             (SCALING, width_of_rivals.NAME),
+            (SCALING, distance_from_best.NAME),
         ],
     ),
     Claim(
