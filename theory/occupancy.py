@@ -63,6 +63,14 @@ class Enclosure:
         gap = self.upper - self.lower
         return math.expm1(gap) if gap < 700.0 else math.inf
 
+    @property
+    def kind(self) -> str:
+        """What its middle is, for people."""
+        if self.computed is None:
+            return "middle of its proved ends"
+        close = self.lower == self.upper or self.relative_width < _LOOSE
+        return "exact" if close else "simulated"
+
     def within(self, other: Enclosure) -> Enclosure:
         """The intersection of two enclosures of one number."""
         ends = max(self.lower, other.lower), min(self.upper, other.upper)

@@ -60,17 +60,30 @@ def _rival(evidence: Evidence, code: Code) -> Number:
     return evidence.point(label, RIVALS, fits, ",.0f")
 
 
+def _width_at(evidence: Evidence, code: distance_from_best.Code, k: int) -> Number:
+    """Width with the failure probability of the panel of distances, at its n."""
+
+    def fits(row: Point) -> bool:
+        return (row.axis, row.series, row.k) == (distance_from_best.Axis.WIDTH, code, k)
+
+    n, epsilon = distance_from_best.N, distance_from_best.EPSILON
+    label = f"width at n = {n}, k = {k}, ε = {epsilon}, {code.label}"
+    return evidence.point(label, DISTANCES, fits, ",.0f")
+
+
+def _ranked_failing(evidence: Evidence, n: int, k: int, d: int) -> Number:
+    """Lower end of what was counted, and as its `high` the proved bound."""
+    quantity = distance_from_best.Quantity.RANKED_FAILURE
+    which = Which(distance_from_best.NAME, quantity, {"n": n, "k": k, "d": d})
+    label = f"least share of inputs on which ranked random signs fail, n = {n}, k = {k}, d = {d}"
+    return evidence.check(label, SCALING, which, ".3f")
+
+
 def _ranked(evidence: Evidence) -> tuple[list[bool], str]:
     """Claim 12, of dense codes that only have to find the set: conditions, and what is said."""
-    k = 8
+    most, epsilon = distance_from_best.N, distance_from_best.EPSILON
     ranked, bloom = (
-        evidence.point(
-            f"width at n = {distance_from_best.N}, k = {k}, ε = {distance_from_best.EPSILON}, "
-            f"{code.label}",
-            DISTANCES,
-            lambda row: (row.axis, row.series, row.k) == (distance_from_best.Axis.WIDTH, code, k),
-            ",.0f",
-        )
+        _width_at(evidence, code, 8)
         for code in (distance_from_best.Code.RANKED, distance_from_best.Code.BLOOM)
     )
     below = evidence.passed(
@@ -78,31 +91,17 @@ def _ranked(evidence: Evidence) -> tuple[list[bool], str]:
         Checks(SCALING, distance_from_best.NAME, distance_from_best.Quantity.RANKED_FAILURE),
     )
     n, k = distance_from_best.RANKED[-1]
-    widths = [
+    few, many = (
         ranked_code.smallest_width(n, k, target) for target in distance_from_best.RANKED_TARGETS
-    ]
-    narrow, wide = (
-        evidence.check(
-            f"share of inputs on which ranked random signs fail, at least, n = {n}, k = {k}, "
-            f"d = {d}",
-            SCALING,
-            Which(
-                distance_from_best.NAME,
-                distance_from_best.Quantity.RANKED_FAILURE,
-                {"n": n, "k": k, "d": d},
-            ),
-            ".3f",
-        )
-        for d in widths
     )
-    # seen at the narrower width, and proved of the wider one: steeper than the square of the width
-    falls = narrow > (widths[-1] / widths[0]) ** 2 * wide.high
+    narrow, wide = (_ranked_failing(evidence, n, k, d) for d in (few, many))
+    # counted at the narrower width, and proved of the wider: steeper than the square of the width
+    falls = narrow > (many / few) ** 2 * wide.high
     return [bool(below), falls], (
         f"Ranking the logits of random signs takes no layer, and at most {ranked:,.0f} coordinates "
-        f"at n = {distance_from_best.N:,}, k = 8 and ε = {distance_from_best.EPSILON}, where a "
-        f"Bloom filter needs {bloom:,.0f}. At n = {n:,}, k = {k} it was seen to fail on "
-        f"{narrow:.1%} of inputs or more with {widths[0]} coordinates, and it is proved to fail on "
-        f"{wide.high:.1%} at most with {widths[-1]}."
+        f"at n = {most:,}, k = 8 and ε = {epsilon}, where a Bloom filter needs {bloom:,.0f}. At "
+        f"n = {n:,}, k = {k} it fails on {narrow:.1%} of inputs or more with {few} coordinates, as "
+        f"was counted, and on {wide.high:.1%} at most with {many}, as is proved."
     )
 
 

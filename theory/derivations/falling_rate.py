@@ -60,7 +60,7 @@ DERIVATION = Derivation(
             Symbolic((sp.combsimp, sp.simplify)),
         ),
         Step(
-            "that falls as $s$ grows, up to the smaller of $m$ and $r$ and wherever $r + m - s ≤ d$",
+            "that falls as $s$ grows, up to the smaller of $m$ and $r$, where $r + m - s ≤ d$",
             positive(RATIO - RATIO.subs(s, s + 1)),
             Symbolic(
                 (sp.factor,),

@@ -174,7 +174,8 @@ DERIVATION = Derivation(
             ),
         ),
         Step(
-            "Crowded blocks cost more than empty ones save: here it is at least the rate without blocks",
+            "Crowded blocks cost more than empty ones save: at these sizes it is at least the rate "
+            "without blocks",
             at_most(
                 FALSE_POSITIVE_RATE.expression.subs(d, blocks * block), BLOCKED_RATE.expression
             ),
