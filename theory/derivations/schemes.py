@@ -157,11 +157,9 @@ DERIVATION = Derivation(
         Step(
             "With equal parts of $B$ bits that is the upper bound on the rate of $m$ different "
             "bits: what a partition costs is what negative association gains",
-            equal(
-                PARTITIONED_RATE.expression.subs(d, m * block),
-                UPPER_BOUND.expression.subs(d, m * block),
-            ),
+            equal(PARTITIONED_RATE.expression, UPPER_BOUND.expression),
             Symbolic((sp.simplify,)),
+            where={d: m * block},
         ),
         Step(
             "In a blocked filter a query meets one block, which holds a binomial number of the "
