@@ -88,11 +88,16 @@ class Rates:
         parameter = self._parameter(scheme, n, k, d)
         rate = scheme.enclose(k, d, parameter, Value())
         values = self._rate(scheme, k, d, parameter, rate)
+        notes = RATE_NOTES | dict.fromkeys(RATES, rate.kind)
         if not self.query:
-            values |= self._failure(scheme, n, k, d, parameter, rate)
+            failing = Enclosure(-math.inf, -math.inf, -math.inf)
+            if n > k:
+                failing = scheme.enclose(k, d, parameter, Value(some=n - k))
+            log_failure = scheme.log_failure(n, k, d, parameter)
+            values |= self._failure(n, k, rate, failing, log_failure)
+            notes |= {"failure_probability": kind_of(failing, log_failure)}
         values["log_false_positive_rate"] = rate.middle
         if not self.query:
-            log_failure = scheme.log_failure(n, k, d, parameter)
             values["log_failure_probability"] = None if n == k else log_failure
         if self.fill is not None:
             values["rate_given_fill"] = math.exp(
@@ -110,7 +115,6 @@ class Rates:
         sizes = {} if self.query else {"n": n}
         named = {"m": parameter} if scheme.parameter == "hashes" else {"density": parameter}
         sizes |= {"k": k, "d": d} | named | {"beta": self.beta} | self.hashing.sizes()
-        notes = RATE_NOTES | dict.fromkeys(("false_positive_rate",), scheme.kind)
         if self.m is None and self.density is None and not self.json:
             print(f"the best {'m' if scheme.parameter == 'hashes' else 'density'} is {parameter}")
         command_line.print_record(sizes, values, notes, self.json)
@@ -150,18 +154,23 @@ class Rates:
         return values
 
     def _failure(
-        self, scheme: HashScheme[Any], n: int, k: int, d: int, parameter: Any, rate: Enclosure
+        self, n: int, k: int, rate: Enclosure, failing: Enclosure, log_failure: float
     ) -> dict[str, float | None]:
-        failing = Enclosure(-math.inf, -math.inf, -math.inf)
-        if n > k:
-            failing = scheme.enclose(k, d, parameter, Value(some=n - k))
-        log_failure = scheme.log_failure(n, k, d, parameter)
         expected = math.exp(min(700.0, rate.middle + math.log(n - k))) if n > k else 0.0
         values: dict[str, float | None] = {
             "failure_probability": math.exp(log_failure),
             "expected_false_positives": expected,
         }
         return values | ends("failure_", failing)
+
+
+RATES = ("false_positive_rate", "expected_false_positives")
+
+
+def kind_of(found: Enclosure, log_shown: float) -> str:
+    """What a probability is that is shown of an enclosure, for people."""
+    at_end = found.computed is None and log_shown == found.upper
+    return "its proved upper end" if at_end else found.kind
 
 
 RATE_NOTES = {
@@ -238,21 +247,22 @@ class Width:
                     f"multiple_of must be an integer or {POWER_OF_TWO}; got {self.multiple_of}"
                 ) from None
             code = scheme.smallest_width(n, k, epsilon, multiple)
+        name = "false_positive_rate" if self.query else "failure_probability"
         values: dict[str, object] = {
             "width": code.width,
             str(scheme.parameter): code.parameter,
-            "false_positive_rate"
-            if self.query
-            else "failure_probability": code.failure_probability,
+            name: code.failure_probability,
         }
-        if self.query:
-            found = scheme.enclose(k, code.width, code.parameter, Value())
-            values |= ends("", found)
+        notes = dict(WIDTH_NOTES)
+        if n > k:
+            found = scheme.enclose(k, code.width, code.parameter, Value(some=n - k))
+            notes[name] = kind_of(found, scheme.log_failure(n, k, code.width, code.parameter))
+            values |= ends("", found) if self.query else {}
         if scheme is FIXED_WEIGHT:
             values |= width_laws(n, k, epsilon)
         values["information_bound"] = width.information_width(n, k, epsilon)
         sizes = ({} if self.query else {"n": n}) | {"k": k, "epsilon": epsilon}
-        command_line.print_record(sizes | self.hashing.sizes(), values, WIDTH_NOTES, self.json)
+        command_line.print_record(sizes | self.hashing.sizes(), values, notes, self.json)
         return command_line.DONE
 
 

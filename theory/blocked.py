@@ -16,11 +16,12 @@ from typing import ClassVar
 import numpy as np
 
 from theory.codes import HashedBits, log_ratio
-from theory.column_weight import check_draws, drawn_weights
+from theory.column_weight import WITH_REPLACEMENT, check_draws
 from theory.domain import DomainError, check_code, check_integer
+from theory.fixed_weight import FIXED_WEIGHT
 from theory.logarithms import Floats, log_some
-from theory.occupancy import Enclosure, Value
-from theory.union_size import log_coverage, missing_bits_of
+from theory.occupancy import Enclosure, RootedCoverage, Value
+from theory.union_size import log_coverage
 
 # loads less likely than this are left out of a mean, and added to its upper end
 _NEGLIGIBLE = 1e-30
@@ -47,6 +48,11 @@ class Blocked(HashedBits):
         """Every width is a multiple of the block."""
         return self.block
 
+    @property
+    def inside(self) -> HashedBits:
+        """The scheme of one block, a filter of its own."""
+        return WITH_REPLACEMENT if self.replacing else FIXED_WEIGHT
+
     def narrowest(self, k: int) -> int:
         return self.block
 
@@ -68,38 +74,19 @@ class Blocked(HashedBits):
 
     def log_rate_given_fill(self, d: int, parameter: int, w: int) -> float:
         """ln of a block's coverage, all blocks equally full."""
-        share = check_integer("w", w, 0, d, "d") / d
-        if self.replacing:
-            return parameter * math.log(share) if share else -math.inf
-        if share * self.block < parameter:
+        set_bits = check_integer("w", w, 0, d, "d") / self._blocks(d)
+        if w == 0 or (set_bits < parameter and not self.replacing):
             return -math.inf
-        i = np.arange(parameter)
-        return float(np.log((share * self.block - i) / (self.block - i)).sum())
+        return RootedCoverage(self.block, parameter, not self.replacing).log_at(set_bits)
 
     def enclose(self, k: int, d: int, parameter: int, value: Value) -> Enclosure:
-        """One block: exact. Otherwise P_fail between f's mean taken for f, and Taylor's second
-        order below it; f^j between the powers of the mean, and the mean of f^2.
-        """
+        """One block: exact. Otherwise by the law of the blocks' loads."""
         m = self.check_parameter(d, parameter)
         k, d, _ = check_code(k, d, 1)
         blocks = self._blocks(d)
         if blocks == 1:
-            return self._one_block(k, m, value)
-        loads, left_out = _loads(k, 1.0 / blocks)
-        most = len(loads) - 1
-        first, second = coverages_by_load(most, self.block, m, self.replacing)
-        rate = float(loads @ first)
-        log_rate = math.log(rate) if rate > 0.0 else -math.inf
-        if value.some == value.all_of == 1 or log_rate == -math.inf:
-            return Enclosure.rounded(log_rate).or_more(left_out)
-        variance = self._variance(k, blocks, loads, first, second, rate)
-        if value.some == 1:
-            upper = variance + rate * rate
-            return Enclosure(value.all_of * log_rate, math.log(upper)).widened().or_more(left_out)
-        upper = float(log_some(value.some, log_rate))
-        loss = 0.5 * value.some * (value.some - 1.0) * (variance + 1e-14 * rate * rate)
-        lower = max(math.exp(upper) - loss, rate)
-        return Enclosure(math.log(lower), upper).widened().or_more(left_out)
+            return self.inside.enclose(k, self.block, m, value)
+        return _enclosure(Spread(k, blocks, self.block, m, self.replacing), value)
 
     def _blocks(self, d: int) -> int:
         d = check_integer("d", d, 1)
@@ -107,26 +94,59 @@ class Blocked(HashedBits):
             raise DomainError(f"d must be a multiple of block = {self.block}; got {d}")
         return d // self.block
 
-    def _one_block(self, k: int, m: int, value: Value) -> Enclosure:
-        from theory.column_weight import WITH_REPLACEMENT
-        from theory.fixed_weight import FIXED_WEIGHT
 
-        inside = WITH_REPLACEMENT if self.replacing else FIXED_WEIGHT
-        return inside.enclose(k, self.block, m, value)
+@dataclass(frozen=True)
+class Spread:
+    """k tokens spread over two or more blocks of `size` bits, m bits each in its block."""
 
-    def _variance(
-        self, k: int, blocks: int, loads: Floats, first: Floats, second: Floats, rate: float
-    ) -> float:
+    k: int
+    blocks: int
+    size: int
+    m: int
+    replacing: bool
+
+    def loads(self) -> tuple[Floats, float]:
+        """The law of one block's load, and a bound on what lies beyond."""
+        return _loads(self.k, 1.0 / self.blocks)
+
+    def coverages(self) -> tuple[Floats, Floats]:
+        """(E f, E f^2) of a block at every load."""
+        return coverages_by_load(len(self.loads()[0]) - 1, self.size, self.m, self.replacing)
+
+    def rate(self) -> float:
+        """The FPR: a query meets one block."""
+        return float(self.loads()[0] @ self.coverages()[0])
+
+    def variance(self) -> float:
         """Var f, f the mean of the blocks' coverages: from the loads of one block, and of two."""
+        (loads, _), (first, second) = self.loads(), self.coverages()
         # given the load of one block the other tokens are spread over the others
         other = np.zeros(len(loads))
         for load in np.flatnonzero(loads > 1e-20 * loads.max()).tolist():
-            law, _ = _loads(k - load, 1.0 / (blocks - 1))
+            law, _ = _loads(self.k - load, 1.0 / (self.blocks - 1))
             shared = min(len(law), len(first))
             other[load] = float(law[:shared] @ first[:shared])
         pair = float(loads @ (first * other))
         square = float(loads @ second)
-        return max(0.0, (square - pair) / blocks + pair - rate * rate)
+        return max(0.0, (square - pair) / self.blocks + pair - self.rate() ** 2)
+
+
+def _enclosure(spread: Spread, value: Value) -> Enclosure:
+    """ln E value(f), nats. One query: exact. Otherwise P_fail between f's mean taken for f, and
+    Taylor's second order below it; f^j between the powers of the mean, and the mean of f^2.
+    """
+    rate, left_out = spread.rate(), spread.loads()[1]
+    log_rate = math.log(rate) if rate > 0.0 else -math.inf
+    if value.some == value.all_of == 1 or log_rate == -math.inf:
+        return Enclosure.rounded(log_rate).or_more(left_out)
+    variance = spread.variance()
+    if value.some == 1:
+        upper = variance + rate * rate
+        return Enclosure(value.all_of * log_rate, math.log(upper)).widened().or_more(left_out)
+    upper = float(log_some(value.some, log_rate))
+    loss = 0.5 * value.some * (value.some - 1.0) * (variance + 1e-14 * rate * rate)
+    lower = max(math.exp(upper) - loss, rate)
+    return Enclosure(math.log(lower), upper).widened().or_more(left_out)
 
 
 @lru_cache(maxsize=512)
@@ -150,28 +170,32 @@ def _loads(k: int, share: float) -> tuple[Floats, float]:
 
 @lru_cache(maxsize=64)
 def _coverages(most: int, block: int, m: int, replacing: bool) -> tuple[Floats, Floats]:
-    """(E f, E f^2) of a filter of `block` bits with 0..most tokens; float64 [most + 1] each."""
-    if replacing:
-        weights = drawn_weights(block, m)
-        w = np.arange(block + 1)
-        f = (w / block) ** m
-    else:
-        weights = np.zeros(m + 1)
-        weights[m] = 1.0
-        f = np.concatenate([np.zeros(m), np.exp(log_coverage(block, m))])
-    step = _growth(block, weights)
-    if most * step.size > _MOST_STEPS:
+    """(E f, E f^2) of a filter of `block` bits with 0..most tokens; float64 [most + 1] each.
+
+    By the law of the bits that are set, hashed one by one as in `theory.coverings`.
+    """
+    if most * m * (block + 2000) > _MOST_STEPS:
         raise DomainError(
             f"m must be smaller for blocks of {block} bits with {most} tokens; got {m}"
         )
+    w = np.arange(block + 1.0)
+    if replacing:
+        f = (w / block) ** m
+    else:
+        f = np.concatenate([np.zeros(m), np.exp(log_coverage(block, m))])
     law = np.zeros(block + 1)
     law[0] = 1.0
     first, second = np.zeros(most + 1), np.zeros(most + 1)
     for load in range(1, most + 1):
-        grown = np.zeros(block + 1)
-        for s in range(step.shape[1]):
-            grown[s:] += (law * step[:, s])[: block + 1 - s]
-        law = grown / grown.sum()
+        if law[-1] == 1.0:  # full, and stays so
+            first[load:] = second[load:] = 1.0
+            break
+        for bit in range(m):
+            owned = 0 if replacing else bit
+            grown = law * (w - owned)
+            grown[1:] += law[:-1] * (block - w[:-1])
+            law = grown / (block - owned)
+        law /= law.sum()
         first[load], second[load] = law @ f, law @ (f * f)
     return np.minimum(first, 1.0), np.minimum(second, 1.0)
 
@@ -185,14 +209,6 @@ def coverages_by_load(
     rounded = max(64, 1 << (most - 1).bit_length()) if most > 1 else 64
     first, second = _coverages(rounded, block, m, replacing)
     return first[: most + 1], second[: most + 1]
-
-
-def _growth(block: int, weights: Floats) -> Floats:
-    """P(a token adds s bits | W = w), float64 [block + 1, largest weight + 1]."""
-    found = np.zeros((block + 1, len(weights)))
-    for m in np.flatnonzero(weights).tolist():
-        found[:, : m + 1] += weights[m] * missing_bits_of(block, m)
-    return found
 
 
 BLOCKED = Blocked()

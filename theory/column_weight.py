@@ -15,21 +15,24 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from theory.broadcasting import broadcasts
+from theory.broadcasting import broadcasts, broadcasts_by
 from theory.codes import HashedBits, HashScheme, log_ratio, non_members
 from theory.domain import DomainError, check_code, check_integer, check_real, check_task
 from theory.large_deviations import best_density
 from theory.logarithms import Floats, log_mean, log_some
+from theory.many_codes import Sizes, log_means
 from theory.occupancy import (
     Enclosure,
     ExponentialCoverage,
     RootedCoverage,
     Union,
     Value,
+    bonferroni,
     drawn_bits,
     independent_bits,
     settle,
 )
+from theory.search import root
 from theory.width import Code, check_epsilon
 
 
@@ -61,18 +64,22 @@ def bernoulli_enclosure(k: int, d: int, rho: float, value: Value) -> Enclosure:
     k, d, _ = check_code(k, d, 1)
     rho = check_real("rho", rho, 0.0, 1.0)
     uncovered = math.exp(k * math.log1p(-rho))
-    if value.some == 1:
+
+    def all_covered(queries: int) -> Enclosure:
         # a bit that no member owns, and some of them do
-        exposed = -math.expm1(value.all_of * math.log1p(-rho)) * uncovered
+        exposed = -math.expm1(queries * math.log1p(-rho)) * uncovered
         return Enclosure.rounded(d * math.log1p(-exposed))
+
+    if value.some == 1:
+        return all_covered(value.all_of)
 
     def exact() -> float:
         log_f = np.arange(d, -1, -1) * math.log1p(-rho)
         return min(0.0, log_mean(log_bernoulli_union_law(k, d, rho), log_some(value.some, log_f)))
 
-    jensen = Enclosure(d * math.log1p(-rho * uncovered), 0.0).widened()
+    known = bonferroni(all_covered(1), all_covered(2), value.some)
     law = Union(k, d, independent_bits, rho, 0)
-    return settle(1e-7 * d, exact, law, ExponentialCoverage(d, rho), value, jensen)
+    return settle(1e-7 * d, exact, law, ExponentialCoverage(d, rho), value, known)
 
 
 @broadcasts
@@ -163,11 +170,6 @@ def log_with_replacement_union_law(k: int, d: int, m: int) -> Floats:
     return np.concatenate([law, np.full(d + 1 - len(law), -math.inf)])
 
 
-def drawn_weights(d: int, m: int) -> Floats:
-    """Exact: P(m draws from d bits hit a different ones), float64 [min(d, m) + 1], index a."""
-    return np.exp(_log_occupancy_law(1, d, m))
-
-
 def _occupancy_seconds(k: int, d: int, m: int) -> float:
     return k * m * (1e-5 + 2.5e-8 * min(d, k * m))
 
@@ -190,13 +192,17 @@ def with_replacement_enclosure(k: int, d: int, m: int, value: Value) -> Enclosur
     return settle(_occupancy_seconds(k, d, m), exact, law, coverage, value, jensen)
 
 
-@broadcasts
+def _log_means_of_draws(k: Sizes, d: Sizes, m: Sizes, some: Sizes | int = 1) -> Floats:
+    return log_means(k, d, m, some, distinct=False)
+
+
+@broadcasts_by(_log_means_of_draws)
 def log_with_replacement_rate(k: int, d: int, m: int) -> float:
     """Exact: ln FPR, nats, of hashes of m draws with replacement; FPR = E (W/d)^m."""
     return with_replacement_enclosure(k, d, m, Value()).middle
 
 
-@broadcasts
+@broadcasts_by(lambda k, d, m: np.exp(_log_means_of_draws(k, d, m)))
 def with_replacement_rate(k: int, d: int, m: int) -> float:
     """Exact: FPR of hashes of m draws with replacement (Bose et al. 2008; Christensen et al. 2010).
 
@@ -213,14 +219,14 @@ def with_replacement_lower_bound(k: int, d: int, m: int) -> float:
     return 1.0 if d == 1 else math.exp(m * math.log(-math.expm1(k * m * math.log1p(-1.0 / d))))
 
 
-@broadcasts
+@broadcasts_by(lambda n, k, d, m: _log_means_of_draws(k, d, m, n - k))
 def log_with_replacement_failure_probability(n: int, k: int, d: int, m: int) -> float:
     """Exact: ln P_fail of hashes of m draws with replacement, nats; -inf where n = k."""
     n, k = check_task(n, k)
     return WITH_REPLACEMENT.log_failure(n, k, d, m)
 
 
-@broadcasts
+@broadcasts_by(lambda n, k, d, m: np.exp(_log_means_of_draws(k, d, m, n - k)))
 def with_replacement_failure_probability(n: int, k: int, d: int, m: int) -> float:
     """Exact: P_fail of hashes of m draws with replacement, annealed."""
     return math.exp(log_with_replacement_failure_probability(n, k, d, m))
@@ -248,8 +254,6 @@ def with_replacement_exponent(k: int) -> tuple[float, float]:
     Parametrised by y, the root in (0, 1) of 1 - y + y e^(-U) = (1 - y)^(1/(k+1)): see
     `with_replacement_exponent_at`.
     """
-    from scipy.optimize import brentq
-
     k = check_integer("k", k, 1)
 
     def excess(y: float) -> float:
@@ -257,7 +261,7 @@ def with_replacement_exponent(k: int) -> tuple[float, float]:
         found: float = 1.0 - y * -math.expm1(-u) - (1.0 - y) ** (1.0 / (k + 1))
         return found
 
-    return with_replacement_exponent_at(brentq(excess, 1e-9, 1.0 - 1e-9, xtol=1e-15), k)
+    return with_replacement_exponent_at(root(excess, 1e-9, 1.0 - 1e-9), k)
 
 
 def with_replacement_exponent_at(y: float, k: int) -> tuple[float, float]:

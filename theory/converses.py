@@ -20,6 +20,11 @@ is a share of O(1/n) of all: 2k is a threshold even where failures are allowed.
 
 With a bias for each token the columns have one more coordinate and h a constant one: every bound
 below holds at d + 1 in place of d, and 2k - 1 is the threshold.
+
+T. M. Cover, Geometrical and statistical properties of systems of linear inequalities, IEEE Trans.
+Electronic Computers 14 (1965). K. L. Clarkson & P. W. Shor, Applications of random sampling in
+computational geometry II, Discrete Comput. Geom. 4 (1989). P. McMullen, The maximum numbers of
+faces of a convex polytope, Mathematika 17 (1970).
 """
 
 from __future__ import annotations

@@ -23,6 +23,8 @@ from theory.occupancy import Enclosure, Value
 LARGEST_WIDTH = 2048
 _LARGEST_EXACT_WIDTH, _LARGEST_EXACT_HASHES = 256, 12
 _PAIRS, _FEWEST_UNIONS, _SEED = 10**8, 24, 0
+# tokens hashed at a time, until no bit is left
+_TOKENS = 2**13
 
 
 def offsets(d: int, m: int) -> np.ndarray:
@@ -86,9 +88,12 @@ def simulated_coverages(k: int, d: int, m: int) -> tuple[float, ...]:
     places = offsets(d, m)
     found = []
     for _ in range(max(_FEWEST_UNIONS, min(400, _PAIRS // (4 * d * d)))):
-        a, b = rng.integers(0, d, size=(2, k))
         union = np.zeros(d, dtype=bool)
-        union[(a[:, None] + places[b]) % d] = True
+        for start in range(0, k, _TOKENS):
+            if union.all():
+                break
+            a, b = rng.integers(0, d, size=(2, min(_TOKENS, k - start)))
+            union[(a[:, None] + places[b]) % d] = True
         found.append(coverage(union, m))
     return tuple(found)
 

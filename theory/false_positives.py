@@ -11,9 +11,10 @@ import math
 
 import numpy as np
 
-from theory.broadcasting import broadcasts
-from theory.domain import DomainError, check_code, check_integer, check_real, check_sizes
-from theory.logarithms import log_some
+from theory.broadcasting import broadcasts, broadcasts_by
+from theory.domain import LARGEST_N, DomainError, check_code, check_integer, check_real, check_sizes
+from theory.logarithms import Floats, log_some
+from theory.many_codes import Sizes, log_means
 from theory.occupancy import Enclosure, RootedCoverage, Union, Value, different_bits, settle
 from theory.union_size import (
     fill_probability,
@@ -89,13 +90,13 @@ def enclosure(k: int, d: int, m: int, value: Value) -> Enclosure:
     return settle(law_seconds(k, d, m), exact, union, coverage, value, known)
 
 
-@broadcasts
+@broadcasts_by(log_means)
 def log_false_positive_rate(k: int, d: int, m: int) -> float:
     """Exact: ln FPR, nats, where FPR = E f(W). Finite far below the smallest double."""
     return enclosure(k, d, m, Value()).middle
 
 
-@broadcasts
+@broadcasts_by(lambda k, d, m: np.exp(log_means(k, d, m)))
 def false_positive_rate(k: int, d: int, m: int) -> float:
     """Exact: FPR, the probability that one non-member is covered by the union of k hashes.
 
@@ -106,7 +107,7 @@ def false_positive_rate(k: int, d: int, m: int) -> float:
     return math.exp(log_false_positive_rate(k, d, m))
 
 
-@broadcasts
+@broadcasts_by(lambda k, d, m, queries: np.exp(log_means(k, d, m, all_of=queries)))
 def joint_false_positive_rate(k: int, d: int, m: int, queries: int) -> float:
     """Exact: E f(W)^queries, that several given non-members are false positives of one input.
 
@@ -129,7 +130,7 @@ def log_failure_given_union(n: int, k: int, d: int, m: int) -> np.ndarray:
     return log_some(n - k, log_coverage(d, m))
 
 
-@broadcasts
+@broadcasts_by(lambda n, k, d, m: log_means(k, d, m, some=n - k))
 def log_failure_probability(n: int, k: int, d: int, m: int) -> float:
     """Exact: ln P_fail, nats; -inf where there is no non-member."""
     n, k, d, m = check_sizes(n, k, d, m)
@@ -175,7 +176,7 @@ def log_success_probability(n: int, k: int, d: int, m: int) -> float:
     return min(0.0, top + float(np.log(np.exp(terms - top).sum())))
 
 
-@broadcasts
+@broadcasts_by(lambda n, k, d, m: np.exp(log_means(k, d, m, some=n - k)))
 def failure_probability(n: int, k: int, d: int, m: int) -> float:
     """Exact: P_fail, the probability that a random input has at least one false positive.
 
@@ -185,14 +186,20 @@ def failure_probability(n: int, k: int, d: int, m: int) -> float:
     return math.exp(log_failure_probability(n, k, d, m))
 
 
-@broadcasts
+def _log_rates(n: Sizes, k: Sizes, d: Sizes, m: Sizes) -> Floats:
+    """ln FPR of many codes, nats; NaN where n is no vocabulary or `log_means` knows none."""
+    is_task = (n.dtype.kind in "iu") & (n >= k) & (n <= LARGEST_N)
+    return np.where(is_task, log_means(k, d, m), np.nan)
+
+
+@broadcasts_by(lambda n, k, d, m: (n - k) * np.exp(_log_rates(n, k, d, m)))
 def expected_false_positives(n: int, k: int, d: int, m: int) -> float:
     """Exact: E#FP = N FPR, the mean number of false positives of one input (at least P_fail)."""
     n, k, d, m = check_sizes(n, k, d, m)
     return (n - k) * false_positive_rate(k, d, m)
 
 
-@broadcasts
+@broadcasts_by(lambda n, k, d, m: np.exp(log_some(n - k, _log_rates(n, k, d, m))))
 def independent_failure_probability(n: int, k: int, d: int, m: int) -> float:
     """Upper bound: P_fail <= 1 - (1 - FPR)^N, what independent false positives would give."""
     n, k, d, m = check_sizes(n, k, d, m)

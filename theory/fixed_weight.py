@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import ClassVar, NoReturn
+from typing import ClassVar
 
-import numpy as np
-from scipy.special import gammaln, rel_entr
-
-from theory.codes import HashedBits, log2_binomial, log_ratio
-from theory.domain import DomainError
+from theory import almost_certain
+from theory.codes import HashedBits, log_ratio
 from theory.false_positives import (
     enclosure,
     log_false_positive_rate,
@@ -19,13 +16,9 @@ from theory.false_positives import (
 )
 from theory.large_deviations import best_density
 from theory.occupancy import Enclosure, Value
-from theory.union_size import fill_probability, log_coverage
 
 # -ln(1 - P_fail), nats, from which on the best m is searched for and not descended to
 _HOPELESS = 10.0
-# epsilon up to which the smallest P_fail falls with d, and has been seen to at any width
-_SELDOM_RIGHT, _MOST_CERTAIN = 0.99, 0.999999
-_WIDEST_SEARCHED = 200
 
 
 class FixedWeight(HashedBits):
@@ -71,60 +64,11 @@ class FixedWeight(HashedBits):
 
     def _search(self, n: int, k: int, epsilon: float) -> tuple[Callable[[int], bool], float]:
         found = super()._search(n, k, epsilon)
-        bits = log2_binomial(n, k) + math.log2(1.0 - epsilon)
-        if n > k and epsilon > _MOST_CERTAIN and bits > _WIDEST_SEARCHED:
-            self._refuse(epsilon)
+        almost_certain.check_settled(n, k, epsilon)
         return found
 
-    def _refuse(self, epsilon: float) -> NoReturn:
-        raise DomainError(
-            f"epsilon must be at most {_MOST_CERTAIN} where the width is above "
-            f"{_WIDEST_SEARCHED}, as it is here; got {epsilon!r}"
-        )
-
     def narrower_exception(self, n: int, k: int, d: int, epsilon: float) -> int:
-        """Where failure is all but certain, success rests on tokens that happen to coincide, and a
-        wider code may fail more often: every narrower one is looked at, but those that cannot do.
-        """
-        if epsilon <= _SELDOM_RIGHT or n == k:
-            return d
-        if d > _WIDEST_SEARCHED:
-            if epsilon <= _MOST_CERTAIN:
-                return d
-            self._refuse(epsilon)
-        log_success = math.log1p(-epsilon)
-        bits = log2_binomial(n, k) + log_success / math.log(2.0)
-        for narrower in range(max(1, math.ceil(bits)), d):
-            for m in range(1, narrower + 1):
-                if _log_success_bound(n, k, narrower, m) < log_success:
-                    continue
-                if log_success_probability(n, k, narrower, m) >= log_success:
-                    return narrower
-        return d
-
-
-def _log_success_bound(n: int, k: int, d: int, m: int) -> float:
-    """Upper bound on ln(1 - P_fail), nats: P(W <= w) + (1 - f(w + 1))^N at the best w.
-
-    The first by C(d, w) f(w)^k, one w-set that holds all k hashes, or by Chernoff's bound for
-    negatively associated indicators.
-    """
-    log_f = log_coverage(d, m)[:-1]
-    w = np.arange(m, d)
-    fill = fill_probability(k, d, m)
-    held = log_choose(d, w) + k * log_f
-    share = np.minimum(w / d, fill)
-    entropy = rel_entr(share, fill) + rel_entr(1.0 - share, 1.0 - fill)
-    below = np.concatenate([[0.0], np.exp(np.minimum(np.minimum(held, -d * entropy), 0.0))])
-    with np.errstate(divide="ignore"):
-        above = np.exp((n - k) * np.log1p(-np.exp(log_coverage(d, m))))
-    return math.log(min(1.0, float((below + above).min())) + 1e-300) + 1e-9
-
-
-def log_choose(d: int, w: np.ndarray) -> np.ndarray:
-    """ln C(d, w), nats."""
-    found: np.ndarray = gammaln(d + 1.0) - gammaln(w + 1.0) - gammaln(d - w + 1.0)
-    return found
+        return almost_certain.narrower_exception(n, k, d, epsilon)
 
 
 FIXED_WEIGHT = FixedWeight()

@@ -11,6 +11,9 @@ Tropp 2014, Theorem I). n - delta is the mean squared distance of n standard nor
 at most `threshold_width`, where the minimum is taken of the mean. So that d above it by a multiple
 of sqrt(n) suffices is proved; that smaller d fail needs the two orders of min and mean to agree,
 which they do as n grows at fixed k/n (both are concentrated), and is heuristic at finite n.
+
+D. Amelunxen, M. Lotz, M. B. McCoy & J. A. Tropp, Living on the edge: phase transitions in convex
+programs with random data, Information and Inference 3 (2014), arXiv:1303.6672.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import math
 from functools import cache
 
 from theory.domain import check_integer, check_real
+from theory.search import root
 
 
 def rate_function(x: float, k: int) -> float:
@@ -61,20 +62,25 @@ def _rate(x: float, delta: float, k: int) -> float:
 
 @cache
 def best_density(k: int) -> tuple[float, float]:
-    """Asymptotic: (x*, I(x*)): the mask density m/d of the largest rate, and that rate, nats."""
-    from scipy.optimize import minimize_scalar
+    """Asymptotic: (x*, I(x*)): the mask density m/d of the largest rate, and that rate, nats.
 
-    check_integer("k", k, 1)
+    I'(x) = 0 together with the saddle point's equation leaves one in y = (1-b)^k,
+    1 - y^(1 - 1/k) = (1-y)^(1 + 1/k), whose root lies above 1/2 and tends to it.
+    """
+    k = check_integer("k", k, 1)
     if k == 1:
         return 0.5, math.log(2.0)
-    first_guess = math.log(2.0) / k
-    found = minimize_scalar(
-        lambda x: -rate_function(x, k),
-        bounds=(0.25 * first_guess, min(2.0 * first_guess, 0.9)),
-        method="bounded",
-        options={"xatol": 1e-10 * first_guess},
-    )
-    return float(found.x), float(-found.fun)
+
+    def excess(y: float) -> float:
+        """ln of the left side over the right; both are near 1 - y where k is large."""
+        more = y * math.expm1(-math.log(y) / k) / (1.0 - y)
+        return math.log1p(-more) - math.log1p(-y) / k
+
+    y = root(excess, 0.5, 1.0 - 1e-9)
+    b = -math.expm1(math.log(y) / k)
+    delta = b * y / (1.0 - y)
+    x = b / (1.0 - delta)
+    return x, _rate(x, delta, k)
 
 
 def kappa(k: int) -> float:

@@ -27,7 +27,7 @@ _TIGHT = 1e-13
 # unit roundoff of doubles, with room for the lengths of the sums here
 _ROUNDING = 2e-15
 # seconds within which the exact law is taken without more ado, and in the worst case
-_QUICK, _PATIENT = 0.01, 60.0
+_QUICK, _PATIENT = 0.01, 10.0
 # relative widths: as good as the exact law in doubles, and too wide to be content with
 _GOOD, _LOOSE = 1e-10, 1e-6
 # ln f below which two false positives at once do not matter to a double
@@ -62,6 +62,14 @@ class Enclosure:
         """(upper end - lower end) / lower end; inf where that overflows."""
         gap = self.upper - self.lower
         return math.expm1(gap) if gap < 700.0 else math.inf
+
+    @property
+    def kind(self) -> str:
+        """What its middle is, for people."""
+        if self.computed is None:
+            return "middle of its proved ends"
+        close = self.lower == self.upper or self.relative_width < _LOOSE
+        return "exact" if close else "simulated"
 
     def within(self, other: Enclosure) -> Enclosure:
         """The intersection of two enclosures of one number."""
@@ -330,7 +338,8 @@ def mean_of(law: Law, coverage: Coverage, value: Value) -> Enclosure:
     """
     found = Enclosure(-math.inf, 0.0)
     if value.some > 1 and coverage.log_at(law.moments(_ORDERS[0])[0]) < _NEVER:
-        return _rare(law, coverage, value.some)
+        one, two = (mean_of(law, coverage, Value(all_of=power)) for power in (1, 2))
+        return bonferroni(one, two, value.some)
     for order in _ORDERS:
         if coverage.size * order > _LARGEST_SERIES:
             break
@@ -343,11 +352,13 @@ def mean_of(law: Law, coverage: Coverage, value: Value) -> Enclosure:
     return found
 
 
-def _rare(law: Law, coverage: Coverage, count: int) -> Enclosure:
-    """N E f - N (N - 1)/2 E f^2 <= E (1 - (1 - f)^N) <= N E f (Bonferroni)."""
-    one, two = (mean_of(law, coverage, Value(all_of=power)) for power in (1, 2))
-    log_pairs = math.log(0.5 * (count - 1)) + two.upper - one.lower
+def bonferroni(one: Enclosure, two: Enclosure, count: int) -> Enclosure:
+    """ln E (1 - (1 - f)^N), nats, N = count, given those of E f and of E f^2.
+
+    N E f - N (N - 1)/2 E f^2 <= E (1 - (1 - f)^N) <= N E f.
+    """
     upper = min(0.0, math.log(count) + one.upper)
+    log_pairs = math.log(0.5 * (count - 1)) + two.upper - one.lower if count > 1 else -math.inf
     if not log_pairs < 0.0:
         return Enclosure(one.lower, upper)
     lower = math.log(count) + one.lower + math.log(-math.expm1(log_pairs))
@@ -454,7 +465,7 @@ def settle(
     """ln E value(f(W)): by the exact law where that is quick, and otherwise enclosed.
 
     seconds: about how long the exact law takes. known: bounds that hold in any case. Where the
-    moments say too little, the exact law is taken if it ends within a minute.
+    moments say too little, the exact law is taken if it ends within some seconds.
     """
     if seconds < _QUICK:
         return Enclosure.rounded(exact()).within(known)

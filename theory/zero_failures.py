@@ -3,6 +3,10 @@
 P_fail of one family (quenched) is a multiple of 1/C(n, k): it is 0, which is to say that the masks
 are k-disjunct, or at least that. The mean over families says nothing of one family below it, except
 that some family has no failure.
+
+Z. Füredi, On r-cover-free families, J. Combin. Theory A 73 (1996). A. G. D'yachkov & V. V. Rykov,
+Bounds on the length of disjunctive codes, Problems of Information Transmission 18 (1982); its
+constant as in S. Győri's survey, Discrete Applied Mathematics 156 (2008).
 """
 
 from __future__ import annotations

@@ -20,7 +20,13 @@ from reports.jobs import (
 )
 from reports.numbers import Evidence, Number, Single
 from simulate.jobs.table import Point
-from simulate.panels import harder_task, language_models, pseudo_inverse, width_of_rivals
+from simulate.panels import (
+    distance_from_best,
+    harder_task,
+    language_models,
+    pseudo_inverse,
+    width_of_rivals,
+)
 from train import unembedding
 from train.analyse import ANALYSIS
 from train.analysis.prediction_figures import Compared
@@ -49,6 +55,7 @@ SMOLLM2_READOUT = record(SMOLLM2, unembedding.RECORD, Report)
 
 CAPACITIES = table(SCALING, language_models.NAME, Point)
 RIVALS = table(SCALING, width_of_rivals.NAME, Point)
+DISTANCES = table(SCALING, distance_from_best.NAME, Point)
 PSEUDO_INVERSE = table(SCALING, pseudo_inverse.NAME, Point)
 HARDER_TASK = table(SCALING, harder_task.NAME, Point)
 TRAINED_WIDTHS = table(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from reports.claims.sources import (
     CAPACITIES,
+    DISTANCES,
     HARDER_TASK,
     LAYERS,
     PSEUDO_INVERSE,
@@ -23,6 +24,7 @@ from simulate.jobs.table import Kind, Point
 from simulate.panels import (
     dense_softmax,
     dense_threshold,
+    distance_from_best,
     failure_against_width,
     harder_task,
     language_models,
@@ -33,6 +35,7 @@ from simulate.panels import (
 )
 from simulate.panels.language_models import SHAPES, Model, Rival
 from simulate.panels.width_of_rivals import Code
+from theory import ranked_code
 from train.panels import harder_hidden_layer, trained_failure_against_width
 from train.panels.harder_hidden_layer import Kinds, SeedPoint
 from train.panels.harder_hidden_layer import Number as OfLayer
@@ -55,6 +58,51 @@ def _rival(evidence: Evidence, code: Code) -> Number:
 
     label = f"width at n = 1024, k = 4, ε = {epsilon:.1e}, {code.label}"
     return evidence.point(label, RIVALS, fits, ",.0f")
+
+
+def _width_at(evidence: Evidence, code: distance_from_best.Code, k: int) -> Number:
+    """Width with the failure probability of the panel of distances, at its n."""
+
+    def fits(row: Point) -> bool:
+        return (row.axis, row.series, row.k) == (distance_from_best.Axis.WIDTH, code, k)
+
+    n, epsilon = distance_from_best.N, distance_from_best.EPSILON
+    label = f"width at n = {n}, k = {k}, ε = {epsilon}, {code.label}"
+    return evidence.point(label, DISTANCES, fits, ",.0f")
+
+
+def _ranked_failing(evidence: Evidence, n: int, k: int, d: int) -> Number:
+    """Lower end of what was counted, and as its `high` the proved bound."""
+    quantity = distance_from_best.Quantity.RANKED_FAILURE
+    which = Which(distance_from_best.NAME, quantity, {"n": n, "k": k, "d": d})
+    label = f"least share of inputs on which ranked random signs fail, n = {n}, k = {k}, d = {d}"
+    return evidence.check(label, SCALING, which, ".3f")
+
+
+def _ranked(evidence: Evidence) -> tuple[list[bool], str]:
+    """Claim 12, of dense codes that only have to find the set: conditions, and what is said."""
+    most, epsilon = distance_from_best.N, distance_from_best.EPSILON
+    ranked, bloom = (
+        _width_at(evidence, code, 8)
+        for code in (distance_from_best.Code.RANKED, distance_from_best.Code.BLOOM)
+    )
+    below = evidence.passed(
+        "failure rates of random signs, ranked without a layer, that stay below their bound",
+        Checks(SCALING, distance_from_best.NAME, distance_from_best.Quantity.RANKED_FAILURE),
+    )
+    n, k = distance_from_best.RANKED[-1]
+    few, many = (
+        ranked_code.smallest_width(n, k, target) for target in distance_from_best.RANKED_TARGETS
+    )
+    narrow, wide = (_ranked_failing(evidence, n, k, d) for d in (few, many))
+    # counted at the narrower width, and proved of the wider: steeper than the square of the width
+    falls = narrow > (many / few) ** 2 * wide.high
+    return [bool(below), falls], (
+        f"Ranking the logits of random signs takes no layer, and at most {ranked:,.0f} coordinates "
+        f"at n = {most:,}, k = 8 and ε = {epsilon}, where a Bloom filter needs {bloom:,.0f}. At "
+        f"n = {n:,}, k = {k} it fails on {narrow:.1%} of inputs or more with {few} coordinates, as "
+        f"was counted, and on {wide.high:.1%} at most with {many}, as is proved."
+    )
 
 
 def width_law(evidence: Evidence) -> Finding:
@@ -107,6 +155,7 @@ def width_law(evidence: Evidence) -> Finding:
     bloom_width, sign_width = (
         _rival(evidence, code) for code in (Code.FIXED_WEIGHT, Code.THRESHOLDED)
     )
+    found_without_layer, ranked = _ranked(evidence)
     return Finding(
         [
             bool(slopes),
@@ -115,6 +164,7 @@ def width_law(evidence: Evidence) -> Finding:
             # a law exponential in d would be steeper than any power over this range of widths
             kl.low > -1.25 and kl.high < -0.75,
             tv.low > -0.75 and tv.high < -0.25,
+            *found_without_layer,
         ],
         f"The measured slopes agree with the law ({slopes.passed} of {slopes.total}): ln P_fail "
         f"changes by {bloom:.5f} nats per unit of width at n = {n:,}, k = {k}, so that "
@@ -123,9 +173,9 @@ def width_law(evidence: Evidence) -> Finding:
         f"the power {kl:.3f}, total variation as d to the power {tv:.3f}, and the squared error of "
         f"a linear readout as d to the power {linear:.4f}.",
         "What costs a power of 1/ε is how uniform the output is over the members. To find the set "
-        "costs log(1/ε) for dense codes as well: with a threshold for each token at most "
+        f"costs log(1/ε) for dense codes as well. {ranked} With a threshold for each token at most "
         f"{sign_width:,.0f} coordinates are needed at n = 1,024, k = 4 and ε near "
-        f"{QUOTED:.0e}, where a Bloom filter needs {bloom_width:.0f}.",
+        f"{QUOTED:.0e}, and a Bloom filter needs {bloom_width:.0f}.",
         limited=bool(threshold),
     )
 
@@ -360,6 +410,7 @@ WIDTH_CLAIMS = (
             (SCALING, dense_softmax.NAME),
             (SCALING, dense_threshold.NAME),
             (SCALING, width_of_rivals.NAME),
+            (SCALING, distance_from_best.NAME),
         ],
     ),
     Claim(

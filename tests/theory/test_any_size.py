@@ -14,9 +14,11 @@ import pytest
 
 from theory import codes, false_positives, width
 from theory.__main__ import main
+from theory.blocked import Blocked
 from theory.column_weight import INDEPENDENT, WITH_REPLACEMENT
 from theory.command_line import DONE
 from theory.domain import DomainError
+from theory.double_hashing import DOUBLE_HASHING, LARGEST_WIDTH
 from theory.fixed_weight import FIXED_WEIGHT
 from theory.occupancy import Value
 from theory.partitioned import PARTITIONED
@@ -63,18 +65,39 @@ def look_at(scheme: codes.HashScheme, n: int, k: int, d: int, parameter: float) 
     assert 0.0 <= math.exp(failure.middle) <= 1.0
 
 
-@pytest.mark.parametrize(
-    "part", [0, *(pytest.param(i, marks=pytest.mark.slow) for i in range(1, 25))]
-)
+OTHERS = (WITH_REPLACEMENT, INDEPENDENT, PARTITIONED, Blocked(), DOUBLE_HASHING)
+
+
+def fitted(
+    scheme: codes.HashScheme, rng: np.random.Generator, d: int, m: int
+) -> tuple[codes.HashScheme, int, float]:
+    """The scheme, with a block where it has one; a width and a parameter of its domain, nearby."""
+    if scheme.parameter == "density":
+        return scheme, d, min(0.999999, max(1e-9, m / d))
+    if isinstance(scheme, Blocked):
+        scheme = Blocked(int(rng.choice([8, 64, 512, 4096])), bool(rng.integers(2)))
+        return scheme, max(scheme.block, d // scheme.block * scheme.block), min(m, scheme.block)
+    if scheme is DOUBLE_HASHING:
+        return scheme, min(d, int(rng.integers(1, LARGEST_WIDTH + 1))), min(m, 40)
+    return scheme, d, m
+
+
+PARTS = [0, *(pytest.param(i, marks=pytest.mark.slow) for i in range(1, 25))]
+
+
+@pytest.mark.parametrize("part", PARTS)
 def test_sizes_of_the_declared_domain(part: int) -> None:
-    """5,000 sizes in all, each under up to four laws of a token, every warning an error."""
+    """5,000 sizes in all, each under two laws of a token, every warning an error.
+
+    A size may be refused, where the scheme says so of it. The fast part leaves out what takes long.
+    """
     rng = np.random.default_rng(part)
-    looked_at = 0
+    looked_at = refused = 0
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        while looked_at < SIZES // 25:
+        while looked_at < SIZES // len(PARTS):
             n, k, d, m = draw(rng)
-            if not is_cheap(n, k, d, m):
+            if part == 0 and not is_cheap(n, k, d, m):
                 continue
             looked_at += 1
             look_at(FIXED_WEIGHT, n, k, d, m)
@@ -82,11 +105,66 @@ def test_sizes_of_the_declared_domain(part: int) -> None:
             upper = false_positives.log_upper_bound(k, d, m)
             rate = false_positives.log_false_positive_rate(k, d, m)
             assert lower - 1e-9 - 1e-13 * abs(lower) <= rate <= upper + 1e-9 + 1e-13 * abs(upper)
-            if looked_at % 4 == 0:
-                look_at(PARTITIONED, n, k, d, m) if k > 500 and d > m else None
-                look_at(INDEPENDENT, n, k, d, min(0.99, max(1e-9, m / d)))
-                if k * m * min(d, k * m) < 1e6 or k > 1000:
-                    look_at(WITH_REPLACEMENT, n, k, d, m)
+            if part == 0 and k * m * min(d, k * m) > 1e6:
+                continue
+            scheme, width_, parameter = fitted(OTHERS[looked_at % len(OTHERS)], rng, d, m)
+            try:
+                look_at(scheme, n, k, width_, parameter)
+            except DomainError:
+                refused += 1
+                assert scheme.name in ("blocked", "double-hashing")
+    assert refused < 0.1 * looked_at
+
+
+NAMES = ("fixed-weight", "with-replacement", "independent", "partitioned", "blocked")
+
+
+def command_at(rng: np.random.Generator, scheme: str) -> str:
+    """A command of the shell at a size of the declared domain."""
+    n, k, d, m = draw(rng)
+    k, d = min(k, 10**7), min(d, 10**10)
+    epsilon = math.exp(rng.uniform(math.log(1e-12), math.log(0.4)))
+    if scheme == "blocked":
+        d = max(1, min(d, 10**4 * k) // 512) * 512
+    of_task = f"--n {n}" if n > k and rng.random() < 0.5 else "--query"
+    chosen = f"--scheme {scheme}"
+    # searches at sizes where one evaluation is quick
+    few = min(k, int(rng.integers(1, 300)))
+    return (
+        f"rates {of_task} --k {k} --d {d} --m {min(m, d, 64)} {chosen} --queries 3 --fill {d // 2}",
+        f"width {of_task} --k {few} --epsilon {epsilon!r} {chosen} --multiple-of 64",
+        f"capacity {of_task} --d {512 * int(rng.integers(1, 9))} --epsilon {epsilon!r} {chosen}",
+    )[int(rng.integers(3))]
+
+
+def probabilities(record: dict[str, object]) -> list[float]:
+    """All rates and probabilities of a record, and of the records in it."""
+    found = []
+    for name, value in record.items():
+        if isinstance(value, dict):
+            found += probabilities(value)
+        elif isinstance(value, float) and ("rate" in name or "probability" in name):
+            found.append(math.exp(value) if name.startswith("log_") else value)
+    return found
+
+
+@pytest.mark.parametrize("part", PARTS[:9])
+def test_commands_at_sizes_of_the_declared_domain(
+    part: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every scheme from the shell: probabilities only, both ends on their sides, no warning."""
+    rng = np.random.default_rng(100 + part)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for i in range(5 if part == 0 else 40):
+            command = command_at(rng, NAMES[i % len(NAMES)])
+            assert main([*command.split(), "--json"]) == DONE, command
+            found = json.loads(capsys.readouterr().out)
+            values = probabilities(found)
+            assert values or found.get("k") == 0 or "capacity" in command, command
+            assert all(0.0 <= value <= 1.0 for value in values), (command, found)
+            if "lower" in found:
+                assert found["lower"] <= found["false_positive_rate"] <= found["upper"], command
 
 
 @pytest.mark.parametrize(

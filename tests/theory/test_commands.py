@@ -90,6 +90,32 @@ def test_tables_name_every_quantity() -> None:
 
 
 @pytest.mark.parametrize(
+    ("arguments", "name", "kind"),
+    [
+        ("rates --n 100 --k 3 --d 100 --m 5", "failure_probability", "exact"),
+        ("rates --query --k 1e6 --d 2^24 --m 9", "false_positive_rate", "middle of its proved"),
+        ("rates --n 99 --k 3 --d 99 --m 5 --scheme double-hashing", "false_positive_rate", "exact"),
+        ("rates --n 99 --k 3 --d 99 --m 5 --scheme double-hashing", "failure_prob", "simulated"),
+        ("rates --n 99 --k 3 --d 500 --m 5 --scheme double-hashing", "false_pos", "simulated"),
+        ("rates --n 1000 --k 3 --d 1024 --m 5 --scheme blocked", "false_positive_rate", "exact"),
+        (
+            "rates --n 1000 --k 3 --d 1024 --m 5 --scheme blocked",
+            "failure_prob",
+            "its proved upper",
+        ),
+        ("width --n 99 --k 3 --epsilon 0.1 --scheme double-hashing", "failure_prob", "simulated"),
+    ],
+)
+def test_tables_say_what_a_number_is(arguments: str, name: str, kind: str) -> None:
+    (line,) = [
+        line
+        for line in theory(*arguments.split()).stdout.splitlines()
+        if line.startswith(name) and "end of" not in line and "(upper" not in line
+    ]
+    assert kind in line
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ("rates --n 9 --k 3 --d 4 --m 9", "m must be at least 1 and at most d = 4; got 9"),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import sympy as sp
 
-from theory import union_size
+from theory import coverings, union_size
 from theory.formula import Formula
 from theory.symbols import d, k, m, p, q, s, t, w
 
@@ -29,6 +31,18 @@ UNION_SIZE_LAW = Formula(
     "k >= 1, 1 <= m <= d, 0 <= w <= d",
     "inclusion-exclusion over the bits of the union (committee problem, Burns 2019)",
     lambda w, k, d, m: float(union_size.union_size_law(k, d, m)[w]),
+)
+
+COVERINGS = Formula(
+    "ways in which k tokens cover w bits, in order of appearance",
+    sp.Sum(
+        (-1) ** (w - j) * sp.binomial(w, j) * (sp.factorial(m) * sp.binomial(j, m)) ** k, (j, 0, w)
+    )
+    / sp.factorial(w),
+    "exact",
+    "k >= 1, m >= 1, w >= m",
+    "the law of the union's size is (d)_w of them over (d)_m^k; m = 1: Stirling numbers",
+    lambda w, k, m: math.exp(next(coverings.log_coverings({m: {k}}, max(w, m), True))[2][w]),
 )
 
 UNION_SIZE_MEAN = Formula(
@@ -70,6 +84,7 @@ MISSING_BITS_GIVEN_UNION = Formula(
 FORMULAS = (
     COVERAGE,
     UNION_SIZE_LAW,
+    COVERINGS,
     UNION_SIZE_MEAN,
     UNION_SIZE_VARIANCE,
     UNION_SIZE_TAIL,
