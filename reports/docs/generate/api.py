@@ -45,7 +45,7 @@ def _package_page(package: ModuleType) -> str:
     shortcut = f"\nOffered by `{name}` itself:\n\n{table(['name', 'what it is'], offered)}"
     return (
         f"# {name}\n\n{plain(package.__doc__ or '')}\n{shortcut if offered else ''}\n"
-        f"## Modules\n\n{table(['module', 'what is in it'], rows)}\n{toctree(inside, hidden=True)}"
+        f"## Modules\n\n{table(['module', 'what is in it'], rows)}"
     )
 
 
@@ -63,4 +63,6 @@ def _said(package: ModuleType, name: str) -> str:
 
 def _module_page(module: ModuleType) -> str:
     name = module.__name__
-    return f"# {name}\n\n```{{eval-rst}}\n.. automodule:: {name}\n   :ignore-module-all:\n```\n"
+    # not in the tree of contents, which every page would repeat
+    directive = f"```{{eval-rst}}\n.. automodule:: {name}\n   :ignore-module-all:\n```\n"
+    return f"---\norphan: true\n---\n\n# {name}\n\n{directive}"

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import importlib
 import re
+from collections import defaultdict
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
+from docutils import nodes
 from latex2mathml.converter import convert
+from sphinx import addnodes
 from sphinx.application import Sphinx
 
-from reports.docs.generate import GENERATED, api, claims, commands, formulas, gallery, schemas
+from reports.docs.generate import (
+    GENERATED,
+    api,
+    claims,
+    commands,
+    formulas,
+    gallery,
+    modules,
+    schemas,
+)
 
 PARTS = (api, claims, commands, formulas, gallery, schemas)
 
@@ -30,7 +44,7 @@ def write_pages(app: Sphinx) -> None:
 def as_rst(
     app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]
 ) -> None:
-    """A plain docstring in reStructuredText: signs mean themselves, indented parts stay as they are."""
+    """A plain docstring in reStructuredText: signs mean themselves, indented parts are kept."""
     paragraphs: list[list[str]] = [[]]
     for line in lines:
         if line.strip():
@@ -73,18 +87,41 @@ def skip(
     return None
 
 
+def link_types(app: Sphinx, doctree: nodes.document) -> None:
+    """Types in signatures link to their pages where their name is that of one class alone.
+
+    Sphinx would search all names for each of them, which takes minutes.
+    """
+    known = classes()
+    for signature in doctree.findall(addnodes.desc_signature):
+        for link in list(signature.findall(addnodes.pending_xref)):
+            homes = known.get(link["reftarget"].rsplit(".", 1)[-1], [])
+            if len(homes) == 1:
+                link["reftarget"], link["refspecific"] = homes[0], False
+            else:
+                link.replace_self(link.children)
+
+
+@cache
+def classes() -> dict[str, list[str]]:
+    """Where the public classes are, by their names alone."""
+    found = defaultdict(list)
+    for name in modules.documented():
+        module = importlib.import_module(name)
+        for each in modules.public_names(module):
+            if getattr(module, each).__module__ == name:
+                found[each].append(f"{name}.{each}")
+    return found
+
+
 def visit_math(self: Any, node: Any) -> None:
     """A formula in the text, as MathML, which browsers set by themselves."""
-    from docutils import nodes
-
     self.body.append(convert(node.astext()))
     raise nodes.SkipNode
 
 
 def visit_math_block(self: Any, node: Any) -> None:
     """A displayed formula, one line for each row."""
-    from docutils import nodes
-
     rows = re.split(r"\\\\(?=\s)", node.astext().strip())
     shown = "".join(convert(row.strip(), display="block") for row in rows)
     self.body.append(f'<div class="math">{shown}</div>')
@@ -96,6 +133,7 @@ def setup(app: Sphinx) -> Mapping[str, Any]:
     app.connect("builder-inited", write_pages)
     app.connect("autodoc-process-docstring", as_rst)
     app.connect("autodoc-skip-member", skip)
+    app.connect("doctree-read", link_types)
     app.add_html_math_renderer(
         "mathml", inline_renderers=(visit_math, None), block_renderers=(visit_math_block, None)
     )

@@ -26,9 +26,10 @@ LISTS: dict[str, type] = {folder.FIGURES: FigureEntry, folder.CHECKS: Check}
 _INTRODUCTION = """# JSON files and their schemas
 
 Every job writes its numbers as JSON. Each file is one dataclass, named in the headings below, which
-`msgspec.json.decode(content, type=…)` reads back; a file of another schema is refused with a message
-that names what differs. A measured number always has the same form, an [Estimate](#part-estimate):
-its value, its interval, the interval’s confidence, the number of samples, and the kind of interval.
+`msgspec.json.decode(content, type=…)` reads back; a file of another schema is refused with a
+message that names what differs. A measured number always has the same form, an
+[Estimate](#part-estimate): its value, its interval, the interval’s confidence, the number of
+samples, and the kind of interval.
 
 ## Files
 """
