@@ -49,6 +49,7 @@ nb_merge_streams = True
 copybutton_exclude = ".linenos, .gp"
 
 autodoc_member_order = "bysource"
+autodoc_inherit_docstrings = False
 autodoc_typehints = "signature"
 autodoc_default_options = {"members": True, "undoc-members": True, "no-value": True}
 add_module_names = False
