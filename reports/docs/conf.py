@@ -21,7 +21,6 @@ version = release = numbers.VERSION
 extensions = [
     "myst_nb",
     "sphinx.ext.autodoc",
-    "sphinx.ext.viewcode",
     "sphinx_copybutton",
     "reports.docs.generate.extension",
 ]

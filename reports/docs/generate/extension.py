@@ -99,7 +99,15 @@ def link_types(app: Sphinx, doctree: nodes.document) -> None:
             if len(homes) == 1:
                 link["reftarget"], link["refspecific"] = homes[0], False
             else:
-                link.replace_self(link.children)
+                link.replace_self(_shown(link))
+
+
+def _shown(link: addnodes.pending_xref) -> list[nodes.Node]:
+    """What a link shows where it leads nowhere: of two forms, the one without the module."""
+    for child in link.children:
+        if isinstance(child, addnodes.pending_xref_condition) and child["condition"] == "resolved":
+            return child.children
+    return link.children
 
 
 @cache
