@@ -43,8 +43,9 @@ reproduce: install
 	$(RUN) -m theory derive
 	$(RUN) -m reports --results $(ALL) --out $(ALL)/report
 
+# a file to a worker, so that what its tests share is made once
 test: install
-	$(RUN) -m pytest -m "not slow" -n auto $(ARGS)
+	$(RUN) -m pytest -m "not slow" -n auto --dist loadfile $(ARGS)
 
 test-slow: install tex
 	$(RUN) -m pytest -m slow $(ARGS)

@@ -57,8 +57,8 @@ class Claim:
     """A claim and the rule by which the evidence decides.
 
     said, formula: in our words and letters. question: one whose numbers do not settle it is open,
-    not refuted. figures: job and id. drawn_by: jobs whose figures say themselves that they bear on
-    this claim.
+    not refuted. figures: job and id; where_there: those that no result has to have. drawn_by: jobs
+    whose figures say themselves that they bear on this claim.
     """
 
     key: str
@@ -68,6 +68,7 @@ class Claim:
     formula: str = ""
     question: bool = False
     figures: Sequence[tuple[Job, str]] = ()
+    where_there: Sequence[tuple[Job, str]] = ()
     drawn_by: Sequence[Job] = ()
 
 
@@ -153,7 +154,10 @@ def _figures(claim: Claim, results: Results) -> tuple[list[Figure], list[Job]]:
         drawn(job, lambda figure: claim.key in map(str, figure.claims))
     for job, name in claim.figures:
         drawn(job, lambda figure, name=name: figure.name == name)  # type: ignore[misc]
-    return found, missing
+    needed = list(missing)
+    for job, name in claim.where_there:
+        drawn(job, lambda figure, name=name: figure.name == name)  # type: ignore[misc]
+    return found, needed
 
 
 def ledger(claims: Iterable[Claim], results: Results) -> list[Row]:

@@ -34,6 +34,7 @@ from train.certificate.report import How, Margin, Record
 from train.panels import (
     uniformity,
 )
+from train.readout.figures import NAME as TWO_LEVELS_FIGURE
 from train.readout.report import Report
 
 
@@ -172,41 +173,65 @@ def uniform_outputs(evidence: Evidence) -> Finding:
     )
 
 
+DENSITY = 0.1
+# of the share of planted masks that a search must find to say anything of those it does not
+POWER = 0.5
+# a code that tells tokens apart parts them into about as many groups as there are tokens
+GROUPS_PER_TOKEN = 0.01
+# of the variation of a Bloom filter's spacings between ranked logits
+SMOOTH = 0.5
+
+
 def language_models_use(evidence: Evidence) -> Finding:
-    """Question D."""
+    """Question D: of the networks of others whose results are there."""
     small = language_models.Model.GPT2_SMALL
-
-    def capacity(rival: language_models.Rival) -> Number:
-        return evidence.point(
-            f"largest k in {small.label}, ε = {language_models.EPSILON:.0e}, {rival.label}",
-            CAPACITIES,
-            lambda row: (row.axis, row.x, row.series) == (language_models.Axis.CAPACITY, 0, rival),
-            ".0f",
-        )
-
-    bloom = capacity(language_models.Rival.BLOOM)
-    inverse = capacity(language_models.Rival.PSEUDO_INVERSE)
-    _, d = language_models.SHAPES[small]
-    found = [_real_model(evidence, *each) for each in READOUTS if evidence.there(each[1].job)]
+    bloom = evidence.point(
+        f"largest k in {small.label}, ε = {language_models.EPSILON:.0e}, Bloom filter",
+        CAPACITIES,
+        lambda row: (
+            (row.axis, row.x, row.series)
+            == (language_models.Axis.CAPACITY, 0, language_models.Rival.BLOOM)
+        ),
+        ".0f",
+    )
+    measured = [_real_model(evidence, *each) for each in READOUTS if evidence.there(each[1].job)]
+    found = (
+        "In the readouts of the networks of others that were searched there is no code of a Bloom "
+        "filter, a mask for each token in some linear basis."
+        if measured
+        else "No readout of a language model was searched in these results."
+    )
     return Finding(
-        [bloom > 1, inverse > 1],
-        f"This is not settled here. The widths leave room for either: the {d} coordinates of "
-        f"{small.label} hold {bloom:.0f} tokens by a Bloom filter and {inverse:.0f} by a "
-        "pseudo-inverse. A Bloom filter would show as two modes of the readout after a change of "
-        "basis, as false positives that are covered by the members, and as levels by the number "
-        f"of missing bits.{''.join(found)}",
-        settled=False,
+        [bloom > 1, *(holds for conditions, _ in measured for holds in conditions)],
+        f"{found} The width would leave room for one: the coordinates of {small.label} hold "
+        f"{bloom:.0f} tokens.{''.join(text for _, text in measured)}",
+        "This is of two networks, and of what the search would have found. It does not see masks "
+        "on more than 40 % of the tokens, codes with more masks than the readout has dimensions, "
+        "nor bits that are spread over several layers; and a language model may use such filters "
+        "elsewhere than in its last layer.",
+        scope="of two networks",
+        settled=len(measured) == len(READOUTS),
     )
 
 
-def _real_model(evidence: Evidence, name: str, readout: Document[Report]) -> str:
-    """What was found in the readout of a network that others trained, in sentences."""
+def _real_model(evidence: Evidence, name: str, readout: Document[Report]) -> tuple[list[bool], str]:
+    """What was found in the readout of a network that others trained: conditions, sentences."""
 
     def number(label: str, get: Callable[[Report], float], style: str = ".2f") -> Number:
         return evidence.number(f"{label}, {name}", readout, get, style)
 
     verdict = evidence.fact(
         f"verdict of the search for two-level directions, {name}", readout, lambda r: r.verdict
+    )
+    tokens = number("tokens", lambda r: r.n, ",.0f")
+    groups = number(
+        "groups into which the two-level directions part the tokens",
+        lambda r: r.two_level.groups,
+        ".0f",
+    )
+    power = number(
+        f"share of planted masks on {DENSITY:.0%} of the tokens that the search found",
+        lambda r: only(r.power, lambda each: each.density == DENSITY).power,
     )
     explained = number(
         "variance between the levels of the best direction",
@@ -232,18 +257,26 @@ def _real_model(evidence: Evidence, name: str, readout: Document[Report]) -> str
         lambda r: r.ideal.k_star,
         ".0f",
     )
-    return (
-        f" In the readout of {name} the search for two-level directions says: {verdict}; the best "
-        f"direction has {explained:.0%} of its variance between two levels. Its outputs fall off "
-        f"smoothly (the spacings of ranked logits vary by {spacing:.2f} of their mean, those of a "
-        f"Bloom filter of its sizes by {of_filter:.2f}), and {effective:.1f} tokens share a "
-        f"typical one, where an ideal residual could put random sets of {largest:.0f} on top."
+    conditions = [
+        groups < GROUPS_PER_TOKEN * tokens,
+        power >= POWER,
+        spacing < SMOOTH * of_filter,
+    ]
+    return conditions, (
+        f" In {name} the search for two-level directions says: {verdict}; they part its "
+        f"{tokens:,.0f} tokens into {groups:.0f} "
+        f"{'group' if groups == 1 else 'groups'}, and the best direction has {explained:.0%} of "
+        f"its variance between two levels. Of planted masks on {DENSITY:.0%} of the tokens the "
+        f"same search finds {power:.0%}. Its outputs fall off smoothly: the spacings of its ranked "
+        f"logits vary by {spacing:.2f} of their mean, those of a Bloom filter of its sizes by "
+        f"{of_filter:.2f}. {effective:.1f} tokens share a typical output, where an ideal residual "
+        f"could put random sets of {largest:.0f} on top."
     )
 
 
 READOUTS = (
     ("the text recogniser PP-OCRv4", RECOGNISER_READOUT),
-    ("the language model SmolLM2", SMOLLM2_READOUT),
+    ("the language model SmolLM2-135M", SMOLLM2_READOUT),
 )
 
 OPEN_QUESTIONS = (
@@ -277,5 +310,6 @@ OPEN_QUESTIONS = (
         language_models_use,
         question=True,
         figures=[(SCALING, language_models.NAME)],
+        where_there=[(each.job, TWO_LEVELS_FIGURE) for _, each in READOUTS],
     ),
 )

@@ -20,7 +20,7 @@ from simulate.jobs.table import Kind, Named, Point
 from simulate.panels import PANELS
 from tests.simulate.running import results
 
-FAST = ("false_positive_count", "dense_threshold")
+FAST = ("false_positive_count", "designed_codes")
 SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in PANELS if name not in FAST]
 
 

@@ -89,7 +89,12 @@ def test_without_a_fault_the_panels_pass(panel) -> None:
 @pytest.mark.parametrize(
     ("panel", "function", "classic"),
     [
-        (failure_against_width, "failure_probability", classic_failure),
+        pytest.param(
+            failure_against_width,
+            "failure_probability",
+            classic_failure,
+            marks=pytest.mark.slow,
+        ),
         (failure_against_hashes, "failure_probability", classic_failure),
         (
             linear_readout,
@@ -120,7 +125,13 @@ def test_hashes_drawn_with_replacement(monkeypatch, panel) -> None:
     assert failed(panel.PANEL, results(panel.PANEL))
 
 
-@pytest.mark.parametrize("function", ["false_positive_inputs", "expected_false_positives"])
+@pytest.mark.parametrize(
+    "function",
+    [
+        "false_positive_inputs",
+        pytest.param("expected_false_positives", marks=pytest.mark.slow),
+    ],
+)
 def test_quenched_rates_of_other_hashes(monkeypatch, function: str) -> None:
     """The exact quenched rates of the same hashes but for one token are not this family's."""
     right = getattr(quenched, function)
@@ -139,6 +150,7 @@ def test_quenched_rates_of_other_hashes(monkeypatch, function: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_bias_of_one_half(monkeypatch) -> None:
     class Planted:
         clamp = staticmethod(half_bias)

@@ -71,6 +71,7 @@ def test_other_engine_same_bytes(finished: Path, tmp_path: Path) -> None:
     assert files(tmp_path) == files(finished)
 
 
+@pytest.mark.slow  # tests/simulate/jobs has the same of a smaller job
 def test_running_cluster_same_bytes(finished: Path, tmp_path: Path) -> None:
     """So does a Dask cluster that runs already."""
     out = tmp_path / "out"
@@ -106,6 +107,7 @@ def test_killed_and_resumed(finished: Path, tmp_path: Path) -> None:
     assert set(before) <= set(ledger.read_bytes().splitlines())
 
 
+@pytest.mark.slow  # tests/simulate/jobs has the same of a smaller job
 def test_a_full_disk_leaves_whole_files(finished: Path, tmp_path: Path) -> None:
     """No room for a figure: one clear line, no part of a file; resume completes the folder.
 
@@ -128,8 +130,9 @@ def test_a_full_disk_leaves_whole_files(finished: Path, tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the workers in /proc")
 def test_workers_end_with_a_killed_driver(tmp_path: Path) -> None:
     """SIGKILL to the driver: no worker outlives it."""
-    command = [sys.executable, "-m", "simulate.scaling", "--quick", "--out", str(tmp_path)]
-    with subprocess.Popen([*command, "--jobs", "2"], stderr=subprocess.DEVNULL) as process:
+    job = ["--quick", "--panels", FAST, "--out", str(tmp_path), "--jobs", "2"]
+    command = [sys.executable, "-m", "simulate.scaling", *job]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         ledger = tmp_path / "results.jsonl"
         while not ledger.exists() or ledger.read_bytes().count(b"\n") < 2:
             assert process.poll() is None

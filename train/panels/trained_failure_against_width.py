@@ -39,17 +39,19 @@ if TYPE_CHECKING:
 NAME = "trained_failure_against_width"
 # the width of each network is that at which the best random hashes fail this often
 TARGETS = (0.3, 0.03, 1e-3, 3e-5, 1e-6)
-QUICK_TASKS, QUICK_TARGETS = ((256, 3),), (0.3, 0.1, 0.03)
+QUICK_TASKS, QUICK_TARGETS = ((128, 3),), (0.3, 0.1, 0.03)
 # seeds by vocabulary and k, from an identity-like layer, three of each in a full run; its tasks
-TASKS = {(512, 3): 1, (1024, 4): 1}
-FULL_TASKS = {(4096, 4): 1, (4096, 8): 1, (16384, 8): 1}
+TASKS = {(512, 3): 1, (1024, 4): 1, (4096, 4): 1}
+FULL_TASKS = {(4096, 8): 1, (16384, 8): 1}
 # of a language model's vocabulary
 VOCABULARY, VOCABULARY_WIDTHS, VOCABULARY_ACTIVE = 50_257, (256, 384, 512, 768), (8, 16)
+QUICK_VISITS = 1_500
 # one series starts from noise throughout
 FROM_NOISE = (512, 3)
 # below so many counted failures the rate is estimated by importance sampling
 FEW = 400
-RARE_INPUTS = 100_000
+# inputs of that where n k is at most MANY, and fewer in proportion above
+RARE_INPUTS, MANY, FEWEST = 100_000, 4096, 1000
 # the network's rate over that of the best random hashes of its width, at most, upper end
 MOST_OVER_RANDOM = 1.25
 # a fitted slope may differ from that of the best random hashes by this share, beside its interval
@@ -142,9 +144,13 @@ def recipes(effort: Effort) -> list[Recipe]:
 
 def vocabulary_recipes(effort: Effort) -> list[Recipe]:
     """A language model's vocabulary at its widths, in bfloat16; in a quick run a small one."""
-    n, widths = (64, (24,)) if effort is QUICK else (VOCABULARY, VOCABULARY_WIDTHS)
-    active = (2,) if effort is QUICK else VOCABULARY_ACTIVE
-    return [replace(scaled_recipe(n, k, d), precision="bfloat16") for k in active for d in widths]
+    if effort is QUICK:
+        made = [scaled_recipe(64, 2, 24, visits=QUICK_VISITS)]
+    else:
+        made = [
+            scaled_recipe(VOCABULARY, k, d) for k in VOCABULARY_ACTIVE for d in VOCABULARY_WIDTHS
+        ]
+    return [replace(recipe, precision="bfloat16") for recipe in made]
 
 
 def tasks(effort: Effort) -> list[Task[ScaledNetwork]]:
@@ -157,19 +163,23 @@ def vocabulary_tasks(effort: Effort) -> list[Task[ScaledNetwork]]:
     import torch
 
     device: Device = "cuda" if torch.cuda.is_available() else "cpu"
-    return _tasks(vocabulary_recipes(effort), RARE_INPUTS // 50, device)
+    return _tasks(vocabulary_recipes(effort), RARE_INPUTS, device)
 
 
 def _tasks(recipes: Sequence[Recipe], inputs: int, device: Device) -> list[Task[ScaledNetwork]]:
-    return [
-        Task(
-            f"{NAME}/{size_label('nkd', **sizes(recipe))}, {recipe.start}, seed {recipe.seed}",
-            train_scaled,
-            {"recipe": recipe, "inputs": inputs, "device": device},
-            seconds(recipe) + inputs * recipe.n * recipe.k * 5e-8,
+    made = []
+    for recipe in recipes:
+        entries = recipe.n * recipe.k
+        drawn = max(FEWEST, round(inputs * min(1.0, MANY / entries)))
+        made.append(
+            Task(
+                f"{NAME}/{size_label('nkd', **sizes(recipe))}, {recipe.start}, seed {recipe.seed}",
+                train_scaled,
+                {"recipe": recipe, "inputs": drawn, "device": device},
+                seconds(recipe) + drawn * entries * 5e-8,
+            )
         )
-        for recipe in recipes
-    ]
+    return made
 
 
 def train_scaled(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawn
 
 CLAIM = 15
+NAME = "two_levels"
 MODEL, THEORY = "model", "theory"
 _NAMES = {
     Control.GAUSSIAN: "normal code",
@@ -84,7 +85,7 @@ def _two_levels(report: Report) -> Figure:
         f"planted masks found again (noise {CODE_NOISE:g}, and 0.1 to 0.3 among the model's own "
         f"directions), at least half at {seen}."
     )
-    return Figure("two_levels", caption, table, _draw_two_levels, claims=(CLAIM,))
+    return Figure(NAME, caption, table, _draw_two_levels, claims=(CLAIM,))
 
 
 def _draw_two_levels(table: Sequence[Point]) -> Drawn:
