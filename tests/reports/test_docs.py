@@ -28,6 +28,8 @@ from reports.docs.generate.markdown import plain
 from theory.derivations import DERIVATIONS
 from theory.formulas import CATALOGUE
 
+# the checker is a program of one file, and each organism carries its description with it
+OF_THEMSELVES = ("train.certificate.checker", "train.organism.family")
 WRITTEN = sorted([*DOCS.glob("*.md"), *DOCS.glob("tutorials/*.md")])
 TUTORIALS = sorted(DOCS.glob("tutorials/*.md"))
 MOST_WORDS = 60
@@ -46,7 +48,8 @@ class TestCommands:
         assert len(found) >= 20
         for command in found:
             page = generated[f"commands/{command.page}.md"]
-            assert f"usage: {command.line}" in " ".join(page.split()), command.line
+            usage = command.module.rsplit(".", 1)[-1]
+            assert re.search(rf"usage: (python -m )?\S*{usage}", page), command.line
             assert commands.summary(command)
 
     @pytest.mark.parametrize("package", ["theory", "simulate", "train"])
@@ -65,7 +68,7 @@ class TestReference:
             module = importlib.import_module(name)
             assert modules.summary(module), name
             for each in modules.public_names(module):
-                if not inspect.getdoc(getattr(module, each)):
+                if not inspect.getdoc(getattr(module, each)) and name not in OF_THEMSELVES:
                     missing.append(f"{name}.{each}")
         assert missing == []
 
@@ -106,7 +109,7 @@ class TestText:
         pages |= {GENERATED / name: text for name, text in generated.items() if name.endswith("md")}
         checked = 0
         for path, text in pages.items():
-            for target in re.findall(r"\]\(([^)\s#]+)(?:#[^)\s]*)?\)", text):
+            for target in re.findall(r"(?<!\\)\]\(([^)\s#]+)(?:#[^)\s]*)?\)", text):
                 if re.match(r"[a-z]+:", target):
                     continue
                 to = (path.parent / target).resolve()
@@ -124,6 +127,12 @@ class TestText:
                         continue
                     there = f"{name.removeprefix('generated/')}.md" in generated
                     assert there or (path.parent / f"{name}.md").exists(), name
+
+    def test_each_page_is_in_the_contents(self):
+        contents = (DOCS / "index.md").read_text("utf-8").split()
+        for path in WRITTEN:
+            if path.stem != "index":
+                assert path.relative_to(DOCS).with_suffix("").as_posix() in contents
 
     def test_each_number_is_defined_and_used(self):
         used = {
@@ -155,9 +164,6 @@ class TestTutorials:
         text = path.read_text("utf-8")
         glued = set(re.findall(r"glue\(\"(\w+)\"", text))
         assert set(re.findall(r"\{glue:text\}`(\w+)`", text)) == glued
-
-    def test_it_is_in_the_contents(self, path):
-        assert f"tutorials/{path.stem}" in (DOCS / "index.md").read_text("utf-8")
 
 
 class TestLinkCheck:

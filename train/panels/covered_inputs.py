@@ -217,7 +217,7 @@ PANEL = Panel(
     NAME,
     "Trained networks fail on fewer inputs than their masks cover, until their parts are replaced, "
     "one after the other, by what the masks say. An exact filter fails on all of these inputs. At "
-    "k = 2 the networks have memorised token sets (drawn in training against held out); at k = 3 "
+    "k = 2 the networks have memorised token sets (drawn against held out); at k = 3 "
     "they have not. 95 % intervals over the seeds.",
     tasks,
     checks,
