@@ -84,8 +84,7 @@ $(VENV)/.docs: $(VENV)/.installed
 # a wheel and an sdist, each installed into an empty environment that runs the main job
 dist: install
 	rm -rf dist $(RESULTS)/dist
-	$(RUN) -m pip wheel --quiet --no-deps --wheel-dir dist .
-	$(RUN) -m hatchling build --target sdist --directory dist
+	$(RUN) -m build --outdir dist .
 	for package in dist/*.whl dist/*.tar.gz; do \
 		$(PYTHON) -m venv --clear $(RESULTS)/dist/venv && \
 		$(RESULTS)/dist/venv/bin/python -m pip install --quiet --constraint constraints.txt "$$package" && \

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,12 @@ BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 def test_it_can_be_read_in_a_minute() -> None:
     assert len(README.splitlines()) <= 150
     assert len(BLOCKS) == 2
+
+
+def test_one_version_everywhere() -> None:
+    version = tomllib.loads(Path("pyproject.toml").read_text("utf-8"))["project"]["version"]
+    assert f"\nversion: {version}\n" in Path("CITATION.cff").read_text("utf-8")
+    assert f"\n## {version} " in Path("CHANGELOG.md").read_text("utf-8")
 
 
 def test_links_lead_somewhere() -> None:

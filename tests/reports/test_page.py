@@ -490,8 +490,8 @@ def test_what_is_changed_is_said(open_page):
         page.fill(f"#{name}-number", typed)
         page.press(f"#{name}-number", "Tab")
         assert said in page.inner_text("#sizes-note")
-    page.fill("#n-number", "100")
-    page.press("#n-number", "Tab")
+    page.fill("#c-number", "1.5")
+    page.press("#c-number", "Tab")
     assert page.text_content("#sizes-note") == ""
     page = open_page("m=1e9&tokens=1,2,600", viewport=PHONE)
     note = page.inner_text("#sizes-note")

@@ -254,7 +254,7 @@ function setSize(name, value) {
   if (name === "n") {
     const kept = validTokens(state.tokens, state.n);
     const left = state.tokens.length - kept.length;
-    if (left) notes.push(`${plural(left, "token")} beyond n taken out.`);
+    if (left) notes.push(`${plural(left, "token")} beyond n left out.`);
     state.tokens = kept.length ? kept : [0];
   }
   state.m = limitedHashes(state, notes);
