@@ -477,6 +477,13 @@ def test_numbers_stand_beside_the_bars(open_page, size):
         )
         assert gaps
         assert np.min(gaps) >= 0
+        between = page.evaluate(
+            """picture => [...document.querySelectorAll(`${picture} .band-name`)].map(name =>
+              name.nextElementSibling.getBoundingClientRect().left
+              - name.getBoundingClientRect().right)""",
+            picture,
+        )
+        assert np.min(between) > 0
 
 
 def test_what_is_changed_is_said(open_page):

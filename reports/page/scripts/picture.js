@@ -495,9 +495,9 @@ class Picture {
     const { trace, narrow } = this;
     const { logits, missing } = trace;
     const formulas = {
-      clamp: trace.levelled ? "β |S_i ∩ union| − β |S_i|" : "β |S_i ∩ union|",
+      clamp: trace.levelled && !narrow ? "β |S_i ∩ union| − β |S_i|" : "β |S_i ∩ union|",
       complement: "−β |S_i ∖ union|",
-      trained: "x′ W_{U} − members’ mean",
+      trained: narrow ? "x′ W_{U}, less a mean" : "x′ W_{U} − members’ mean",
     };
     const y = this.heading(top, "Logits, by missing bits", formulas[trace.mechanism]) + 12;
     const height = narrow ? 96 : 112;
