@@ -11,7 +11,7 @@ EXTRAS ?= all
 # make reproduce QUICK=1: everything once, in small, into a folder of its own
 ALL := $(RESULTS)/$(if $(QUICK),quick,all)
 
-.PHONY: install scaling derive train test test-slow bench check format browser tex report reproduce evidence real-models clean
+.PHONY: install scaling derive train test test-slow bench check format coverage docs dist hooks browser tex report reproduce evidence real-models clean
 
 install: $(VENV)/.installed
 
@@ -66,6 +66,34 @@ check: install
 format: install
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
+
+# which lines and branches the fast tests reach
+coverage: install
+	$(RUN) -m pytest -m "not slow" -n auto --cov --cov-report=term:skip-covered --cov-report=html:$(RESULTS)/coverage $(ARGS)
+
+# the site, offline, its notebooks executed: no warning and no broken link is let through
+SITE := $(RESULTS)/docs
+docs: $(VENV)/.docs
+	$(RUN) -m sphinx -W --keep-going --jobs auto -d $(RESULTS)/docs-cache -b html reports/docs $(SITE)
+	$(RUN) -m reports.docs.links $(SITE)
+
+$(VENV)/.docs: $(VENV)/.installed
+	$(RUN) -m pip install --quiet --editable ".[docs]" --constraint constraints.txt
+	touch $@
+
+# a wheel and an sdist, each installed into an empty environment that runs the main job
+dist: install
+	rm -rf dist $(RESULTS)/dist
+	$(RUN) -m build --outdir dist .
+	for package in dist/*.whl dist/*.tar.gz; do \
+		$(PYTHON) -m venv --clear $(RESULTS)/dist/venv && \
+		$(RESULTS)/dist/venv/bin/python -m pip install --quiet --constraint constraints.txt "$$package" && \
+		(cd $(RESULTS)/dist && venv/bin/python -m simulate.scaling --quick --out scaling) || exit 1; \
+	done
+
+# before each commit, what make check runs
+hooks: install
+	$(RUN) -m pre_commit install
 
 # Debian's TeX, for the test that the derivations' document compiles
 tex:

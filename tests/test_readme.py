@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,11 +19,16 @@ def test_it_can_be_read_in_a_minute() -> None:
     assert len(BLOCKS) == 2
 
 
-@pytest.mark.parametrize("page", [Path("README.md"), *Path("reports/docs").glob("*.md")])
-def test_links_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8")):
+def test_one_version_everywhere() -> None:
+    version = tomllib.loads(Path("pyproject.toml").read_text("utf-8"))["project"]["version"]
+    assert f"\nversion: {version}\n" in Path("CITATION.cff").read_text("utf-8")
+    assert f"\n## {version} " in Path("CHANGELOG.md").read_text("utf-8")
+
+
+def test_links_lead_somewhere() -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
         if "://" not in target:
-            assert (page.parent / target).exists(), target
+            assert Path(target).exists(), target
 
 
 def test_the_short_example(capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,11 +29,13 @@ _SCRIPTS = (
     "controls",
     "charts",
     "state",
+    "intake",
     "weights",
     "page",
     "lab",
     "rates",
     "trained",
+    "figures",
     "self_check",
     "start",
 )
@@ -67,7 +69,9 @@ def build(
         script="\n".join(
             (_FOLDER / "scripts" / f"{name}.js").read_text("utf-8") for name in _SCRIPTS
         ),
-        data=_as_script_data({"network": network, "golden": golden_numbers(weights)}),
+        data=_as_script_data(
+            {"network": network, "intake": _intake(), "golden": golden_numbers(weights)}
+        ),
         network=network is not None,
         ledger=ledger,
         source=source,
@@ -103,6 +107,18 @@ def _network_data(weights: Weights, mask_failure_probability: float | None) -> d
         "clampUnits": int((found.orientation == masks.CLAMP).sum()),
         "expectedFalsePositives": float(quenched.expected_false_positives(found.read, k)),
         "failureProbability": mask_failure_probability,
+    }
+
+
+def _intake() -> dict[str, Any]:
+    """The names by which tensors are known, as the analysis has them."""
+    from train.reading import layout
+
+    return {
+        "matrices": layout.MATRICES,
+        "aliases": {name: text.split() for name, text in layout.ALIASES.items()},
+        "biasAliases": {name: text.split() for name, text in layout.BIAS_ALIASES.items()},
+        "biasOf": layout.BIAS_OF,
     }
 
 

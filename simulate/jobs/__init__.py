@@ -1,0 +1,1 @@
+"""Machinery without science: tasks, journal, engines, checks, intervals, tables and figures."""

@@ -235,6 +235,82 @@ def test_the_page_splits_weights_as_the_analysis_does(open_page, disguised, tmp_
         assert "running now" in page.inner_text("#net-message")
 
 
+def saved_by_other_names(path: Path, network: ReluNetwork, **more: np.ndarray) -> None:
+    """As a torch module saves it: Linear layers transposed, by names of its own, without a task."""
+    from safetensors.numpy import save_file
+
+    tensors = {
+        "model.wte.weight": network.W_E,
+        "model.mlp.fc1.weight": network.W_in.T,
+        "model.mlp.fc1.bias": network.b_in,
+        "model.mlp.fc2.weight": network.W_out.T,
+        "model.mlp.fc2.bias": network.b_out,
+        "lm_head.weight": network.W_U.T,
+        "lm_head.bias": network.b_U,
+        **more,
+    }
+    save_file({name: np.ascontiguousarray(value) for name, value in tensors.items()}, path)
+
+
+def test_a_network_by_other_names(open_page, disguised, tmp_path):
+    """The page takes the names that the analysis takes; k and c are asked for where none are."""
+    pytest.importorskip("safetensors")
+    from train.analysis.subject import Subject
+
+    network = disguised[0].relu_network
+    path = tmp_path / "other.safetensors"
+    saved_by_other_names(path, network)
+    expected = Subject.from_state(path, k=4, c=1.5).network
+    page = open_page()
+    page.fill("#net-k", "4")
+    page.fill("#net-c", "1.5")
+    page.set_input_files("#net-file", path)
+    wait_until(page, "document.getElementById('net-message').textContent !== ''")
+    assert "k = 4 and c = 1.5" in page.inner_text("#net-message")
+    for name in ("W_E", "W_in", "b_in", "W_out", "W_U", "b_out", "b_U"):
+        found = page.evaluate("name => [...reluBloom.network()[name]]", name)
+        np.testing.assert_array_equal(found, getattr(expected, name).ravel())
+
+
+def test_tied_and_without_biases(open_page, disguised, tmp_path):
+    pytest.importorskip("safetensors")
+    from safetensors.numpy import save_file
+
+    from train.analysis.subject import Subject
+
+    network = disguised[0].relu_network
+    names = {"embed": network.W_E, "mlp.0.weight": network.W_in.T, "mlp.2.weight": network.W_out.T}
+    path = tmp_path / "tied.safetensors"
+    save_file({name: np.ascontiguousarray(value) for name, value in names.items()}, path)
+    expected = Subject.from_state(path, k=3).network
+    page = open_page()
+    page.set_input_files("#net-file", path)
+    wait_until(page, "document.getElementById('net-message').textContent !== ''")
+    for name in ("W_E", "W_in", "b_in", "W_out", "W_U"):
+        found = page.evaluate("name => [...reluBloom.network()[name]]", name)
+        np.testing.assert_array_equal(found, getattr(expected, name).ravel())
+
+
+def test_a_network_outside_the_class_is_refused(open_page, disguised, tmp_path):
+    pytest.importorskip("safetensors")
+    network = disguised[0].relu_network
+    path = tmp_path / "norm.safetensors"
+    saved_by_other_names(path, network, **{"model.ln_f.weight": network.b_in})
+    page = open_page()
+    page.set_input_files("#net-file", path)
+    wait_until(page, "document.getElementById('net-message').textContent !== ''")
+    assert "ln_f.weight left over" in page.inner_text("#net-message")
+
+
+def test_half_precision(page):
+    """Every number of 16 bits, as NumPy reads it."""
+    bits = np.arange(2**16, dtype=np.uint16)
+    found = page.evaluate("() => Array.from({ length: 65536 }, (_, i) => reluBloom.half(i))")
+    expected = bits.view(np.float16).astype(float)
+    finite = np.isfinite(expected)
+    np.testing.assert_array_equal(np.array(found, dtype=float)[finite], expected[finite])
+
+
 def test_bfloat16_files(open_page, disguised, tmp_path):
     torch = pytest.importorskip("torch")
     from safetensors.torch import save_file
@@ -256,7 +332,7 @@ def test_bfloat16_files(open_page, disguised, tmp_path):
         (b"", "no safetensors file"),
         (b"\x80\x04pickle", "no safetensors file"),
         ((10).to_bytes(8, "little") + b"not json!!", "no safetensors file"),
-        ((2).to_bytes(8, "little") + b"{}", "no tensor W_E"),
+        ((2).to_bytes(8, "little") + b"{}", "no tensor W_in and W_out"),
     ],
 )
 def test_files_that_are_no_networks(open_page, tmp_path, content, complaint):
@@ -379,6 +455,77 @@ def test_sizes_stay_in_their_ranges(open_page):
     page.click("#best-m")
     page.click("#reset")
     assert (state(page)["n"], state(page)["m"]) == (48, 7)
+
+
+@pytest.mark.parametrize("size", [PHONE, TABLET, DESKTOP])
+def test_numbers_stand_beside_the_bars(open_page, size):
+    """Overlaps of two figures each, such as 12/12, at every width, in both parts."""
+    page = open_page("d=64&m=12&tokens=3,9,31", viewport=size)
+    for picture in ("#lab-picture", "#net-picture", "#beside-picture"):
+        gaps = page.evaluate(
+            """picture => [...document.querySelectorAll(`${picture} .row`)].map(row => {
+              const right = row.querySelector('.strip').getBoundingClientRect().right;
+              const edge = row.ownerSVGElement.getBoundingClientRect().right;
+              const boxes = [...row.querySelectorAll('.row-value')].map(
+                each => each.getBoundingClientRect());
+              const lefts = boxes.map(box => box.left);
+              const ends = [right, ...boxes.map(box => box.right)];
+              return [Math.min(...lefts.map((left, i) => left - ends[i])),
+                edge - Math.max(...boxes.map(box => box.right))];
+            })""",
+            picture,
+        )
+        assert gaps
+        assert np.min(gaps) >= 0
+        between = page.evaluate(
+            """picture => [...document.querySelectorAll(`${picture} .band-name`)].map(name =>
+              name.nextElementSibling.getBoundingClientRect().left
+              - name.getBoundingClientRect().right)""",
+            picture,
+        )
+        assert np.min(between) > 0
+
+
+def test_what_is_changed_is_said(open_page):
+    page = open_page()
+    for name, typed, said in (
+        ("n", "9999", "n goes from 2 to 512"),
+        ("d", "5", "m is 5 now"),
+        ("k", "40", "k goes from 1 to 12"),
+        ("beta", "3.3", "β goes in steps of 0.5"),
+    ):
+        page.fill(f"#{name}-number", typed)
+        page.press(f"#{name}-number", "Tab")
+        assert said in page.inner_text("#sizes-note")
+    page.fill("#c-number", "1.5")
+    page.press("#c-number", "Tab")
+    assert page.text_content("#sizes-note") == ""
+    page = open_page("m=1e9&tokens=1,2,600", viewport=PHONE)
+    note = page.inner_text("#sizes-note")
+    assert "m goes from 1 to 128" in note
+    assert "1 token of the address cannot be read" in note
+
+
+@pytest.mark.parametrize("size", [PHONE, DESKTOP])
+def test_contents(open_page, size):
+    page = open_page("d=40", viewport=size)
+    links = page.locator(".contents a")
+    assert links.count() >= 4
+    before = state(page)
+    for place in range(links.count()):
+        page.click(".contents summary")
+        target = links.nth(place).get_attribute("href")
+        links.nth(place).click()
+        wait_until(
+            page,
+            f"Math.abs(document.querySelector('{target}').getBoundingClientRect().top) < 120"
+            " || innerHeight + scrollY >= document.body.scrollHeight - 2",
+        )
+        assert page.locator(".contents details").get_attribute("open") is None
+        # on a phone it stays within reach
+        top = page.locator(".contents").bounding_box()["y"]
+        assert (size is DESKTOP) or 0 <= top < 60
+    assert state(page) == before
 
 
 def test_extreme_sizes_draw(open_page):

@@ -17,6 +17,7 @@ from reports.documents import verdict
 from reports.jobs import SCALING, SOURCE_NETWORK
 from reports.ledger import Row
 from tests.reports.conftest import DESKTOP, PHONE
+from tests.reports.test_page import wait_until
 from theory.domain import DomainError
 
 EVIDENCE = Path("reports/evidence")
@@ -140,8 +141,16 @@ class TestPage:
             pictures = row.locator("img")
             assert pictures.count() == len(claim["figures"])
             for place in range(pictures.count()):
+                wait_until(
+                    page, f"!!document.querySelectorAll('#claim-{claim['key']} img')[{place}].src"
+                )
                 assert pictures.nth(place).evaluate("image => image.decode().then(() => true)")
         assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+
+    def test_it_is_light_and_unpacks_a_figure_when_its_claim_is_opened(self, open_page, built):
+        assert (built / "page.html").stat().st_size < 2e6
+        page = open_page(path=built / "page.html")
+        assert page.locator("#claims img[src]").count() == 0
 
     @pytest.mark.parametrize("size", SIZES)
     def test_accessibility_rules(self, open_page, built, axe, size):

@@ -117,11 +117,11 @@ def _latex_text(text: str) -> str:
     """A sentence for LaTeX: formulas between dollar signs in its letters, the rest escaped."""
     pieces = text.split("$")
     pieces[::2] = [piece.translate(_LATEX_TEXT) for piece in pieces[::2]]
-    pieces[1::2] = [_latex_math(piece) for piece in pieces[1::2]]
+    pieces[1::2] = [latex_math(piece) for piece in pieces[1::2]]
     return "$".join(pieces)
 
 
-def _latex_math(written: str) -> str:
+def latex_math(written: str) -> str:
     """A formula of a sentence: binomials, products, operators, Greek letters, words upright."""
     written = re.sub(r"\bC\(([^(),]+), ((?:[^(),]|\([^()]*\))+)\)", r"\\binom{\1}{\2}", written)
     written = re.sub(r"\blog2\b", r"\\log_2 ", written)

@@ -215,10 +215,10 @@ def draw(points: Sequence[WayPoint]) -> Figure:
 
 PANEL = Panel(
     NAME,
-    "An exact filter fails on every input whose union covers a non-member; trained networks fail "
-    "on fewer, until one thing after the other is replaced by what their masks have. At k = 2 "
-    "they have memorised token sets (drawn in training against held out); at k = 3 they have not. "
-    "Means over the seeds, 95 % intervals.",
+    "Trained networks fail on fewer inputs than their masks cover, until their parts are replaced, "
+    "one after the other, by what the masks say. An exact filter fails on all of these inputs. At "
+    "k = 2 the networks have memorised token sets (drawn against held out); at k = 3 "
+    "they have not. 95 % intervals over the seeds.",
     tasks,
     checks,
     table,

@@ -234,9 +234,9 @@ def _fraction(scale: float) -> str:
 PANEL = Panel(
     NAME,
     "A large W_E at the start leads to clamp networks (blue), a small one to complement networks "
-    "(orange). Percentage of hidden units of either kind, and failure rate, after 6,000 steps "
-    "(n=512, d=h=64, k=3); means over the seeds. Left: over the scale of W_E and the rate. Right: "
-    "with a tied readout, and with b_in at minus or plus the scale.",
+    "(orange). In each cell: percentages of clamp and complement units, and the failure rate, "
+    "after 6,000 steps (n=512, d=h=64, k=3; means over seeds). Left: over the scale of W_E and "
+    "the rate. Right: tied readout, and b_in at minus or plus the scale.",
     tasks,
     checks,
     table,

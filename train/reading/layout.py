@@ -26,7 +26,7 @@ Logits = Callable[[Any, Any], Any]
 MATRICES = ("W_E", "W_in", "W_out", "W_U")
 BIASES = ("b_in", "b_out", "b_U")
 # last parts of the names, in lower case, without ".weight"
-_ALIASES = {
+ALIASES = {
     "W_E": (
         "w_e embed embedding embeddings emb wte e tok_emb tok_embed token_embedding embed_tokens "
         "token_embed embed_in"
@@ -43,8 +43,8 @@ _ALIASES = {
         "w_u unembed unembedding lm_head head u readout to_logits output decoder embed_out logits"
     ),
 }
-_BIAS_ALIASES = {"b_in": "b_in b1 b_hidden", "b_out": "b_out b2", "b_U": "b_u b_unembed b_logits"}
-_BIAS_OF = {"W_in": "b_in", "W_out": "b_out", "W_U": "b_U"}
+BIAS_ALIASES = {"b_in": "b_in b1 b_hidden", "b_out": "b_out b2", "b_U": "b_u b_unembed b_logits"}
+BIAS_OF = {"W_in": "b_in", "W_out": "b_out", "W_U": "b_U"}
 _OUTSIDE = (
     (r"(^|[._])(ln|norm|layer_?norm|rms_?norm|batch_?norm|bn)[_\d]*([._]|$)", "a norm"),
     (r"attn|attention|w_[qkvo]$|[qkvo]_proj", "attention"),
@@ -117,12 +117,12 @@ def _role(key: str) -> str | None:
     parts = stem.split(".")
     ends = {parts[-1], ".".join(parts[-2:])}
     if leaf != "bias":
-        for role, aliases in _BIAS_ALIASES.items():
+        for role, aliases in BIAS_ALIASES.items():
             if parts[-1] in aliases.split():
                 return role
-    for role, aliases in _ALIASES.items():
+    for role, aliases in ALIASES.items():
         if ends & {*aliases.split()}:
-            return _BIAS_OF.get(role) if leaf == "bias" else role
+            return BIAS_OF.get(role) if leaf == "bias" else role
     return None
 
 

@@ -81,9 +81,9 @@ def _two_levels(report: Report) -> Figure:
     seen = ", ".join(f"{100 * p.density:g} %" for p in two.power if p.power >= 0.5) or "no density"
     caption = (
         f"{said} in {report.model} (n={report.n}, d={report.d}). Left: held-out variance that two "
-        f"levels explain, ten best directions of each search; one counts above {FOUND:g}. Right: "
-        f"share of planted masks found again (noise {CODE_NOISE:g}, and 0.1 to 0.3 among the "
-        f"model's own directions); at least half at densities of {seen}."
+        f"levels explain, ten best directions a search (a find: above {FOUND:g}). Right: "
+        f"planted masks found (noise {CODE_NOISE:g}, and 0.1 to 0.3 among the model's own "
+        f"directions), at least half at {seen}."
     )
     return Figure(NAME, caption, table, _draw_two_levels, claims=(CLAIM,))
 

@@ -244,16 +244,22 @@ function chooseMembers(k) {
 
 function setSize(name, value) {
   if (!Number.isFinite(value)) return;
-  const fitting = withinLimits(name, value);
+  const notes = [];
+  const fitting = limited(name, value, notes);
   state.token = null;
-  if (name === "k") chooseMembers(Math.min(fitting, state.n));
-  else state[name] = fitting;
+  if (name === "k") {
+    if (fitting > state.n) notes.push(`There are ${state.n} tokens, so k is ${state.n}.`);
+    chooseMembers(Math.min(fitting, state.n));
+  } else state[name] = fitting;
   if (name === "n") {
     const kept = validTokens(state.tokens, state.n);
+    const left = state.tokens.length - kept.length;
+    if (left) notes.push(`${plural(left, "token")} beyond n left out.`);
     state.tokens = kept.length ? kept : [0];
   }
-  state.m = Math.min(state.m, state.d);
+  state.m = limitedHashes(state, notes);
   changed();
+  showNotes(notes);
 }
 
 for (const name of SIZES) {

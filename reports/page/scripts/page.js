@@ -10,11 +10,31 @@ function prepare(prepared) {
   prepared.beta = fittedBeta(prepared);
 }
 
-let state = readState(location.hash, network);
+const addressNotes = [];
+let state = readState(location.hash, network, addressNotes);
 
 function announce(text) {
   byId("status").textContent = text;
 }
+
+/** What was changed of what was asked for, below the sizes; nothing where all was taken. */
+function showNotes(notes) {
+  byId("sizes-note").textContent = notes.join(" ");
+  if (notes.length) byId("lab-controls").open = true;
+}
+
+// ---- links inside the page, whose address belongs to the state ----
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest('a[href^="#"]');
+  const target = link && byId(link.getAttribute("href").slice(1));
+  if (!target) return;
+  event.preventDefault();
+  if (link.closest(".contents")) link.closest("details").open = false;
+  target.scrollIntoView({ behavior: prefersReducedMotion() ? "auto" : "smooth" });
+  target.setAttribute("tabindex", "-1");
+  target.focus({ preventScroll: true });
+});
 
 // ---- the address ----
 
@@ -34,8 +54,10 @@ function saveState() {
 }
 
 addEventListener("hashchange", () => {
-  state = readState(location.hash, network);
+  const notes = [];
+  state = readState(location.hash, network, notes);
   showAll();
+  showNotes(notes);
 });
 
 // ---- theme ----

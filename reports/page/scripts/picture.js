@@ -4,7 +4,8 @@ const STAGES = ["Hashes", "Sum", "ReLU", "Union", "Overlap", "Logits", "Probabil
 const MEMBER_COLOURS = 6;
 const NEAR_MISSES = 6;
 const MOST_ROWS = 20;
-const VALUE_OFFSETS = [32, 70, 134]; // right ends of a row's overlap, logit and probability
+const FIGURE = 7.2; // no narrower than a bold figure of a row's values, in pixels
+const COLUMN_NAME = 38; // of "overlap"
 
 /** The tokens the overlap rows show: members, false positives, then those that miss fewest bits. */
 function shownTokens(trace, inspected) {
@@ -69,7 +70,11 @@ class Picture {
     this.root.replaceChildren();
     const narrow = this.width < 460;
     this.left = narrow ? 46 : 78;
-    this.right = narrow ? 34 : 136;
+    // a row's overlap, logit and probability stand right of the columns, however long they are
+    const most = Math.max(...this.trace.family.bits.map((own) => own.length));
+    const overlap = Math.max(FIGURE * `${most}/${most}`.length, COLUMN_NAME) + 4;
+    this.valueOffsets = narrow ? [overlap] : [overlap, overlap + 42, overlap + 104];
+    this.right = this.valueOffsets.at(-1) + 2;
     this.narrow = narrow;
     this.columnWidth = (this.width - this.left - this.right) / this.trace.columns;
     this.patterns();
@@ -403,13 +408,10 @@ class Picture {
 
   /** Token by token, the bits of its hash: coloured by the members that cover them, or hollow. */
   overlapBand(top) {
-    const { trace, narrow } = this;
+    const { trace } = this;
     const y = this.heading(top, "Overlap with the union", "");
-    if (narrow) this.columnName(top, 30, "overlap");
-    else
-      ["overlap", "logit", "prob."].forEach((name, i) =>
-        this.columnName(top, VALUE_OFFSETS[i], name),
-      );
+    const names = ["overlap", "logit", "prob."];
+    this.valueOffsets.forEach((offset, i) => this.columnName(top, offset, names[i]));
     const tokens = shownTokens(trace, this.inspected);
     const pitch = (this.rowPitch = 17);
     const groups = tokens.map((token, row) => this.overlapRow(token, y + row * pitch));
@@ -480,8 +482,7 @@ class Picture {
       formatLogit(trace.logits[token]),
       formatShare(trace.probabilities[token]),
     ];
-    const offsets = this.narrow ? [30] : VALUE_OFFSETS;
-    const values = offsets.map((offset, i) => {
+    const values = this.valueOffsets.map((offset, i) => {
       const at = { x: this.plotRight + offset, y: y + height / 2 + 4, "text-anchor": "end" };
       return svg(group, "text", { ...at, class: "row-value" }, texts[i]);
     });
@@ -494,9 +495,9 @@ class Picture {
     const { trace, narrow } = this;
     const { logits, missing } = trace;
     const formulas = {
-      clamp: trace.levelled ? "β |S_i ∩ union| − β |S_i|" : "β |S_i ∩ union|",
+      clamp: trace.levelled && !narrow ? "β |S_i ∩ union| − β |S_i|" : "β |S_i ∩ union|",
       complement: "−β |S_i ∖ union|",
-      trained: "x′ W_{U} − members’ mean",
+      trained: narrow ? "x′ W_{U}, less a mean" : "x′ W_{U} − members’ mean",
     };
     const y = this.heading(top, "Logits, by missing bits", formulas[trace.mechanism]) + 12;
     const height = narrow ? 96 : 112;

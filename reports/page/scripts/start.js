@@ -9,6 +9,7 @@ function showAll() {
 
 byId("lab-controls").open = matchMedia("(min-width: 760px)").matches;
 showAll();
+showNotes(addressNotes);
 if (network) showNetwork();
 const check = selfCheck(data.golden);
 byId("self-check").textContent =
@@ -27,6 +28,7 @@ window.reluBloom = {
   readState,
   writeState,
   readSafetensors,
+  half: halfPrecision,
   splitUnits,
   randomFamily,
   randomTokens,

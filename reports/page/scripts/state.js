@@ -1,4 +1,5 @@
-// The page's state: everything a link carries. Values out of range fall back to the nearest one.
+// The page's state: everything a link carries. Values out of range fall back to the nearest one,
+// and a note says so.
 
 const LIMITS = {
   n: [2, 512, 1],
@@ -42,6 +43,25 @@ function withinLimits(name, value) {
   return Number((low + steps * step).toFixed(6));
 }
 
+const letterOf = (name) => ({ beta: "β", seed: "the seed", netseed: "the seed" })[name] ?? name;
+
+/** The value within its limits; what had to be changed is added to the notes. */
+function limited(name, value, notes) {
+  const kept = withinLimits(name, value);
+  const [low, high] = LIMITS[name];
+  if (value < low || value > high)
+    notes.push(`${letterOf(name)} goes from ${low} to ${high} here, so ${kept} is taken.`);
+  else if (Math.abs(kept - value) > 1e-9)
+    notes.push(`${letterOf(name)} goes in steps of ${LIMITS[name][2]}, so ${kept} is taken.`);
+  return kept;
+}
+
+/** m of a state, no larger than its d. */
+function limitedHashes({ m, d }, notes) {
+  if (m > d) notes.push(`A token cannot own more bits than there are, so m is ${d} now.`);
+  return Math.min(m, d);
+}
+
 /** Distinct tokens of 0..n-1, at least one and at most `most`, ascending. */
 function validTokens(tokens, n, most = LIMITS.k[1]) {
   const kept = [...new Set(tokens)].filter(
@@ -50,8 +70,11 @@ function validTokens(tokens, n, most = LIMITS.k[1]) {
   return kept.slice(0, most).sort((a, b) => a - b);
 }
 
-/** The state that the fragment of an address describes; `network` bounds the second input. */
-function readState(fragment, network) {
+/**
+ * The state that the fragment of an address describes; `network` bounds the second input. notes:
+ * receives what was changed, in sentences.
+ */
+function readState(fragment, network, notes = []) {
   const given = new URLSearchParams(fragment.replace(/^#/, ""));
   const state = { ...DEFAULTS };
   const number = (name) => {
@@ -61,9 +84,9 @@ function readState(fragment, network) {
   };
   for (const name of ["n", "d", "m", "beta", "c", "seed", "netseed"]) {
     const value = number(name);
-    if (value !== null) state[name] = withinLimits(name, value);
+    if (value !== null) state[name] = limited(name, value, notes);
   }
-  state.m = Math.min(state.m, state.d);
+  state.m = limitedHashes(state, notes);
   for (const name of Object.keys(CHOICES)) {
     if (CHOICES[name].includes(given.get(name))) state[name] = given.get(name);
   }
@@ -73,6 +96,12 @@ function readState(fragment, network) {
   }
   const tokens = (name) => (given.get(name) ?? "").split(",").filter(Boolean).map(Number);
   const chosen = validTokens(tokens("tokens"), state.n);
+  const left = tokens("tokens").length - chosen.length;
+  if (left)
+    notes.push(
+      `${plural(left, "token")} of the address cannot be read here: at most ` +
+        `${LIMITS.k[1]} different ones below ${state.n}.`,
+    );
   state.tokens = chosen.length ? chosen : validTokens(state.tokens, state.n);
   if (!state.tokens.length) state.tokens = [0];
   const token = number("token");

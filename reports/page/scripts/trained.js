@@ -292,12 +292,14 @@ if (network) {
     const [file] = event.target.files;
     if (!file) return;
     try {
-      const opened = readSafetensors(await file.arrayBuffer(), { k: network.k, c: network.c });
+      const asked = { k: byId("net-k").valueAsNumber, c: byId("net-c").valueAsNumber };
+      const opened = readSafetensors(await file.arrayBuffer(), asked, data.intake);
       prepare(opened);
       network = opened;
       Object.assign(state, { net: network.start, nettoken: null });
       byId("net-message").textContent =
-        `${file.name} is running now. It stays on this machine, and is no part of the address.`;
+        `${file.name} is running now, with k = ${network.k} and c = ${network.c}. It stays on this ` +
+        "machine, and is no part of the address.";
       setNetRunning(false);
       showNetwork();
       changedNet();

@@ -1,26 +1,31 @@
 // Networks: the one that the page carries, and files of one's own.
 
-const TENSOR_SHAPES = {
-  W_E: ["n", "d"],
-  W_in: ["d", "h"],
-  b_in: ["h"],
-  W_out: ["h", "d"],
-  W_U: ["d", "n"],
-  b_out: ["d"],
-  b_U: ["n"],
-};
-const OPTIONAL = ["b_out", "b_U"];
 const MOST_TOKENS = 2048;
 const MOST_UNITS = 256;
 
 const DECODERS = {
   F64: (buffer) => new Float64Array(buffer),
   F32: (buffer) => new Float32Array(buffer),
+  F16: (buffer) => Float32Array.from(new Uint16Array(buffer), halfPrecision),
   BF16: (buffer) => {
     const words = Uint32Array.from(new Uint16Array(buffer), (half) => half << 16);
     return new Float32Array(words.buffer);
   },
 };
+
+/** The number that 16 bits of half precision stand for. */
+function halfPrecision(bits) {
+  const [sign, exponent, fraction] = [bits >> 15, (bits >> 10) & 31, bits & 1023];
+  const size =
+    exponent === 31
+      ? fraction
+        ? NaN
+        : Infinity
+      : exponent
+        ? 2 ** (exponent - 15) * (1 + fraction / 1024)
+        : 2 ** -14 * (fraction / 1024);
+  return sign ? -size : size;
+}
 
 const bytesOf = (base64) => Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 
@@ -40,8 +45,11 @@ function embeddedNetwork({ tensors: packed, read, write, clampUnits, ...rest }) 
   return { ...network, expectedFalsePositives, failureProbability };
 }
 
-/** A network from the bytes of a safetensors file; throws an Error that says what is wrong. */
-function readSafetensors(buffer, defaults) {
+/**
+ * A network from the bytes of a safetensors file; throws an Error that says what is wrong. asked:
+ * k and c where the file's metadata have none. intake: the names of tensors.
+ */
+function readSafetensors(buffer, asked, intake) {
   const view = new DataView(buffer);
   const length = buffer.byteLength >= 8 ? Number(view.getBigUint64(0, true)) : Infinity;
   if (length > buffer.byteLength - 8) throw new Error("this is no safetensors file");
@@ -51,43 +59,35 @@ function readSafetensors(buffer, defaults) {
   } catch {
     throw new Error("this is no safetensors file");
   }
-  const tensors = {};
-  const sizes = {};
-  for (const [name, shape] of Object.entries(TENSOR_SHAPES)) {
-    const entry = header[name];
-    if (!entry) {
-      if (OPTIONAL.includes(name)) continue;
-      throw new Error(`the file has no tensor ${name}`);
-    }
-    if (!(entry.dtype in DECODERS))
-      throw new Error(`${name} has dtype ${entry.dtype}; F64, F32 and BF16 can be read`);
-    if (entry.shape.length !== shape.length)
-      throw new Error(`${name} must have ${shape.length} axes`);
-    shape.forEach((letter, axis) => {
-      sizes[letter] ??= entry.shape[axis];
-      if (sizes[letter] !== entry.shape[axis]) {
-        throw new Error(
-          `${name} must have ${letter} = ${sizes[letter]} on axis ${axis + 1}; got ${entry.shape[axis]}`,
-        );
-      }
-    });
-    const [from, to] = entry.data_offsets;
-    tensors[name] = DECODERS[entry.dtype](buffer.slice(8 + length + from, 8 + length + to));
-    if (!tensors[name].every(Number.isFinite)) throw new Error(`${name} is not finite everywhere`);
+  const { __metadata__: metadata = {}, ...entries } = header;
+  const keys = rolesOf(Object.keys(entries), intake);
+  const given = {};
+  for (const [name, key] of Object.entries(keys)) {
+    const { dtype, shape, data_offsets: ends } = entries[key];
+    if (!(dtype in DECODERS))
+      throw new Error(`${key} has dtype ${dtype}; ${listOf(Object.keys(DECODERS))} can be read`);
+    const axes = intake.matrices.includes(name) ? 2 : 1;
+    if (shape.length !== axes)
+      throw new Error(`${key} must have ${plural(axes, "axis", "axes")}; it has ${shape.length}`);
+    const [from, to] = ends.map((end) => 8 + length + end);
+    given[name] = { values: DECODERS[dtype](buffer.slice(from, to)), shape };
+    if (!given[name].values.every(Number.isFinite))
+      throw new Error(`${key} is not finite everywhere`);
   }
-  if (sizes.n > MOST_TOKENS || Math.max(sizes.d, sizes.h) > MOST_UNITS) {
+  const { n, d, h, ...tensors } = inOurLayout(given, keys, intake);
+  if (n > MOST_TOKENS || Math.max(d, h) > MOST_UNITS) {
     throw new Error(
-      `this page can show at most n = ${MOST_TOKENS} and d, h = ${MOST_UNITS}; the file has n = ${sizes.n}, d = ${sizes.d}, h = ${sizes.h}`,
+      `this page can show at most n = ${MOST_TOKENS} and d, h = ${MOST_UNITS}; the file has n = ${n}, d = ${d}, h = ${h}`,
     );
   }
-  const metadata = header.__metadata__ ?? {};
-  const number = (name) => (Number(metadata[name]) > 0 ? Number(metadata[name]) : defaults[name]);
+  const number = (name) => (Number(metadata[name]) > 0 ? Number(metadata[name]) : asked[name]);
   const k = Math.round(number("k"));
-  const most = Math.min(sizes.n, LIMITS.k[1]);
-  if (k > most) throw new Error(`this page can show at most k = ${most}; the file has k = ${k}`);
-  const network = trainedNetwork({ ...sizes, k, c: Math.max(number("c"), 1), tensors });
-  const affordable =
-    sizes.n * 2 ** Math.max(...network.family.bits.map((own) => own.length)) <= 1e7;
+  const most = Math.min(n, LIMITS.k[1]);
+  if (!(k >= 1 && k <= most))
+    throw new Error(`this page can show k from 1 to ${most}; it is ${k} here`);
+  if (!(number("c") >= 1)) throw new Error(`c must be at least 1; it is ${number("c")} here`);
+  const network = trainedNetwork({ n, d, h, k, c: number("c"), tensors });
+  const affordable = n * 2 ** Math.max(...network.family.bits.map((own) => own.length)) <= 1e7;
   network.expectedFalsePositives = affordable ? expectedFalsePositivesOf(network.family, k) : null;
   return network;
 }
