@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -89,18 +90,26 @@ def nmf(subject: Subject, rng: np.random.Generator) -> Proposal:
 
 
 def dictionary(subject: Subject, rng: np.random.Generator) -> Proposal:
-    """Mini-batch dictionary learning of the residual stream after the layer."""
+    """Mini-batch dictionary learning of the residual stream after the layer.
+
+    Of inputs of unit norm about their mean at the penalty 1.2/sqrt(d) (Mairal et al. 2009).
+    """
     from sklearn.decomposition import MiniBatchDictionaryLearning
 
+    seen = draw(subject, Site.RESID_POST, rng)
+    centred = seen.values - seen.values.mean(axis=0)
+    norm = np.linalg.norm(centred, axis=1, keepdims=True)
     model = MiniBatchDictionaryLearning(
         subject.network.h,
+        alpha=1.2 / np.sqrt(subject.network.d),
         max_iter=10,
         batch_size=256,
         fit_algorithm="cd",
         transform_algorithm="lasso_cd",
         random_state=_seed(rng),
     )
-    return _fitted(model, subject, draw(subject, Site.RESID_POST, rng))
+    unit = centred / np.maximum(norm, np.finfo(np.float64).tiny)
+    return _fitted(model, subject, replace(seen, values=unit))
 
 
 def k_means(subject: Subject, rng: np.random.Generator) -> Proposal:

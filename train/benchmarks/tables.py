@@ -12,8 +12,8 @@ NONE = "–"
 
 
 def tables(points: Sequence[ScorePoint]) -> str:
-    """The score by grade, and every measure over all organisms; a line for each method."""
-    by_grade = list(select(points, axis=Axis.GRADE, measure=Measure.SCORE))
+    """The score above chance by grade, and every measure over all organisms; a line for each method."""
+    by_grade = list(select(points, axis=Axis.GRADE, measure=Measure.ABOVE_CHANCE))
     grades = sorted({point.x for point in by_grade})
     scores = {(point.series, point.x): point for point in by_grade}
     over_all = list(select(points, axis=Axis.ALL))
@@ -21,7 +21,7 @@ def tables(points: Sequence[ScorePoint]) -> str:
     methods = {point.series: point.shown for point in over_all}
     return "\n".join(
         [
-            "Score by grade:\n",
+            "Score above chance, by grade:\n",
             *_table(
                 ["method", *(GRADES[Grade(int(x))] for x in grades)],
                 [

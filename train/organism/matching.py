@@ -8,7 +8,9 @@ the sum of Cohen's kappa over the pairs is largest (linear assignment).
   0. Where more components are proposed than there are bits, only as many count as there are bits,
   those that the method itself scores highest.
 - chance: the score of the same proposal with its tokens in random order, a mean over 10 orders. It
-  is what masks of these densities score that know nothing of the network.
+  is what masks of these densities score that know nothing of the network. Few entries that are
+  right score little, and by chance less still; so methods are compared by the score above chance,
+  (score - chance) / (1 - chance).
 - bits: entries. Precision is the share of true ones among all that are proposed, recall the share
   of the true ones that are proposed; an entry of a component without a partner is a false one.
 - units: a bit is found where kappa is at least 0.8 ("almost perfect", Landis & Koch 1977).
@@ -66,6 +68,11 @@ class Scores:
     orientation: float | None
     failures: float
     components: int
+
+    @property
+    def above_chance(self) -> float:
+        """The score on a scale where chance is 0 and everything is 1."""
+        return (self.score - self.chance) / (1.0 - self.chance) if self.chance < 1.0 else 0.0
 
 
 def perfect(truth: Truth) -> Proposal:
