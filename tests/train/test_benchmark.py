@@ -69,7 +69,7 @@ class TestOrganisms:
     def test_names_are_the_organisms_own(self, quick):
         assert suite.chosen((), quick)[:2] == ["clamp", "complement"]
         assert suite.chosen(("clamp", "clamp"), quick) == ["clamp"]
-        with pytest.raises(DomainError, match="organisms must be among clamp, .*; got clmp"):
+        with pytest.raises(DomainError, match=r"organisms must be among clamp, .*; got clmp"):
             suite.chosen(("clmp",), quick)
 
     def test_a_seed_and_a_replicate_decide(self):

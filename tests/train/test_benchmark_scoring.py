@@ -1,4 +1,4 @@
-"""The scoring of proposals: perfect ones, chance, planted wrong truths, and each measure by hand."""
+"""The scoring of proposals: perfect ones, chance, planted wrong truths, each measure by hand."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class TestChance:
     @settings(max_examples=15)
     @given(n=st.integers(2, 5), data=st.data())
     def test_of_one_bit_it_is_hypergeometric(self, n, data):
-        """Chance by its formula and by all orders of the tokens; the estimate is a mean of these."""
+        """By its formula and by all orders of the tokens, of which the estimate takes some."""
         owned, true = (data.draw(st.integers(1, n - 1)) for _ in range(2))
         tokens = np.arange(n)
         bit, component = (tokens < true)[:, None], (tokens < owned)[:, None]

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from simulate.jobs.output import write_whole
+from theory.domain import check_integer
 from train.benchmarks import suite
 from train.benchmarks.suite import GRADES, Case, Grade
 from train.organism import load_organism, matching
@@ -25,10 +26,11 @@ LICENCE = "MIT"
 def write(folder: Path, organisms: Sequence[str], seed: int, quick: bool) -> Iterator[str]:
     """Write the files and yield each organism's name as it is done; the card comes last.
 
-    Raises DomainError for an unknown name, before anything is written.
+    Raises DomainError for an unknown name or a bad seed, before anything is written.
     """
     cases: list[Case] = []
     names = suite.chosen(organisms, quick)
+    check_integer("seed", seed, 0)
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
         case = suite.case(name, seed, quick=quick)

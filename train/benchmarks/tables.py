@@ -12,7 +12,7 @@ NONE = "–"
 
 
 def tables(points: Sequence[ScorePoint]) -> str:
-    """The score above chance by grade, and every measure over all organisms; a line for each method."""
+    """The score above chance by grade, and every measure over all organisms, for each method."""
     by_grade = list(select(points, axis=Axis.GRADE, measure=Measure.ABOVE_CHANCE))
     grades = sorted({point.x for point in by_grade})
     scores = {(point.series, point.x): point for point in by_grade}
