@@ -7,7 +7,7 @@ averaged first.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING
@@ -26,7 +26,6 @@ from train.benchmarks.suite import GRADES, Grade
 from train.organism.matching import Scores
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 NAME = "benchmark"
@@ -212,10 +211,17 @@ def draw(points: Sequence[ScorePoint]) -> Figure:
 
     fig, (left, right) = style.row_of_axes(2, style.DOUBLE_COLUMN, 3.1, (1.25, 1.0))
     scores = list(select(points, measure=Measure.ABOVE_CHANCE))
-    methods = list(dict.fromkeys(point.series for point in scores))
+    looks = {
+        point.series: _Look.of(point.shown, place)
+        for place, point in enumerate({point.series: point for point in scores}.values())
+    }
     for axes, axis in ((left, Axis.GRADE), (right, Axis.NOISE)):
-        for place, method in enumerate(methods):
-            _line(axes, list(select(scores, axis=axis, series=method)), place, len(methods))
+        for place, (method, look) in enumerate(looks.items()):
+            # side by side where many find everything
+            beside = _DODGE * (place - 0.5 * (len(looks) - 1)) if axis is Axis.GRADE else 0.0
+            of = [replace(p, x=p.x + beside) for p in select(scores, axis=axis, series=method)]
+            axes.plot(xs(of), ys(of), look.dashes, color=look.colour, linewidth=0.9)
+            style.error_bars(axes, of, look.colour, look.marker)
         axes.set_ylim(-0.06, 1.04)
     grades = sorted({point.x for point in select(scores, axis=Axis.GRADE)})
     left.set_xticks(grades, [GRADES[Grade(int(x))] for x in grades], rotation=25, ha="right")
@@ -223,26 +229,35 @@ def draw(points: Sequence[ScorePoint]) -> Figure:
     left.set_title("by what hides the masks")
     right.set_xlabel("noise / root mean square of the weights")
     right.set_title("by noise")
-    handles, names = left.get_legend_handles_labels()
-    fig.legend(handles, names, loc="outside upper center", ncols=4)
+    keys = [style.key(of.label, of.colour, of.dashes, of.marker, 0.9) for of in looks.values()]
+    fig.legend(handles=keys, loc="outside upper center", ncols=4, handlelength=3.0)
     return fig
 
 
-_DASHES = ("-", "--", "-.", ":")
-_MARKERS = "osD^vPX*"
+_DODGE = 0.07
 
 
-def _line(axes: Axes, of: Sequence[ScorePoint], place: int, count: int) -> None:
-    """One method's line: colour, dashes and marker all tell it apart."""
-    from simulate.jobs import style
+@dataclass(frozen=True)
+class _Look:
+    """Of one method's line: colour, dashes and marker each tell it from its neighbours."""
 
-    if not of:
-        return
-    colours = (style.INK, *style.COLOURS, style.GREY)
-    colour = colours[place % len(colours)]
-    marker = _MARKERS[place % len(_MARKERS)]
-    axes.plot(xs(of), ys(of), _DASHES[place % len(_DASHES)], color=colour, linewidth=0.9)
-    style.error_bars(axes, of, colour, marker, label=of[0].shown)
+    label: str
+    colour: str
+    dashes: str
+    marker: str
+
+    @classmethod
+    def of(cls, label: str, place: int) -> _Look:
+        from simulate.jobs import style
+
+        colours, dashes = (style.INK, *style.COLOURS, style.GREY), ("-", "--", "-.", ":")
+        markers = "osD^vPX*"
+        return cls(
+            label,
+            colours[place % len(colours)],
+            dashes[place % len(dashes)],
+            markers[place % len(markers)],
+        )
 
 
 def panel(
