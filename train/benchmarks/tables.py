@@ -46,7 +46,7 @@ def _cell(point: ScorePoint | None) -> str:
     if point is None:
         return NONE
     reach = 0.5 * ((point.high or 0.0) - (point.low or 0.0))
-    return f"{point.y:.2f} ± {reach:.2f}"
+    return f"{point.y:z.2f} ± {reach:.2f}"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
