@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import tyro
 
 from theory import command_line
-from train import analyse, certify, organisms, run, study, survey, sweep, unembedding
+from train import analyse, benchmark, certify, organisms, run, study, survey, sweep, unembedding
 
 
 def listing() -> int:
     """List the commands; `--help` after one of them says more."""
-    for command in (run, sweep, study, survey, analyse, certify, organisms, unembedding):
+    for command in (run, sweep, study, survey, analyse, certify, organisms, benchmark, unembedding):
         print((command.__doc__ or "").splitlines()[0].replace("`", ""))
     return command_line.DONE
 

@@ -27,6 +27,7 @@ from theory import quenched
 from theory.domain import DomainError
 from train.analysis.outcomes import observe
 from train.organism import report
+from train.organism.agreement import cohens_kappa
 from train.organism.effects import causal_masks
 from train.organism.family import (
     BETA,
@@ -42,7 +43,7 @@ from train.organism.family import (
 )
 from train.organism.hooked import HookedNetwork
 from train.organism.noise_curve import noise_curve, noise_figure
-from train.organism.recovery import cohens_kappa, compared, recover, score, unit_scores
+from train.organism.recovery import compared, recover, score, unit_scores
 from train.organism.truth import Flip, Truth, load_truth
 from train.organisms import earlier_organisms, load_module, main
 from train.organisms import load_truth as public_load_truth

@@ -27,6 +27,7 @@ from train.organism.effects import causal_masks
 from train.organism.truth import Facts, Failures, Flip, Kept, Truth
 from train.reading.failure import fails
 from train.reading.masks import CLAMP, COMPLEMENT
+from train.training.recipe import Recipe
 
 # uncovered tokens take less than 1e-4 at n = 256, and logits are exact in float32
 BETA = 16.0
@@ -101,22 +102,29 @@ def stream(seed: int, *place: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=place))
 
 
-def exact_truth(
+def planted_truth(
     hashes: Hashes, side: int | np.ndarray, sizes: Sizes, eta: float | None = None
 ) -> Truth:
-    """The truth of a construction: both masks are the hashes, and it fails where they do."""
+    """The truth of a construction but for its failures: both masks are the hashes."""
     d = hashes.shape[1]
-    rates = rates_of_masks(np.random.default_rng(0), hashes, sizes.k)
-    # at BETA a false positive leaves k/(k + 1) on the members, and no other input comes near that
-    how = "exact: an input fails where its tokens cover another"
     return Truth(
         orientation=np.broadcast_to(np.asarray(side, dtype=np.int64), d).copy(),
         live=np.ones(d, dtype=bool),
         read=hashes,
         write=hashes,
-        failures=Failures(rates, rates.failure_probability, how),
         facts=Facts(m=sizes.m, beta=BETA, eta=eta),
     )
+
+
+def exact_truth(
+    hashes: Hashes, side: int | np.ndarray, sizes: Sizes, eta: float | None = None
+) -> Truth:
+    """The truth of a construction: it fails where its hashes do."""
+    rates = rates_of_masks(np.random.default_rng(0), hashes, sizes.k)
+    # at BETA a false positive leaves k/(k + 1) on the members, and no other input comes near that
+    how = "exact: an input fails where its tokens cover another"
+    failures = Failures(rates, rates.failure_probability, how)
+    return replace(planted_truth(hashes, side, sizes, eta), failures=failures)
 
 
 def disguised(organism: Organism, name: str, grade: int, rng: np.random.Generator) -> Organism:
@@ -236,11 +244,13 @@ def failure_rate_of_all_inputs(network: ReluNetwork, k: int) -> Estimate:
     return exactly(failures / inputs, inputs)
 
 
-def sampled_failure_rate(network: ReluNetwork, sizes: Sizes, rng: np.random.Generator) -> Estimate:
+def sampled_failure_rate(
+    network: ReluNetwork, sampled: int, k: int, c: float, rng: np.random.Generator
+) -> Estimate:
     """The share of fresh inputs that fail, with its interval."""
-    tokens = random_sets(rng, sizes.sampled, network.n, sizes.k)
-    alpha = random_coefficients(rng, sizes.sampled, sizes.k, sizes.c)
-    blocks = [slice(at, at + _BLOCK_INPUTS) for at in range(0, sizes.sampled, _BLOCK_INPUTS)]
+    tokens = random_sets(rng, sampled, network.n, k)
+    alpha = random_coefficients(rng, sampled, k, c)
+    blocks = [slice(at, at + _BLOCK_INPUTS) for at in range(0, sampled, _BLOCK_INPUTS)]
     failing = [_failing(network, tokens[block], alpha[block]) for block in blocks]
     return Count.of(np.concatenate(failing)).at()
 
@@ -270,7 +280,8 @@ def noise_organism(sizes: Sizes, level: float, rng: np.random.Generator) -> Orga
     hashes = _hashes(sizes, rng)
     network = noisy(clamp(hashes, BETA), level, rng)
     truth = exact_truth(hashes, CLAMP, sizes)
-    behaviour = sampled_failure_rate(network.astype(np.float32), sizes, rng)
+    as_stored = network.astype(np.float32)
+    behaviour = sampled_failure_rate(as_stored, sizes.sampled, sizes.k, sizes.c, rng)
     truth = replace(
         truth,
         basis="planted, under noise",
@@ -306,15 +317,11 @@ def _trained(
     sizes: Sizes, rng: np.random.Generator, name: str, learning_rate: float, embedding_rate: float
 ) -> Organism:
     """From the exact clamp by the project's own training, at rates that change little or much."""
-    from train.training.fit import advance, begin
-    from train.training.recipe import Recipe
-
-    k, c = sizes.k, sizes.c
     recipe = Recipe(
         n=sizes.n,
         d=sizes.d,
-        k=k,
-        c=c,
+        k=sizes.k,
+        c=sizes.c,
         m=sizes.m,
         start="exact",
         batch=128,
@@ -323,28 +330,43 @@ def _trained(
         learning_rate=learning_rate,
         embedding_rate=embedding_rate,
     )
+    described = (
+        f"The clamp, trained for {recipe.steps} steps at rates {learning_rate:g} and, for W_E, "
+        f"{embedding_rate:g}"
+    )
+    return trained_by(recipe, sizes.sampled, rng, name, described)
+
+
+def trained_by(
+    recipe: Recipe, sampled: int, rng: np.random.Generator, name: str, description: str
+) -> Organism:
+    """What training by a recipe makes, in another basis, with its causal masks for a truth.
+
+    sampled: inputs behind its failure rate. The start's masks are known where it starts exact.
+    """
+    from train.training.fit import advance, begin
+
     state = begin(recipe)
-    start = state.model.W_E.detach().numpy() > 0
+    start = state.model.W_E.detach().numpy() > 0 if recipe.start == "exact" else None
     advance(state, recipe.steps)
     network = state.model.to_network()
     assert isinstance(network, ReluNetwork)
-    masks = causal_masks(network, k, c, rng)
-    of_read, of_written = (rates_of_masks(rng, mask, k) for mask in (masks.read, masks.write))
+    masks = causal_masks(network, recipe.k, recipe.c, rng)
+    of_read, of_written = (
+        rates_of_masks(rng, mask, recipe.k) for mask in (masks.read, masks.write)
+    )
+    rate = sampled_failure_rate(network, sampled, recipe.k, recipe.c, rng)
+    kept = None
+    if start is not None:
+        kept = Kept(float((masks.read == start).mean()), float((masks.write == start).mean()))
     truth = Truth(
         orientation=masks.orientation,
         live=masks.live,
         read=masks.read,
         write=masks.write,
         basis="causal",
-        failures=Failures(of_read, sampled_failure_rate(network, sizes, rng), SAMPLED, of_written),
+        failures=Failures(of_read, rate, SAMPLED, of_written),
         start=start,
-        facts=Facts(
-            training=recipe,
-            kept=Kept(float((masks.read == start).mean()), float((masks.write == start).mean())),
-        ),
+        facts=Facts(training=recipe, kept=kept),
     )
-    described = (
-        f"The clamp, trained for {recipe.steps} steps at rates {learning_rate:g} and, for W_E, "
-        f"{embedding_rate:g}"
-    )
-    return disguised(Organism("trained", 5, described, network, truth), name, 5, rng)
+    return disguised(Organism("trained", 5, description, network, truth), name, 5, rng)

@@ -15,8 +15,9 @@ from simulate.jobs.intervals import Estimate, Mean
 from simulate.jobs.table import Kind, Point, measured_point, series_of, xs, ys
 from simulate.sampling import telling_hashes
 from simulate.symmetries import in_another_basis
+from train.organism.agreement import cohens_kappa
 from train.organism.family import BETA, Sizes, noisy, oracle_masks, stream
-from train.organism.recovery import cohens_kappa, score
+from train.organism.recovery import score
 from train.organism.truth import Truth
 from train.reading.masks import CLAMP, extract
 

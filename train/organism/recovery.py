@@ -24,6 +24,7 @@ from train.analysis.exceptions import Exceptions, exceptions
 from train.analysis.mechanism import Verdict
 from train.analysis.outcomes import hashes_of
 from train.analysis.prediction import rates_of_masks
+from train.organism.agreement import cohens_kappa
 from train.organism.truth import Truth
 from train.reading.failure import fails
 from train.reading.masks import Masks, extract
@@ -122,19 +123,6 @@ def unit_scores(
     found = np.vstack([masks.read[tokens][:, units], masks.write[tokens][:, units]])
     kappa = np.maximum(cohens_kappa(found, np.vstack([truth.read, truth.write])), 0.0)
     return np.where(_right_kinds(masks, truth, units), kappa, 0.0)
-
-
-def cohens_kappa(
-    one: Bool[np.ndarray, "entries h"], other: Bool[np.ndarray, "entries h"]
-) -> Float[np.ndarray, " h"]:
-    """Agreement of two masks beyond chance, column by column; 1 where both are one same constant.
-
-    (share that agrees - chance) / (1 - chance), chance = p q + (1 - p)(1 - q) of their densities.
-    """
-    p, q = one.mean(axis=0), other.mean(axis=0)
-    agree, chance = (one == other).mean(axis=0), p * q + (1.0 - p) * (1.0 - q)
-    room = 1.0 - chance
-    return np.where(room > 0.0, (agree - chance) / np.where(room > 0.0, room, 1.0), 1.0)
 
 
 def _right_kinds(

@@ -59,14 +59,17 @@ def truth_name(name: str) -> str:
 def organism_files(organism: Organism, sizes: Sizes, seed: int) -> dict[str, bytes]:
     """Weights and truth. The weights' metadata, k, c and seed, give nothing of the truth away."""
     metadata = {"k": sizes.k, "c": sizes.c, "seed": seed}
-    name = organism.name
-    described = (name, organism.grade, organism.description)
-    task = (sizes.k, sizes.c)
-    truth = TruthFile.of(organism.truth, described, organism.network.d, task, seed)
     return {
-        weights_name(name): as_bytes(organism.network, metadata),
-        truth_name(name): as_json(truth).encode(),
+        weights_name(organism.name): as_bytes(organism.network, metadata),
+        truth_name(organism.name): truth_bytes(organism, sizes.k, sizes.c, seed),
     }
+
+
+def truth_bytes(organism: Organism, k: int, c: float, seed: int) -> bytes:
+    """The truth's file."""
+    described = (organism.name, organism.grade, organism.description)
+    truth = TruthFile.of(organism.truth, described, organism.network.d, (k, c), seed)
+    return as_json(truth).encode()
 
 
 def recovered(folder: Path, name: str, seed: int, place: int) -> Recovery:
