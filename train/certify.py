@@ -70,8 +70,8 @@ class Certify:
     to outrank every token that misses a bit. sharp: the rounding itself, read out so steeply that
     an input fails if and only if its tokens cover another."""
     most_inputs: int = MOST_INPUTS
-    """Search all inputs if there are at most so many (22 million take about ten minutes on two cores), else a
-    sample; 0 for none but the structure of the weights."""
+    """Search all inputs if there are at most so many (22 million take about ten minutes on two
+    cores), else a sample; 0 for none but the structure of the weights."""
     samples: int = 2000
     """Size of that sample, at least 2."""
     precision: float = 0.006

@@ -122,7 +122,8 @@ def read_weights(content):
     header.pop("__metadata__", None)
     known = set(SHAPES) <= set(header) <= set(AXES)
     require(known, f"weights must have {', '.join(SHAPES)}, may have b_out and b_U, and no others")
-    found, sizes, at, natural = {}, {}, 0, listed(whole(0, 2**40))
+    sizes: dict[str, int] = {}
+    found, at, natural = {}, 0, listed(whole(0, 2**40))
     for name, entry in header.items():
         checks = {"dtype": choice(DTYPES), "shape": natural, "data_offsets": natural}
         fields(entry, checks, f"weights: {name}")
@@ -200,7 +201,7 @@ def read_certificate(content, weights):
     for i, entry in enumerate(cert["statements"], start=1):
         kind = entry.get("kind") if type(entry) is dict else None
         require(choice(KINDS)(kind), f"statement {i}: kind must be one of {', '.join(KINDS)}")
-        wanted = {name: every[name] for name in KINDS[kind]}
+        wanted = {name: every[name] for name in KINDS[str(kind)]}
         fields(entry, {"kind": choice(KINDS), **wanted}, f"statement {i}")
     return cert
 
@@ -430,7 +431,7 @@ class Enumeration:
                     boxes = joined(boxes, (tokens, *ends, np.zeros(len(tokens))))
             elif len(boxes[0]):
                 now, boxes = [x[-BATCH:] for x in boxes], [x[:-BATCH] for x in boxes]
-                *sums, halves, spent = self.bound(*now, patience > 0)
+                *sums, halves, spent = self.bound(now, patience > 0)
                 found, boxes, patience = both(found, sums), joined(boxes, halves), patience - spent
         return found
 
@@ -457,12 +458,13 @@ class Enumeration:
             found = found + np.bitwise_count(absent[:, word : word + 1] & self.words[:, word])
         return found
 
-    def bound(self, tokens, low, high, depth, patient):
+    def bound(self, boxes, patient):
         """The same over those boxes that need no halving, the halves of the others, and how many
         of these are for the margin's sake, for which none are halved without patience.
 
-        low, high: both ends of alpha; depth: how often each box has been halved.
+        boxes: tokens, both ends of alpha, and how often each has been halved.
         """
+        tokens, low, high, depth = boxes
         middle, wide, swing, loose = self.box(tokens, low, high)
         own, off, reach = (np.take_along_axis(x, tokens, 1) for x in (middle, wide, swing))
         np.put_along_axis(middle, tokens, -INF, axis=1)
