@@ -108,6 +108,8 @@ def test_sizes_of_the_declared_domain(part: int) -> None:
             if part == 0 and k * m * min(d, k * m) > 1e6:
                 continue
             scheme, width_, parameter = fitted(OTHERS[looked_at % len(OTHERS)], rng, d, m)
+            if part == 0 and scheme is DOUBLE_HASHING:
+                continue
             try:
                 look_at(scheme, n, k, width_, parameter)
             except DomainError:
