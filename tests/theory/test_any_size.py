@@ -78,7 +78,7 @@ def fitted(
         scheme = Blocked(int(rng.choice([8, 64, 512, 4096])), bool(rng.integers(2)))
         return scheme, max(scheme.block, d // scheme.block * scheme.block), min(m, scheme.block)
     if scheme is DOUBLE_HASHING:
-        return scheme, min(d, int(rng.integers(1, LARGEST_WIDTH + 1))), min(m, 40)
+        return scheme, min(d, log_uniform(rng, 1, LARGEST_WIDTH)), min(m, 40)
     return scheme, d, m
 
 
