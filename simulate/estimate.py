@@ -46,12 +46,13 @@ class Estimate:
     m: int
     """Hash bits per token, 1 <= m <= d."""
     method: Method
-    """direct: count failures over hash families, no theory used. conditional: average the exact
-    probability of failure over random unions (drawn by importance sampling where it varies too
-    much between them, as it does at k = 2 and 3 or far from the best m). planted:
-    plant a false positive in every input of the float network, and weight. quenched: count the
-    false positives of one hash family, beside that family's own exact rate; its cost grows as
-    n m 2^m, seconds for n = 4096 at m = 16, half an hour at m = 24, the largest."""
+    """direct: count failures over hash families; no theory is used. conditional: draw random
+    unions, and average the exact probability of failure given the union; where it varies too much
+    between unions, as at k = 2 and 3 or far from the best m, they are drawn by importance
+    sampling. planted: put a false positive into every input of the float network, see it fail,
+    and weight each failure by how likely that input was. quenched: count the false positives of
+    one hash family, beside that family's own exact rate; the cost grows as n m 2^m, from seconds
+    for n = 4096 at m = 16 to half an hour at m = 24, the largest."""
     sets: int
     """Inputs in all, at least 2."""
     families: int | None = None

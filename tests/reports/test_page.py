@@ -478,7 +478,8 @@ def test_numbers_stand_beside_the_bars(open_page, size):
         assert gaps
         assert np.min(gaps) >= 0
         between = page.evaluate(
-            """picture => [...document.querySelectorAll(`${picture} .band-name`)].map(name =>
+            """picture => [...document.querySelectorAll(`${picture} .band-name`)]
+              .filter(name => name.nextElementSibling.textContent).map(name =>
               name.nextElementSibling.getBoundingClientRect().left
               - name.getBoundingClientRect().right)""",
             picture,

@@ -122,16 +122,22 @@ def classes() -> dict[str, list[str]]:
     return found
 
 
+def _spaced(latex: str) -> str:
+    """With the thin spaces around a named function or quantity that TeX sets by itself."""
+    latex = re.sub(r"(?<=[A-Za-z0-9}]) *(?=\\(?:ln|mathrm|operatorname)\b)", r"\\, ", latex)
+    return re.sub(r"\\ln (?=[A-Za-z0-9\\])(?!\\left)", r"\\ln \\, ", latex)
+
+
 def visit_math(self: Any, node: Any) -> None:
     """A formula in the text, as MathML, which browsers set by themselves."""
-    self.body.append(convert(node.astext()))
+    self.body.append(convert(_spaced(node.astext())))
     raise nodes.SkipNode
 
 
 def visit_math_block(self: Any, node: Any) -> None:
     """A displayed formula, one line for each row."""
     rows = re.split(r"\\\\(?=\s)", node.astext().strip())
-    shown = "".join(convert(row.strip(), display="block") for row in rows)
+    shown = "".join(convert(_spaced(row.strip()), display="block") for row in rows)
     self.body.append(f'<div class="math">{shown}</div>')
     raise nodes.SkipNode
 
