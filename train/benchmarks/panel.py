@@ -114,7 +114,7 @@ def checks(results: Sequence[CaseScores]) -> list[Check]:
     """The scoring of the truth itself on every organism, and that of random masks."""
     perfect = [each.controls.perfect for each in results]
     wrong = [each.controls.wrong for each in results]
-    moved = [of for each in results if (of := each.controls.rescaled) is not None]
+    moved = [at for each in results if (at := each.controls.rescaled) is not None]
     below_one = float(np.nextafter(1.0, 0.0))
     made = [
         lies_within(

@@ -156,7 +156,7 @@ def _of_tokens(best: Proposal, true: Proposal, own: _Matching) -> Rates:
     proposed[:, own.bits] = best.entries[:, own.components]
 
     def of_token(entries: Bool[np.ndarray, "entries bits"]) -> Bool[np.ndarray, " n"]:
-        return entries.any(axis=1).reshape(2, n).any(axis=0)
+        return np.asarray(entries.any(axis=1).reshape(2, n).any(axis=0))
 
     owns, claimed = of_token(wanted), of_token(proposed)
     right = np.count_nonzero(owns & ~of_token(wanted != proposed))
