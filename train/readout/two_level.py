@@ -31,7 +31,7 @@ MOST_DIRECTIONS = 64
 BEST = 10
 CONFIDENCE = 0.95
 # multiplications of one search, and its starts within these bounds
-_WORK = 0.7e12
+_WORK = 1.4e12
 _FEWEST_STARTS, _MOST_STARTS = 250, 2000
 _EVERY_MASK = 2
 
