@@ -344,6 +344,14 @@ def test_boxes_too_narrow_to_halve_are_not_counted_as_halves(c) -> None:
     assert failure["between"][1] - failure["between"][0] < 0.03
 
 
+@pytest.mark.parametrize("name", ["q", "g", "typical"])
+@pytest.mark.parametrize("value", [1e6, 1e13, 1e44])
+def test_a_far_reference_proves_less_and_breaks_nothing(name, value, enumerated) -> None:
+    weights, cert = enumerated
+    far = {name: [value, *cert[name][1:]], "precision": 1.0}
+    assert refused(weights, {**cert, **far, "statements": of_kind(cert, "failure")}) != []
+
+
 def test_as_a_script_without_torch(structural, tmp_path) -> None:
     """From a bare file, with neither torch nor this project on the path."""
     weights, cert = structural

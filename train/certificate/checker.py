@@ -480,12 +480,12 @@ class Enumeration:
         up -= mean
         weak = np.exp((own - off - reach - mean).astype(float)).sum(axis=1)
         weak = np.where(weak < INF, np.maximum(weak, k), k)
-        leak_high = self.total(up) * math.exp(error + 2.0**-11) / weak + 1e-30
+        leak_high = self.total(up) * np.exp(error + 2.0**-11) / weak + 1e-30
         leak_low, doubt = np.zeros(len(tokens)), ~(leak_high < 0.999 * self.threshold)
         if doubt.any():
             strong = np.exp((own + off + reach - mean)[doubt].astype(float)).sum(axis=1)
             down = self.total(middle[doubt] - wide[doubt] - mean[doubt])
-            leak_low[doubt] = down * math.exp(-error - 2.0**-11) / strong
+            leak_low[doubt] = down * np.exp(-error - 2.0**-11) / strong
         fails, below = leak_low > 1.001 * self.threshold, ~(lead >= self.margin)
         # a narrow box's middle is rounded
         possible = high - low > 2.0**-18 * self.net.c
