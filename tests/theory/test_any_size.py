@@ -89,7 +89,8 @@ PARTS = [0, *(pytest.param(i, marks=pytest.mark.slow) for i in range(1, 25))]
 def test_sizes_of_the_declared_domain(part: int) -> None:
     """5,000 sizes in all, each under two laws of a token, every warning an error.
 
-    A size may be refused, where the scheme says so of it. The fast part leaves out what takes long.
+    A size may be refused, where the scheme says so of it. The fast part leaves out what takes long,
+    and the others look at one of those in eight.
     """
     rng = np.random.default_rng(part)
     looked_at = refused = 0
@@ -97,7 +98,7 @@ def test_sizes_of_the_declared_domain(part: int) -> None:
         warnings.simplefilter("error")
         while looked_at < SIZES // len(PARTS):
             n, k, d, m = draw(rng)
-            if part == 0 and not is_cheap(n, k, d, m):
+            if not is_cheap(n, k, d, m) and (part == 0 or looked_at % 8):
                 continue
             looked_at += 1
             look_at(FIXED_WEIGHT, n, k, d, m)
