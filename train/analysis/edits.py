@@ -130,11 +130,11 @@ def _fitted(
 ) -> Float[np.ndarray, "bits d"]:
     """What owning each bit adds to a row of W_E, by least squares over the tokens.
 
-    By the normal equations, whose matrix counts shared owners and so is exact.
+    By the normal equations, whose matrix counts shared owners: exact up to 2^24 tokens.
     """
     from scipy.linalg import pinvh
 
-    rows = owners.astype(np.float32 if len(owners) <= 2**24 else np.float64)
+    rows = owners.astype(np.float32)
     shared = (rows.T @ rows).astype(np.float64)
     return pinvh(shared, rtol=_RANK**2) @ (rows.T.astype(W_E.dtype) @ W_E)
 
