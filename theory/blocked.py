@@ -31,10 +31,7 @@ _MOST_STEPS = 2e9
 
 @dataclass(frozen=True)
 class Blocked(HashedBits):
-    """m bits a token inside one of d/block blocks; the FPR is exact, P_fail is enclosed.
-
-    replacing: whether the m bits are draws with replacement, or all different.
-    """
+    """m bits a token in one block, all different or draws (`replacing`); P_fail is enclosed."""
 
     block: int = 512
     replacing: bool = False
