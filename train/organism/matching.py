@@ -36,10 +36,11 @@ from jaxtyping import Bool, Float, Int
 from simulate.kernels import PackedHashes
 from simulate.sampling import random_coefficients, random_sets
 from theory.domain import DomainError
-from train.analysis.outcomes import fails, mass_on
+from train.analysis.outcomes import mass_on
 from train.organism.agreement import cohens_kappa, pairwise_kappa
 from train.organism.proposal import Proposal
 from train.organism.truth import Truth
+from train.reading.failure import fails
 from train.reading.masks import NEITHER
 from train.reading.subject import Subject
 
