@@ -197,7 +197,7 @@ def language_models_use(evidence: Evidence) -> Finding:
     measured = [_real_model(evidence, *each) for each in READOUTS if evidence.there(each[1].job)]
     found = (
         "In the readouts of the networks of others that were searched there is no code of a Bloom "
-        "filter, a mask for each token in some linear basis."
+        "filter, whose masks would part the tokens into about as many groups as there are tokens."
         if measured
         else "No readout of a language model was searched in these results."
     )
@@ -206,9 +206,10 @@ def language_models_use(evidence: Evidence) -> Finding:
         f"{found} The width would leave room for one: the coordinates of {small.label} hold "
         f"{bloom:.0f} tokens.{''.join(text for _, text in measured)}",
         "This is of two networks, and of what the search would have found. It does not see masks "
-        "on more than 40 % of the tokens, codes with more masks than the readout has dimensions, "
-        "nor bits that are spread over several layers; and a language model may use such filters "
-        "elsewhere than in its last layer.",
+        "on more than a fifth of the tokens of the language model, or a third of the recogniser's, "
+        "codes with more masks than the readout has dimensions, nor bits that are spread over "
+        "several layers; and a language model may use such filters elsewhere than in its last "
+        "layer.",
         scope="of two networks",
         settled=len(measured) == len(READOUTS),
     )
