@@ -233,10 +233,9 @@ def draw(points: Sequence[Point]) -> Figure:
 PANEL = Panel(
     NAME,
     "A Bloom filter takes 2.7 to 4.9 times the width that any layers could get out of a random "
-    "readout, and 2.3 to 3.2 times the bits that any residual needs (k = 8: 215 coordinates, "
-    "against 59, and against 81 bits or 12 real numbers). Finding the set needs no layer: ranking "
-    "random signs takes at most twice the filter's width. Right: random sets that a linear program "
-    "separates, with 95 % intervals; the threshold lies where theory puts it.",
+    "readout, and 2.3 to 3.2 times the bits that any residual needs. Ranking random signs, without "
+    "a layer, takes at most twice the filter's width. Right: random sets that a linear program "
+    "separates; the threshold lies where theory puts it.",
     tasks,
     checks,
     table,
