@@ -6,7 +6,7 @@ from here how to make what is missing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from simulate.jobs.folder import RUN
@@ -63,6 +63,8 @@ WIDTH = Job(
     checked=True,
     targets=True,
 )
+LARGE = replace(WIDTH, folder="width_large", options=("--sizes", "large"))
+RECIPE = replace(WIDTH, folder="recipe", options=("--sizes", "recipe"))
 SURVEY = Job("survey", Survey.MODULE, quick=QUICK, resumes=True, checked=True)
 SOURCE_NETWORK = Job("networks/source", "train.run", ("--preset", "source"), resumes=True)
 COMPLEMENT_NETWORK = Job(
@@ -89,6 +91,8 @@ JOBS = (
     SCALING,
     STUDY,
     WIDTH,
+    LARGE,
+    RECIPE,
     SURVEY,
     SOURCE_NETWORK,
     COMPLEMENT_NETWORK,

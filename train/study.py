@@ -25,7 +25,9 @@ class Study(PanelJob):
     """Train the networks of the report, one a core, and compare them with the predictions.
 
     Sizes: standard, the presets' networks and their controls, half an hour on two cores; width,
-    networks trained by the recipe from sizes, on the width law, as long again; vocabulary, a
+    networks trained by the recipe from sizes, on the width law, as long again; large, the same with
+    4,096 tokens, twenty minutes; recipe, one network with each rate and scale of the recipe halved
+    and doubled, some minutes; vocabulary, a
     language model's 50,257 tokens, which needs a GPU (give --engine serial) and resumes.
     """
 
@@ -34,14 +36,21 @@ class Study(PanelJob):
     out: Path = Path("reports/results/study")
     """Folder for the results. An earlier run in it is replaced; other files are left alone."""
 
-    sizes: Literal["standard", "width", "vocabulary"] = "standard"
-    """Which networks: of the presets, on the width law, or of a language model's vocabulary."""
+    sizes: Literal["standard", "width", "large", "recipe", "vocabulary"] = "standard"
+    """Which networks: of the presets, on the width law, on it with more tokens, of a recipe that is
+    off by two, or of a language model's vocabulary."""
 
     def registry(self) -> Mapping[str, Panel[Any, Any]]:
         check_installed()
-        from train.panels import PANELS, VOCABULARY, WIDTH
+        from train.panels import LARGE, PANELS, RECIPE, VOCABULARY, WIDTH
 
-        return {"standard": PANELS, "width": WIDTH, "vocabulary": VOCABULARY}[self.sizes]
+        return {
+            "standard": PANELS,
+            "width": WIDTH,
+            "large": LARGE,
+            "recipe": RECIPE,
+            "vocabulary": VOCABULARY,
+        }[self.sizes]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

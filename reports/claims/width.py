@@ -16,7 +16,7 @@ from reports.claims.sources import (
     complement,
     source,
 )
-from reports.jobs import SCALING, SURVEY, WIDTH
+from reports.jobs import LARGE, RECIPE, SCALING, SURVEY, WIDTH
 from reports.ledger import Claim, Finding
 from reports.numbers import Checks, Evidence, Number
 from simulate.jobs.checks import Which
@@ -36,7 +36,7 @@ from simulate.panels import (
 from simulate.panels.language_models import SHAPES, Model, Rival
 from simulate.panels.width_of_rivals import Code
 from theory import ranked_code
-from train.panels import harder_hidden_layer, trained_failure_against_width
+from train.panels import harder_hidden_layer, recipe_off_by_two, trained_failure_against_width
 from train.panels.harder_hidden_layer import Kinds, SeedPoint
 from train.panels.harder_hidden_layer import Number as OfLayer
 from train.panels.trained_failure_against_width import Axis as WidthAxis
@@ -420,6 +420,7 @@ WIDTH_CLAIMS = (
         learned_width_law,
         formula="d ln(failure rate)/dd = −(ln 2)² κ(k)/k",
         figures=[(WIDTH, trained_failure_against_width.NAME)],
+        where_there=[(LARGE, trained_failure_against_width.NAME), (RECIPE, recipe_off_by_two.NAME)],
     ),
     Claim(
         "13",

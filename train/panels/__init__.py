@@ -1,6 +1,6 @@
 """The panels of the training study and of the survey, one file each, in the order of the report.
 
-PANELS, WIDTH and VOCABULARY are the study's, by the sizes of its networks.
+PANELS, WIDTH, LARGE, RECIPE and VOCABULARY are the study's, by the sizes of its networks.
 """
 
 from typing import Any
@@ -29,12 +29,12 @@ PANELS: dict[str, Panel[Any, Any]] = {
     )
 }
 WIDTH: dict[str, Panel[Any, Any]] = {
-    module.PANEL.name: module.PANEL
-    for module in (
-        trained_failure_against_width,
-        recipe_off_by_two,
-    )
+    trained_failure_against_width.NAME: trained_failure_against_width.PANEL
 }
+LARGE: dict[str, Panel[Any, Any]] = {
+    trained_failure_against_width.NAME: trained_failure_against_width.LARGE_PANEL
+}
+RECIPE: dict[str, Panel[Any, Any]] = {recipe_off_by_two.NAME: recipe_off_by_two.PANEL}
 VOCABULARY: dict[str, Panel[Any, Any]] = {
     trained_failure_against_width.NAME: trained_failure_against_width.VOCABULARY_PANEL
 }

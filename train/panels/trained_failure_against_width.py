@@ -41,8 +41,9 @@ NAME = "trained_failure_against_width"
 TARGETS = (0.3, 0.03, 1e-3, 3e-5, 1e-6)
 QUICK_TASKS, QUICK_TARGETS = ((128, 3),), (0.3, 0.1, 0.03)
 # seeds by vocabulary and k, from an identity-like layer, three of each in a full run; its tasks
-TASKS = {(512, 3): 1, (1024, 4): 1, (4096, 4): 1}
-FULL_TASKS = {(4096, 8): 1, (16384, 8): 1}
+TASKS = {(512, 3): 1, (1024, 4): 1}
+# larger ones, one seed each, a piece of its own; and those of its full run
+LARGE_TASKS, FULL_TASKS = ((4096, 4),), ((4096, 4), (4096, 8), (16384, 8))
 # of a language model's vocabulary
 VOCABULARY, VOCABULARY_WIDTHS, VOCABULARY_ACTIVE = 50_257, (256, 384, 512, 768), (8, 16)
 QUICK_VISITS = 1_500
@@ -129,9 +130,8 @@ def recipes(effort: Effort) -> list[Recipe]:
     """Every task at every width, each seed; the series from noise after the others."""
     if effort is QUICK:
         return [scaled_recipe(n, k, d) for n, k in QUICK_TASKS for d in widths(n, k, QUICK_TARGETS)]
-    tasks = TASKS | FULL_TASKS if effort is FULL else TASKS
     starts: list[tuple[tuple[int, int], int, Start]] = [
-        (task, 3 if effort is FULL else seeds, "clamp") for task, seeds in tasks.items()
+        (task, 3 if effort is FULL else seeds, "clamp") for task, seeds in TASKS.items()
     ]
     starts.append((FROM_NOISE, 3 if effort is FULL else 1, "gaussian"))
     return [
@@ -140,6 +140,14 @@ def recipes(effort: Effort) -> list[Recipe]:
         for d in widths(n, k)
         for seed in range(seeds)
     ]
+
+
+def large_recipes(effort: Effort) -> list[Recipe]:
+    """Larger vocabularies at every width; in a quick run a small one."""
+    if effort is QUICK:
+        return [scaled_recipe(64, 2, 24, visits=QUICK_VISITS)]
+    tasks = FULL_TASKS if effort is FULL else LARGE_TASKS
+    return [scaled_recipe(n, k, d) for n, k in tasks for d in widths(n, k)]
 
 
 def vocabulary_recipes(effort: Effort) -> list[Recipe]:
@@ -156,6 +164,11 @@ def vocabulary_recipes(effort: Effort) -> list[Recipe]:
 def tasks(effort: Effort) -> list[Task[ScaledNetwork]]:
     """Train each network, and estimate its failure rate and that of its masks."""
     return _tasks(recipes(effort), RARE_INPUTS // 5 if effort is QUICK else RARE_INPUTS, "cpu")
+
+
+def large_tasks(effort: Effort) -> list[Task[ScaledNetwork]]:
+    """The same of larger vocabularies."""
+    return _tasks(large_recipes(effort), RARE_INPUTS, "cpu")
 
 
 def vocabulary_tasks(effort: Effort) -> list[Task[ScaledNetwork]]:
@@ -451,4 +464,5 @@ PANEL = Panel(
     table,
     draw,
 )
+LARGE_PANEL = replace(PANEL, tasks=large_tasks)
 VOCABULARY_PANEL = replace(PANEL, tasks=vocabulary_tasks)

@@ -7,7 +7,7 @@ Fitted by hand on some 60 networks of one seed, n = 512 and 1024 mostly; failure
   of one on all tokens.
 - **Four visits of each token in a step**: batches of 2,048/k. At k = 4 half the batch (and half the
   tokens) let the density collapse from .122 to .054.
-- **The rate of the layer** falls as d^-1.45, k^-.3 and (n/512)^-.1, and below n = 512 with the
+- **The rate of the layer** falls as d^-1.45, k^-.3 and (n/512)^-.14, and below n = 512 with the
   batch, which keeps the density near the best m/d: .197 at (n, k, d) = (512, 3, 64) and .175 at
   (512, 3, 128), where .188 is best; .157 at (1024, 4, 96) and .153 at (4096, 4, 128), where .146
   and .148 are. At one size the density is about inverse to it.
@@ -48,7 +48,7 @@ READOUT_SCALE, READOUT_RATE, READOUT_POWER, READOUT_MANY = 0.001, 0.014, 2.0, 3.
 EPSILON = 1 / 64
 # at these sizes, n = 512 = TOKENS_A_STEP
 LAYER_RATE, LAYER_D, LAYER_K = 0.0147, 64, 3
-D_POWER, K_POWER, TOKENS_POWER, PARTS_POWER = 1.45, 0.3, 0.75, 0.1
+D_POWER, K_POWER, TOKENS_POWER, PARTS_POWER = 1.45, 0.3, 0.75, 0.14
 LAYER_FROM_NOISE = 0.8
 
 
