@@ -24,9 +24,9 @@ from tests.train.panel_jobs import results_of, run_quick
 from theory import command_line
 from theory.domain import DomainError
 from train.benchmark import main
-from train.benchmarks import methods, panel, suite
+from train.benchmarks import measured, methods, panel, suite
 from train.benchmarks.measured import CaseScores, controls, scores_of
-from train.benchmarks.methods import METHODS, Name
+from train.benchmarks.methods import METHODS, Name, check_methods
 from train.benchmarks.panel import Axis, Measure, ScorePoint
 from train.benchmarks.suite import Grade
 from train.benchmarks.tables import tables
@@ -318,13 +318,15 @@ print(k, c, *logits[0, :3].tolist(), int(truth.live.sum()), int(truth.read.sum()
             assert torch.equal(getattr(found, name), torch.tensor(getattr(truth, name))), name
         assert found.record["organism"] == "faulty_disguised"
 
-    def test_another_version_is_refused(self, files, tmp_path):
+    @pytest.mark.parametrize(("kind", "version"), [("other", "1"), (None, "2")])
+    def test_another_version_is_refused(self, files, tmp_path, kind, version):
         from safetensors.torch import load_file, save_file
 
-        from train.organism.load_organism import load, load_truth
+        from train.organism.load_organism import FORMAT, load, load_truth
 
         tensors = load_file(files / "clamp_disguised.safetensors")
-        save_file(tensors, tmp_path / "x.safetensors", {"format": "other", "version": "1"})
+        other = {"format": kind or FORMAT, "version": version}
+        save_file(tensors, tmp_path / "x.safetensors", other)
         with pytest.raises(ValueError, match="version 1"):
             load(tmp_path / "x.safetensors")
         (tmp_path / "x.truth.json").write_text('{"schema": 3}')
@@ -337,7 +339,7 @@ class TestPage:
         (program,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
         (printed,) = re.findall(r"```text\n(.*?)```", PAGE, re.DOTALL)
         assert len(program.splitlines()) <= 20
-        exec(program, {"__name__": "example"})
+        exec(program, {"__name__": "__main__"})
         assert capsys.readouterr().out == printed
 
     def test_it_names_every_method_and_every_measure(self):
@@ -345,3 +347,35 @@ class TestPage:
             assert f"`{name}`" in PAGE, name
         for measure in Measure:
             assert measure.label in PAGE, measure
+
+
+class TestMethodsOfOthers:
+    def test_they_can_not_change_what_others_see(self):
+        found = suite.case("clamp", seed=3, quick=True)
+        with pytest.raises(ValueError, match="read-only"):
+            found.subject.network.W_E -= 1.0
+
+    def test_their_stream_does_not_tell_the_seed(self, monkeypatch):
+        """The truth could be made again from the seed."""
+        seen = []
+
+        def peek(subject, rng):
+            seen.append(rng.bit_generator.seed_seq.entropy)
+            return METHODS[Name.RANDOM](subject, rng)
+
+        monkeypatch.setattr(measured, "method_named", lambda name: peek)
+        case = suite.case("clamp", seed=4711, quick=True)
+        scores_of("peek", case, np.random.default_rng(4711))
+        assert seen == [0]
+
+    @pytest.mark.parametrize("broken", [lambda *_: 1 / 0, lambda *_: None])
+    def test_one_that_fails_is_named(self, monkeypatch, broken):
+        monkeypatch.setattr(measured, "method_named", lambda name: broken)
+        case = suite.case("clamp", seed=3, quick=True)
+        with pytest.raises(RuntimeError, match="method mine:"):
+            scores_of("mine", case, np.random.default_rng(0))
+
+    @pytest.mark.parametrize("name", ["math:pi", ".x:f", "tests.train.no_such:f"])
+    def test_names_that_are_no_method(self, name):
+        with pytest.raises(DomainError, match="methods must be"):
+            check_methods([name])

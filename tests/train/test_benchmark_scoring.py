@@ -321,3 +321,35 @@ class TestActivations:
         found = token_effects(tokens, np.random.default_rng(1).random((500, 1)), 12)
         assert found.shape == (12, 1)
         assert found[10:] == pytest.approx(0.0)
+
+
+# the run-time type checker of the tests would refuse them first; a user has none
+UNCHECKED = """
+import numpy as np
+from theory.domain import DomainError
+from train.organism.proposal import Proposal
+
+right = {"read": np.ones((4, 2), dtype=np.bool_), "scores": np.zeros(2)}
+wrong = [
+    {"read": np.ones((4, 2), dtype=np.int64)},
+    {"read": np.full((4, 2), np.nan)},
+    {"write": np.full((4, 2), -1.0)},
+    {"scores": np.array(["a", "b"])},
+    {"scores": np.array([0.0, np.nan])},
+    {"read": np.ones(4, dtype=np.bool_)},
+]
+for changes in wrong:
+    try:
+        Proposal(**{**right, **changes})
+    except DomainError as error:
+        assert "must" in str(error)
+    else:
+        raise AssertionError(changes)
+best = Proposal(np.eye(4, 2, dtype=np.bool_), np.array([0, 9], dtype=np.uint8)).best(1)
+assert best.read[:, 0].tolist() == [False, True, False, False]
+"""
+
+
+def test_masks_that_are_none_are_refused_and_unsigned_scores_keep_their_order() -> None:
+    """Numbers in place of masks would be scored as whatever their products are."""
+    subprocess.run([sys.executable, "-c", UNCHECKED], check=True)

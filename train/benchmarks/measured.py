@@ -105,8 +105,22 @@ def _place(method: str) -> int:
 
 
 def scores_of(method: str, case: Case, rng: np.random.Generator) -> Scores:
-    """The scores of a method, by its name, on one organism."""
-    return scored(method_named(method)(case.subject, rng), case.truth, case.subject, rng)
+    """The scores of a method, by its name, on one organism. RuntimeError where it fails."""
+    rng = _without_seed(rng)
+    try:
+        proposal = method_named(method)(case.subject, rng)
+    except Exception as error:
+        raise RuntimeError(f"method {method}: {type(error).__name__}: {error}") from error
+    if not isinstance(proposal, Proposal):
+        raise RuntimeError(f"method {method}: must return a Proposal; got {proposal!r:.60}")
+    return scored(proposal, case.truth, case.subject, rng)
+
+
+def _without_seed(rng: np.random.Generator) -> np.random.Generator:
+    """The same stream, that does not tell of which seed it is: the truth is made from that."""
+    hidden = np.random.default_rng(0)
+    hidden.bit_generator.state = rng.bit_generator.state
+    return hidden
 
 
 def controls(truth: Truth, rng: np.random.Generator) -> Controls:

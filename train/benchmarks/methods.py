@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -141,12 +141,14 @@ def method_named(name: str) -> Method:
         known = ", ".join(METHODS)
         raise DomainError(f"methods must be among {known}, or MODULE:FUNCTION; got {name}")
     try:
-        found: Method = getattr(import_module(module), function)
-    except (ImportError, AttributeError) as error:
+        found: object = getattr(import_module(module), function)
+    except Exception as error:  # whatever a module of others does when it is imported
         raise DomainError(
             f"methods must be importable as MODULE:FUNCTION; {name}: {error}"
         ) from None
-    return found
+    if not callable(found):
+        raise DomainError(f"methods must be functions; {name} is {found!r:.60}")
+    return cast(Method, found)
 
 
 def check_methods(names: Sequence[str]) -> None:

@@ -267,11 +267,10 @@ def panel(
     chosen = tuple(dict.fromkeys(methods or METHODS))
     return Panel(
         NAME,
-        "Reading the hidden units is enough until noise hides them; of the methods that look at "
-        "the residual stream only ICA finds the bits. The score is 1 where every hash bit is found "
-        "and 0 for what chance finds. Left: by what stands between the weights and the masks; "
-        "right: clamp networks in another basis under growing noise. Means over independent "
-        "networks with 95 % intervals.",
+        "How much of what a network computes each method finds. The score is 1 where every hash "
+        "bit is found and 0 for what chance finds. Left: by what stands between the weights and "
+        "the masks; right: clamp networks in another basis under growing noise. Means over "
+        "independent networks with 95 % intervals.",
         partial(tasks, methods=chosen, organisms=tuple(organisms), seed=seed),
         checks,
         table,

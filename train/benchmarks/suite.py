@@ -154,4 +154,7 @@ def case(name: str, seed: int, replicate: int = 0, quick: bool = False) -> Case:
     noise = [noise_name(level) for level in sizes.levels]
     place = _NOISE if name in noise else place_of(name, quick)
     made = known[name](sizes, stream(seed, _STREAM, replicate, place))
+    for weights in vars(made.network).values():
+        if isinstance(weights, np.ndarray):
+            weights.flags.writeable = False  # no method may change what the next one sees
     return Case(replace(made, name=name), Subject(made.network, sizes.k, sizes.c))

@@ -19,8 +19,8 @@ the sum of Cohen's kappa over the pairs is largest (linear assignment).
   tokens of which anything is proposed, recall over those that own a bit.
 - orientation: the share of the bits whose partner says rightly whether it is a clamp or a
   complement; None where the method does not say.
-- failures: kappa of the inputs that the proposed masks say fail, because a token outside is
-  covered, and those that do fail, over 4,096 fresh inputs.
+- failures: kappa of the inputs that the proposed masks of reading say fail, because a token outside
+  is covered, and those that do fail, over 4,096 fresh inputs.
 
 A perfect proposal scores 1 in all of them (failures: 1 where the network fails just where its masks
 say, as the exact ones do), in any order and at any scale of its components.

@@ -25,7 +25,7 @@ _ROUNDING = 2.0**-42
 
 @dataclass(frozen=True)
 class Proposal:
-    """Components in any order. Raises DomainError for shapes that do not fit, or scores of NaN.
+    """Components in any order. Raises DomainError for shapes or dtypes that do not fit, or NaN.
 
     read: whether a token owns the component. scores: how much the method trusts each component, on
     any scale; of more components than there are bits only the highest scored count. write: whether
@@ -39,8 +39,17 @@ class Proposal:
     orientation: Int[np.ndarray, " components"] | None = None
 
     def __post_init__(self) -> None:
+        for name in ("read", "write"):
+            mask = getattr(self, name)
+            if mask is not None and getattr(mask, "dtype", None) != np.bool_:
+                raise DomainError(f"{name} must be an array of bool; `of_loadings` makes one")
         if self.read.ndim != 2:
             raise DomainError(f"read must be a matrix [n, components]; got {self.read.shape}")
+        try:
+            scores = np.asarray(self.scores, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise DomainError("scores must be numbers, one for each component") from None
+        object.__setattr__(self, "scores", scores)
         components = self.read.shape[1]
         wanted = {
             "scores": (components,),
@@ -118,6 +127,8 @@ def of_directions(
 
 
 def _split(name: str, values: Float[np.ndarray, "n components"]) -> Modes:
+    if np.ndim(values) != 2:
+        raise DomainError(f"{name} must be a matrix [n, components]; got {np.shape(values)}")
     if not np.isfinite(values).all():
         raise DomainError(f"{name} must be finite everywhere")
     values = np.asarray(values, dtype=np.float64)
