@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 from reports.claims.sources import (
     CAPACITIES,
@@ -23,7 +24,7 @@ from reports.jobs import (
 )
 from reports.ledger import Claim, Finding
 from reports.numbers import Evidence, Number
-from reports.traced import given, only
+from reports.traced import given, only, plain
 from simulate.jobs.intervals import Estimate
 from simulate.panels import language_models
 from train.analysis.record import Analysis
@@ -35,7 +36,9 @@ from train.panels import (
     uniformity,
 )
 from train.readout.figures import NAME as TWO_LEVELS_FIGURE
+from train.readout.reachability import Sets
 from train.readout.report import Report
+from train.readout.two_level import CODE_NOISE
 
 
 def margin(record: Record, missing_bits: int) -> Margin:
@@ -178,8 +181,6 @@ DENSITY = 0.1
 POWER = 0.5
 # a code that tells tokens apart parts them into about as many groups as there are tokens
 GROUPS_PER_TOKEN = 0.01
-# of the variation of a Bloom filter's spacings between ranked logits
-SMOOTH = 0.5
 
 
 def language_models_use(evidence: Evidence) -> Finding:
@@ -196,8 +197,9 @@ def language_models_use(evidence: Evidence) -> Finding:
     )
     measured = [_real_model(evidence, *each) for each in READOUTS if evidence.there(each[1].job)]
     found = (
-        "In the readouts of the networks of others that were searched there is no code of a Bloom "
-        "filter, whose masks would part the tokens into about as many groups as there are tokens."
+        "In the readouts of networks that others trained no code of a Bloom filter was found, "
+        "among those that the search sees: masks that part the tokens into about as many groups "
+        "as there are tokens."
         if measured
         else "No readout of a language model was searched in these results."
     )
@@ -205,11 +207,11 @@ def language_models_use(evidence: Evidence) -> Finding:
         [bloom > 1, *(holds for conditions, _ in measured for holds in conditions)],
         f"{found} The width would leave room for one: the coordinates of {small.label} hold "
         f"{bloom:.0f} tokens.{''.join(text for _, text in measured)}",
-        "This is of two networks, and of what the search would have found. It does not see masks "
-        "on more than a fifth of the tokens of the language model, or a third of the recogniser's, "
-        "codes with more masks than the readout has dimensions, nor bits that are spread over "
-        "several layers; and a language model may use such filters elsewhere than in its last "
-        "layer.",
+        "This is of two networks and of their last layers. The search was not tried on sparser "
+        f"masks, nor on codes whose noise is above {CODE_NOISE:.0%} of a mask's own deviation; it "
+        "misses denser ones, codes with more masks than the readout has dimensions, and bits that "
+        "are spread over several layers. The spacings are compared with those of a filter without "
+        "noise: noise would smooth them.",
         scope="of two networks",
         settled=len(measured) == len(READOUTS),
     )
@@ -234,9 +236,19 @@ def _real_model(evidence: Evidence, name: str, readout: Document[Report]) -> tup
         f"share of planted masks on {DENSITY:.0%} of the tokens that the search found",
         lambda r: only(r.power, lambda each: each.density == DENSITY).power,
     )
+    densest = number(
+        "densest masks of which the search found half at least",
+        lambda r: [each for each in r.power if cast(float, plain(each.power)) >= POWER][-1].density,
+        ".0%",
+    )
     explained = number(
         "variance between the levels of the best direction",
         lambda r: r.two_level.near[0].explained,
+        ".0%",
+    )
+    of_normal = number(
+        "the same, of the best direction of a normal code",
+        lambda r: r.two_level.nulls[0].searched.best[0],
         ".0%",
     )
     # the outputs are of the model, and of a Bloom filter of its sizes
@@ -245,7 +257,7 @@ def _real_model(evidence: Evidence, name: str, readout: Document[Report]) -> tup
         lambda r: given(r.natural).outputs[0].spacing_cv,
     )
     of_filter = number(
-        "the same, Bloom filter of its n, d and k",
+        "the same, Bloom filter of its n, d and k without noise",
         lambda r: given(r.natural).outputs[1].spacing_cv,
     )
     effective = number(
@@ -254,30 +266,37 @@ def _real_model(evidence: Evidence, name: str, readout: Document[Report]) -> tup
         ".1f",
     )
     largest = number(
-        "largest random set that an ideal residual can put on top",
-        lambda r: r.ideal.k_star,
+        "largest random sets tried of which an ideal residual put every one on top",
+        lambda r: (
+            [
+                each
+                for each in r.ideal.reachable
+                if each.sets == Sets.RANDOM and each.reached == each.tried
+            ][-1].k
+        ),
         ".0f",
     )
-    conditions = [
-        groups < GROUPS_PER_TOKEN * tokens,
-        power >= POWER,
-        spacing < SMOOTH * of_filter,
-    ]
-    return conditions, (
-        f" In {name} the search for two-level directions says: {verdict}; they part its "
+    of_states = evidence.fact(
+        f"what its states were checked by, {name}", readout, lambda r: given(r.recipe).check
+    )
+    checked = number("the value of that", lambda r: given(r.recipe).value, ".3g")
+    return [groups < GROUPS_PER_TOKEN * tokens, power >= POWER], (
+        f" In {name} the search for two-level directions says: {verdict}. The directions part its "
         f"{tokens:,.0f} tokens into {groups:.0f} "
-        f"{'group' if groups == 1 else 'groups'}, and the best direction has {explained:.0%} of "
-        f"its variance between two levels. Of planted masks on {DENSITY:.0%} of the tokens the "
-        f"same search finds {power:.0%}. Its outputs fall off smoothly: the spacings of its ranked "
-        f"logits vary by {spacing:.2f} of their mean, those of a Bloom filter of its sizes by "
-        f"{of_filter:.2f}. {effective:.1f} tokens share a typical output, where an ideal residual "
-        f"could put random sets of {largest:.0f} on top."
+        f"{'group' if groups == 1 else 'groups'}; the best has {explained:.0%} of its variance "
+        f"between two levels, that of a normal code {of_normal:.0%}. The same search finds "
+        f"{power:.0%} of planted masks on {DENSITY:.0%} of the tokens, and half at least of those "
+        f"on up to {densest:.0%}. Its outputs fall off smoothly: the spacings of its ranked logits "
+        f"vary by {spacing:.2f} of their mean, those of a Bloom filter of its sizes by "
+        f"{of_filter:.2f}. {effective:.1f} tokens share a typical output, and an ideal residual "
+        f"put all random sets of {largest:.0f} on top that were tried. (Of the states, "
+        f"{of_states}: {checked:.3g}.)"
     )
 
 
 READOUTS = (
-    ("the text recogniser PP-OCRv4", RECOGNISER_READOUT),
-    ("the language model SmolLM2-135M", SMOLLM2_READOUT),
+    ("the text recogniser PP-OCRv4, on lines of random glyphs,", RECOGNISER_READOUT),
+    ("the quantised language model SmolLM2-135M-Instruct", SMOLLM2_READOUT),
 )
 
 OPEN_QUESTIONS = (

@@ -59,10 +59,10 @@ _PICKLES = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
 # down projections of the layers' units; (pattern with the layer's number, whether [h, d])
 _UNITS = (
-    (re.compile(r"^(?:.*\.)?layers\.(\d+)\.mlp\.down_proj\.weight$"), False),
-    (re.compile(r"^blk\.(\d+)\.ffn_down\.weight$"), False),
-    (re.compile(r"^(?:.*\.)?layers\.(\d+)\.mlp\.dense_4h_to_h\.weight$"), False),
-    (re.compile(r"^(?:transformer\.)?h\.(\d+)\.mlp\.c_proj\.weight$"), True),
+    (re.compile(r"^(?:.*\.)?layers\.(\d{1,6})\.mlp\.down_proj\.weight$"), False),
+    (re.compile(r"^blk\.(\d{1,6})\.ffn_down\.weight$"), False),
+    (re.compile(r"^(?:.*\.)?layers\.(\d{1,6})\.mlp\.dense_4h_to_h\.weight$"), False),
+    (re.compile(r"^(?:transformer\.)?h\.(\d{1,6})\.mlp\.c_proj\.weight$"), True),
     (re.compile(r"^()W_out$"), True),
 )
 _LAST_LAYERS = 2
@@ -239,6 +239,8 @@ def _last_units(
         directions = array if by_row else array.T
         # a block of another width than the residual is another model's
         if directions.ndim == 2 and directions.shape[1] == d:
+            if not np.isfinite(directions).all():
+                raise DomainError(f"{name!r} must be finite everywhere")
             units.append(Units(name, directions))
     return tuple(units)
 
@@ -299,9 +301,13 @@ def _from_safetensors(path: Path, names: Mapping[str, str], transpose: bool) -> 
         def read(name: str) -> np.ndarray:
             file = opened[where[name]]
             check_entries(f"{path}: {name}", file.get_slice(name).get_shape())
-            tensor = file.get_tensor(name)
-            if not tensor.is_floating_point():
-                raise DomainError(f"{path}: {name} must be a floating-point tensor")
+            try:
+                tensor = file.get_tensor(name)
+            except (RuntimeError, SafetensorError) as error:
+                raise DomainError(f"{path}: {name} cannot be read: {error}") from None
+            # of narrower types the scales lie elsewhere
+            if not tensor.is_floating_point() or tensor.element_size() < 2:
+                raise DomainError(f"{path}: {name} must be float16, bfloat16, float32 or float64")
             return tensor.float().numpy()
 
         return _assembled(path, where, read, names, transpose, _gain_offset(path))
@@ -328,9 +334,13 @@ def _shards(path: Path) -> dict[str, Path]:
         raise DomainError(f"{path}: must have a weight_map from tensors to files")
     for name in shards.values():
         # a file beside the index and nowhere else
-        if not isinstance(name, str) or Path(name).name != name:
+        if not isinstance(name, str) or Path(name).name != name or not name.isprintable():
             raise DomainError(f"{path}: weight_map must name files beside it; got {name!r}")
-    return {name: path.parent / shard for name, shard in shards.items()}
+    found = {name: path.parent / shard for name, shard in shards.items()}
+    for shard in found.values():
+        if not shard.is_file():
+            raise DomainError(f"{path}: there is no file {shard.name!r} beside it")
+    return found
 
 
 def _gain_offset(path: Path) -> float:

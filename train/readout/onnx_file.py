@@ -59,7 +59,7 @@ def last_linear(path: Path, initializer: str | None = None) -> LinearMap:
     graph = model.graph
     tensors: dict[str, TensorProto] = {tensor.name: tensor for tensor in graph.initializer}
     for node in graph.node:
-        if node.op_type == "Constant":
+        if node.op_type == "Constant" and node.output:
             for attribute in node.attribute:
                 if attribute.name == "value":
                     tensors[node.output[0]] = attribute.t
@@ -110,6 +110,10 @@ def _array(path: Path, name: str, tensor: TensorProto) -> np.ndarray:
         raise DomainError(f"{path}: {name} must be a floating-point tensor")
     try:
         if tensor.data_location == Proto.EXTERNAL:
+            # no more than the shape says, however long the file is
+            size = math.prod(tensor.dims) * _BYTES[tensor.data_type]
+            lengths = [entry for entry in tensor.external_data if entry.key == "length"]
+            (lengths[0] if lengths else tensor.external_data.add(key="length")).value = str(size)
             # refuses paths that lead out of the folder
             external_data_helper.load_external_data_for_tensor(tensor, str(path.parent))
             tensor.data_location = Proto.DEFAULT
