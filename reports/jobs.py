@@ -63,7 +63,6 @@ WIDTH = Job(
     checked=True,
     targets=True,
 )
-LARGE = replace(WIDTH, folder="width_large", options=("--sizes", "large"))
 RECIPE = replace(WIDTH, folder="recipe", options=("--sizes", "recipe"))
 SURVEY = Job("survey", Survey.MODULE, quick=QUICK, resumes=True, checked=True)
 SOURCE_NETWORK = Job("networks/source", "train.run", ("--preset", "source"), resumes=True)
@@ -91,7 +90,6 @@ JOBS = (
     SCALING,
     STUDY,
     WIDTH,
-    LARGE,
     RECIPE,
     SURVEY,
     SOURCE_NETWORK,

@@ -16,7 +16,7 @@ from reports.claims.sources import (
     complement,
     source,
 )
-from reports.jobs import LARGE, RECIPE, SCALING, SURVEY, WIDTH
+from reports.jobs import RECIPE, SCALING, SURVEY, WIDTH
 from reports.ledger import Claim, Finding
 from reports.numbers import Checks, Evidence, Number
 from simulate.jobs.checks import Which
@@ -419,8 +419,10 @@ WIDTH_CLAIMS = (
         "The solution that networks learn needs width O(k log(n/ε)) too.",
         learned_width_law,
         formula="d ln(failure rate)/dd = −(ln 2)² κ(k)/k",
-        figures=[(WIDTH, trained_failure_against_width.NAME)],
-        where_there=[(LARGE, trained_failure_against_width.NAME), (RECIPE, recipe_off_by_two.NAME)],
+        figures=[
+            (WIDTH, trained_failure_against_width.NAME),
+            (RECIPE, recipe_off_by_two.NAME),
+        ],
     ),
     Claim(
         "13",

@@ -167,7 +167,7 @@ def _pool_of(client: Client) -> Pool:
 
     def most() -> int:
         try:
-            threads = sum(client.nthreads().values())
+            threads: int = sum(client.nthreads().values())
         except OSError:
             raise CancelledError from None  # as the calls under way are
         # one waits at each worker while a result and the next task travel

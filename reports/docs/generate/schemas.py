@@ -18,6 +18,9 @@ from simulate.jobs import folder
 from simulate.jobs.checks import Check
 from simulate.jobs.figure import FigureEntry
 
+# one JSON schema
+Schema = dict[str, Any]
+
 # a dataclass with this field is what one file holds
 _SCHEMA = "schema"
 # files that hold lists of one dataclass
@@ -50,7 +53,7 @@ def documents() -> Iterator[type]:
                 yield value
 
 
-def _anything(kind: type) -> dict[str, Any]:
+def _anything(kind: type) -> Schema:
     """The schema of what may be any plain data."""
     return {"description": "plain data"}
 
@@ -76,7 +79,7 @@ def pages() -> Pages:
     return texts
 
 
-def _name(reference: dict[str, Any]) -> str:
+def _name(reference: Schema) -> str:
     return str(reference["$ref"]).removeprefix("#/$defs/")
 
 
@@ -89,7 +92,7 @@ def _anchor(name: str) -> str:
     return "part-" + re.sub(r"[^a-z0-9]+", "-", name.lower())
 
 
-def _section(heading: str, name: str, described: dict[str, Any], after: str = "") -> str:
+def _section(heading: str, name: str, described: Schema, after: str = "") -> str:
     """A record's heading, its docstring, which explains its fields, and their types."""
     paragraphs = inspect.cleandoc(described.get("description", "")).split("\n\n")
     text = "\n\n".join(plain(" ".join(each.split())) for each in paragraphs)
@@ -101,7 +104,7 @@ def _section(heading: str, name: str, described: dict[str, Any], after: str = ""
     return f"({_anchor(name)})=\n{heading}\n\n{text}\n\n{after}{inside}"
 
 
-def kind_of(schema: dict[str, Any]) -> str:
+def kind_of(schema: Schema) -> str:
     """A JSON Schema in a few words."""
     if "$ref" in schema:
         name = _name(schema)
