@@ -17,7 +17,13 @@ from simulate.jobs.panel import DEFAULT, FULL, QUICK
 from tests.train.panel_jobs import Results, results_of, run_quick
 from theory.false_positives import independent_failure_probability
 from train.measures import TrainedNetwork
-from train.panels import PANELS, VOCABULARY, WIDTH, trained_failure_against_width
+from train.panels import (
+    PANELS,
+    VOCABULARY,
+    WIDTH,
+    recipe_off_by_two,
+    trained_failure_against_width,
+)
 from train.panels.trained_failure_against_width import Quantity, ScaledNetwork
 from train.study import main
 from train.training.presets import PRESETS
@@ -165,6 +171,18 @@ def test_a_vocabulary_in_small(tmp_path: Path) -> None:
     (network,) = results_of(out, VOCABULARY)[SCALED]
     assert network.recipe.precision == "bfloat16"
     assert network.rare is not None
+
+
+def test_a_recipe_that_is_off_is_told_by_what_was_changed() -> None:
+    """Each rate and scale by itself, halved and doubled; names and recipes are all different."""
+    for effort in (QUICK, DEFAULT):
+        own = recipe_off_by_two.base(effort)
+        recipes = recipe_off_by_two.recipes(effort)
+        assert len({*recipes.values()}) == len(recipes) == 11
+        for key, recipe in recipes.items():
+            assert recipe_off_by_two.change(own, recipe) == key
+        names = [task.name for task in recipe_off_by_two.tasks(effort)]
+        assert len({*names}) == len(names)
 
 
 def test_every_effort_has_its_own_names() -> None:

@@ -15,6 +15,7 @@ from theory.false_positives import failure_probability
 from theory.width import optimal_hashes_for_failure, smallest_width
 from train.measures import TrainedNetwork
 from train.panels.trained import Measure, mechanism, network_point, sizes, training_task
+from train.panels.trained_failure_against_width import small_recipe
 from train.training.recipe import Recipe
 from train.training.scaled import off_by, scaled_recipe
 
@@ -55,7 +56,7 @@ class ChangedPoint(Point):
 def base(effort: Effort) -> Recipe:
     """The recipe that is changed."""
     if effort is QUICK:
-        return scaled_recipe(64, 2, 24, visits=1_500)
+        return small_recipe()
     return scaled_recipe(N, K, smallest_width(N, K, TARGET).width)
 
 
@@ -79,7 +80,8 @@ def checks(results: Sequence[TrainedNetwork]) -> list[Check]:
     return []
 
 
-def _change(own: Recipe, recipe: Recipe) -> tuple[Changed, float]:
+def change(own: Recipe, recipe: Recipe) -> tuple[Changed, float]:
+    """What was changed in a recipe, and the factor."""
     for changed in Changed:
         if changed is not Changed.NOTHING:
             before, after = getattr(own, changed), getattr(recipe, changed)
@@ -102,7 +104,7 @@ def table(results: Sequence[TrainedNetwork]) -> list[ChangedPoint]:
     for each in results:
         if each.diverged:
             continue
-        changed, times = _change(own, each.recipe)
+        changed, times = change(own, each.recipe)
         points = [network_point(Axis.FAILURE, changed, times, Measure.FAILURE, each, changed.label)]
         if (density := mechanism(each).density) is not None:
             points.append(
@@ -152,8 +154,9 @@ def draw(points: Sequence[ChangedPoint]) -> Figure:
 
 PANEL = Panel(
     NAME,
-    "How sharp the recipe from sizes is. One network (n=256, k=3, at the width where the best "
-    "random hashes fail on 3 %), trained with each rate and scale halved and doubled by itself. "
+    f"How sharp the recipe from sizes is. One network (n={N}, k={K}, at the width where the best "
+    f"random hashes fail on {100 * TARGET:g} %), trained with each rate and scale halved and "
+    "doubled by itself. "
     "Left: density of the masks. Right: failure rate. Dotted: the best random hashes, exact.",
     tasks,
     checks,

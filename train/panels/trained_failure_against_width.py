@@ -142,10 +142,15 @@ def recipes(effort: Effort) -> list[Recipe]:
     ]
 
 
+def small_recipe() -> Recipe:
+    """Of a network that is trained in about a second: quick runs try the job by it."""
+    return scaled_recipe(64, 2, 24, visits=QUICK_VISITS)
+
+
 def large_recipes(effort: Effort) -> list[Recipe]:
     """Larger vocabularies at every width; in a quick run a small one."""
     if effort is QUICK:
-        return [scaled_recipe(64, 2, 24, visits=QUICK_VISITS)]
+        return [small_recipe()]
     tasks = FULL_TASKS if effort is FULL else LARGE_TASKS
     return [scaled_recipe(n, k, d) for n, k in tasks for d in widths(n, k)]
 
@@ -153,7 +158,7 @@ def large_recipes(effort: Effort) -> list[Recipe]:
 def vocabulary_recipes(effort: Effort) -> list[Recipe]:
     """A language model's vocabulary at its widths, in bfloat16; in a quick run a small one."""
     if effort is QUICK:
-        made = [scaled_recipe(64, 2, 24, visits=QUICK_VISITS)]
+        made = [small_recipe()]
     else:
         made = [
             scaled_recipe(VOCABULARY, k, d) for k in VOCABULARY_ACTIVE for d in VOCABULARY_WIDTHS
