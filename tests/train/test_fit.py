@@ -50,6 +50,7 @@ VARIANTS = {
     ),
     "part_tied": replace(TINY, tokens_a_step=12, tied=True, frozen=("W_in",)),
     "part_harder": replace(TINY, tokens_a_step=8, target_scale=1.0, precision="bfloat16"),
+    "even": replace(TINY, evenness=0.5, tokens_a_step=7),
     "decay": replace(TINY, weight_decay=0.3, embedding_decay=0.0, cooling=2.0),
 }
 
@@ -311,6 +312,7 @@ def test_an_unknown_preset_is_named() -> None:
         ({"seed": -1}, "seed must be"),
         ({"learning_rate": 0.0}, "learning_rate must be"),
         ({"embedding_rate": float("inf")}, "embedding_rate must be"),
+        ({"evenness": -0.1}, "evenness must be"),
         ({"bias": float("nan")}, "bias must be"),
         ({"embedding_scale": -1.0}, "embedding_scale must be"),
         ({"weight_decay": -0.1}, "weight_decay must be"),

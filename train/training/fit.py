@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from train.training.evenness import even_out
 from train.training.held_out import HeldOut
 from train.training.loss import Measures, TargetDivergence, measure
 from train.training.model import ToyNetwork
@@ -103,8 +104,9 @@ def advance(state: State, steps: int) -> float:
     total = 0.0
     steps = min(steps, recipe.steps - state.step)
     for _ in range(steps):
+        share = rate(recipe, state.step)
         for group in state.optimiser.param_groups:
-            group["lr"] = group["largest"] * rate(recipe, state.step)
+            group["lr"] = group["largest"] * share
         tokens = recipe.tokens_at(state.step)
         if part is not None and part.size != tokens:
             part.close()
@@ -118,6 +120,9 @@ def advance(state: State, steps: int) -> float:
         state.optimiser.zero_grad(set_to_none=True)
         if part is not None:
             part.move()
+        table = (state.model if part is None else part.model).W_E
+        if recipe.evenness and table.requires_grad:
+            even_out(table, recipe.evenness * recipe.embedding_learning_rate * share)
         state.step += 1
         value = loss.item()
         if not math.isfinite(value):

@@ -102,6 +102,9 @@ class Recipe:
     """Decoupled weight decay, for all but the embeddings: a weight loses this times the rate."""
     embedding_decay: float | None = None
     """The same for W_E and V; weight_decay where it is not given."""
+    evenness: float = 0.0
+    """How far a step moves undecided entries of W_E towards even numbers of hash bits, for each bit
+    that a token lacks, in units of the embeddings' rate; see `evenness`."""
     warmup: int = 100
     """Steps in which the rate rises linearly to its largest."""
     cooling: float = 1.0
@@ -139,6 +142,7 @@ class Recipe:
                 )
         check_real("weight_decay", self.weight_decay, 0.0, closed=True)
         check_real("embedding_decay", self.embedding_weight_decay, 0.0, closed=True)
+        check_real("evenness", self.evenness, 0.0, closed=True)
         check_real("bias", self.bias, -math.inf)
         check_real("held_out", self.held_out, 0.0, closed=True)
         if self.held_out >= 1.0:

@@ -45,6 +45,7 @@ VISITS, VISITS_POWER, MANY = 12_000, 0.2, 4
 FINAL_BATCHES, FINAL_SHARE, FINAL_POWER = 4, 0.6, 1 / 3
 EMBEDDING_SCALE, EMBEDDING_RATE = 8.0, 0.25
 READOUT_SCALE, READOUT_RATE, READOUT_POWER, READOUT_MANY = 0.001, 0.014, 2.0, 3.0
+EVENNESS = 1.0
 # the law's width for this failure rate is the one that READOUT_RATE is for
 EPSILON = 1 / 64
 # at these sizes, n = 512 = TOKENS_A_STEP
@@ -96,6 +97,7 @@ def scaled_recipe(
         readout_rate=READOUT_RATE
         * (width_law(n, k, EPSILON) / d) ** READOUT_POWER
         * crowd**-READOUT_MANY,
+        evenness=EVENNESS,
         second_moment=0.95,
         weight_decay=0.0,
         warmup=steps // 100,
