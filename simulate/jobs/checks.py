@@ -50,7 +50,7 @@ class Check:
 
     id: of what it is about. name: the same in words, for people only. false_alarm: probability
     that the check fails although the prediction is right; 0 where nothing is random. A value or an
-    end that is not finite is None in JSON, as in `saved`.
+    end that is not finite is None in JSON. Raises ValueError for an id that is of something else.
     """
 
     id: str
@@ -63,6 +63,15 @@ class Check:
     interval: tuple[float | None, float | None]
     passed: bool
     false_alarm: float
+
+    def __post_init__(self) -> None:
+        if self.id != self.which.id:
+            raise ValueError(f"a check of {self.which.id} must have that id; got {self.id}")
+
+    @property
+    def which(self) -> Which:
+        """What it is about, of which its id is made."""
+        return Which(self.panel, self.quantity, self.at)
 
 
 @dataclass(frozen=True)

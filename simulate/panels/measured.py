@@ -15,6 +15,7 @@ from simulate.jobs.intervals import (
     ClusteredCount,
     Estimate,
     Mean,
+    Share,
 )
 from simulate.jobs.panel import Effort
 from simulate.jobs.table import Kind, Point, measured_point
@@ -59,7 +60,7 @@ class Measured:
     method: Kind
     failures: ClusteredCount | None = None
     false_positives: Mean | None = None
-    weights: Mean | None = None
+    weights: Share | None = None
 
     def failure(self, confidence: float = CONFIDENCE) -> Estimate:
         """P_fail with its interval."""
@@ -121,4 +122,4 @@ def measure_by_weights(
 ) -> Measured:
     """Task: P_fail as the mean of weighted draws; see `estimators`."""
     values = WEIGHTED[Kind(method)](rng, n, k, d, m, draws)
-    return Measured(Sizes(n, k, d, m), Kind(method), weights=Mean.of(values))
+    return Measured(Sizes(n, k, d, m), Kind(method), weights=Share.of(values))

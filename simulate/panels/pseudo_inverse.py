@@ -10,7 +10,7 @@ import numpy as np
 
 from simulate import pseudo_inverse
 from simulate.jobs.checks import Check, Which, agrees
-from simulate.jobs.intervals import ClusteredCount, Mean
+from simulate.jobs.intervals import ClusteredCount, Mean, Share
 from simulate.jobs.panel import QUICK, Effort, Panel
 from simulate.jobs.table import Kind, Named, Point, of_kind, select
 from simulate.jobs.tasks import Task
@@ -72,7 +72,7 @@ def count(rng: np.random.Generator, n: int, k: int, d: int, families: int, sets:
 def tilt(rng: np.random.Generator, n: int, k: int, d: int, draws: int) -> Measured:
     """Task: P_fail from random members' rows, tilted towards failure and weighted."""
     values = pseudo_inverse.tilted_failure(rng, n, k, d, draws)
-    return Measured(Sizes(n, k, d), Kind.TILTED, weights=Mean.of(values))
+    return Measured(Sizes(n, k, d), Kind.TILTED, weights=Share.of(values))
 
 
 def tasks(effort: Effort) -> list[Task[Measured]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simulate.jobs.checks import CONFIDENCE, Check, Which, agrees
-from simulate.jobs.intervals import Count
+from simulate.jobs.intervals import Count, Share
 from simulate.jobs.panel import FULL, QUICK, Effort, Panel
 from simulate.jobs.table import Point, series_of, xs, ys
 from simulate.jobs.tasks import Task
@@ -172,9 +172,8 @@ def table(results: Sequence[CoveredNetwork]) -> list[WayPoint]:
             for x, place in enumerate(PLACES):
                 shares = [way.failing[x] / way.inputs for way in ways]
                 series = f"{of}, {label}: {drawn}"
-                mean = mean_point(FAILING, series, x, shares, own[0].network.recipe, label)
-                if mean.low is not None and mean.high is not None:  # of a share
-                    mean = replace(mean, low=max(mean.low, 0.0), high=min(mean.high, 1.0))
+                recipe = own[0].network.recipe
+                mean = mean_point(FAILING, series, x, shares, recipe, label, Share)
                 made.append(WayPoint(**vars(mean), mechanism=of, drawn=drawn, place=place))
     return made
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from simulate.jobs import intervals
 from simulate.jobs.checks import Check
-from simulate.jobs.intervals import DRAWN_CONFIDENCE, Estimate
+from simulate.jobs.intervals import DRAWN_CONFIDENCE, Estimate, Share
 from simulate.jobs.panel import FULL, QUICK, Effort, Panel
 from simulate.jobs.table import Kind, Point, measured_point, select, series_of, xs, ys
 from simulate.jobs.tasks import Task
@@ -206,7 +206,7 @@ def _at_one_value(field: Swept, value: float, here: Sequence[TrainedNetwork]) ->
     failing = [each.hits / each.trials for each in failures]
     made = [
         mean_point(field, Series.LEARNED, value, densities, recipe),
-        mean_point(field, Series.FAILURE, value, failing, recipe),
+        mean_point(field, Series.FAILURE, value, failing, recipe, of=Share),
     ]
     for optimum, (over, _) in OPTIMA.items():
         best = optimal_density(recipe, optimum)

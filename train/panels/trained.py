@@ -87,11 +87,20 @@ def network_point(
 
 
 def mean_point(
-    axis: str, series: str, x: float, values: Sequence[float], recipe: Recipe, label: str = ""
+    axis: str,
+    series: str,
+    x: float,
+    values: Sequence[float],
+    recipe: Recipe,
+    label: str = "",
+    of: type[Mean] = Mean,
 ) -> Point:
-    """Mean over networks of several seeds with its 95 % interval (Student t); none of one seed."""
+    """Mean over networks of several seeds with its 95 % interval (Student t); none of one seed.
+
+    of: `Share` where the values are shares.
+    """
     if len(values) < 2:
         mean = float(np.mean(values))
         return Point(axis, series, Kind.MEAN, x, mean, label=label, **sizes(recipe))
-    found = Mean.of(np.array(values)).at(DRAWN_CONFIDENCE)
+    found = of.of(np.array(values)).at(DRAWN_CONFIDENCE)
     return measured_point(axis, series, Kind.MEAN, x, found, label, **sizes(recipe))
