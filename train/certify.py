@@ -166,7 +166,7 @@ class Certify:
             RECORD: output.as_json(plain),
             **drawn.files,
             FIGURES: output.as_json([drawn.entry]),
-            PAGE: figures_page([drawn.entry], subject.name),
+            PAGE: figures_page(f"Figures of {subject.name}", [drawn.entry]),
             RUN: output.as_json(run),
         }
         write_all(out, files)

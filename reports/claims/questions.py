@@ -27,15 +27,15 @@ from reports.numbers import Evidence, Number
 from reports.traced import given, only, plain
 from simulate.jobs.intervals import Estimate
 from simulate.panels import language_models
+from train.analysis.figure_ids import FigureId
 from train.analysis.record import Analysis
-from train.analysis.uniformity import NAME as UNIFORMITY_FIGURE
 from train.analysis.uniformity import Cause, Part
 from train.certificate.report import NAME as CERTIFICATE_FIGURE
 from train.certificate.report import How, Margin, Record
 from train.panels import (
     uniformity,
 )
-from train.readout.figures import NAME as TWO_LEVELS_FIGURE
+from train.readout.figures import FigureId as ReadoutFigure
 from train.readout.reachability import Sets
 from train.readout.report import Report
 from train.readout.two_level import CODE_NOISE
@@ -321,7 +321,7 @@ OPEN_QUESTIONS = (
         uniform_outputs,
         formula="l_a − mean = height + coefficients + hits + which tokens + other units + residual",
         question=True,
-        figures=[(SOURCE_ANALYSIS, UNIFORMITY_FIGURE), (SURVEY, uniformity.NAME)],
+        figures=[(SOURCE_ANALYSIS, FigureId.UNIFORMITY), (SURVEY, uniformity.NAME)],
     ),
     Claim(
         "D",
@@ -330,6 +330,6 @@ OPEN_QUESTIONS = (
         language_models_use,
         question=True,
         figures=[(SCALING, language_models.NAME)],
-        where_there=[(each.job, TWO_LEVELS_FIGURE) for _, each in READOUTS],
+        where_there=[(each.job, figure) for _, each in READOUTS for figure in ReadoutFigure],
     ),
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from simulate.jobs.figure import Figure
 from simulate.jobs.table import Kind, Point, series_of
+from train.analysis.figure_ids import FigureId
 from train.analysis.prediction import (
     Comparison,
     NetworkComparison,
@@ -60,7 +61,7 @@ def figures(found: PredictionRecord) -> list[Figure]:
         return []
     return [
         Figure(
-            "predicted_against_measured",
+            FigureId.PREDICTED_AGAINST_MEASURED,
             "How far measured numbers are from predicted ones; bars are the 95 % intervals of the "
             "measurements. Filled: predictions that are exact if the network is the filter of its "
             "masks. Hollow: models that are known to be approximate.",

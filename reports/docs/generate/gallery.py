@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
+from itertools import compress
 from pathlib import Path
 
+from reports.claims import CLAIMS
 from reports.docs.generate import EVIDENCE, GENERATED, ROOT, Pages, table, toctree
 from reports.docs.generate.markdown import plain
 from reports.jobs import Job
@@ -41,7 +43,8 @@ def _from_page(path: Path) -> str:
 
 def _section(figure: Figure, command: str) -> str:
     name = figure.name.replace("_", " ")
-    claims = ", ".join(map(str, figure.claims))
+    cited = ((figure.job, figure.name) in (*claim.figures, *claim.where_there) for claim in CLAIMS)
+    claims = ", ".join(claim.key for claim in compress(CLAIMS, cited))
     bears = f" It bears on claim {claims} of the [ledger](../claims.md)." if claims else ""
     return (
         f"## {name[:1].upper()}{name[1:]}\n\n![{name}]({_from_page(figure.svg)})\n\n"
