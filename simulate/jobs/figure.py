@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawn
 
 FORMATS = ("png", "svg", "pdf")
-# what a page of Markdown shows
-SHOWN = (".png", ".svg")
+# which of them a page of Markdown shows, the first that there is
+SHOWN = (".svg", ".png")
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,8 @@ def figures_page(
     sections = [f"# {title}\n\nBars on measured points are 95 % intervals.\n"]
     for each in figures:
         table, *drawn = each.files
-        shown = [f"![{each.id}]({file})" for file in drawn if Path(file).suffix in SHOWN][:1]
+        pictures = [file for kind in SHOWN for file in drawn if Path(file).suffix == kind]
+        shown = [f"![{each.id}]({file})" for file in pictures[:1]]
         sections.append(
             "\n\n".join(
                 [f"## {each.id}", *shown, each.caption, f"[Numbers]({table}){more(each)}\n"]
