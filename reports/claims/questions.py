@@ -190,8 +190,8 @@ def language_models_use(evidence: Evidence) -> Finding:
         f"largest k in {small.label}, ε = {language_models.EPSILON:.0e}, Bloom filter",
         CAPACITIES,
         lambda row: (
-            (row.axis, row.x, row.series)
-            == (language_models.Axis.CAPACITY, 0, language_models.Rival.BLOOM)
+            (row.axis, row.model, row.series)
+            == (language_models.Axis.CAPACITY, small, language_models.Rival.BLOOM)
         ),
         ".0f",
     )

@@ -33,7 +33,7 @@ from simulate.panels import (
     width_against_error,
     width_of_rivals,
 )
-from simulate.panels.language_models import SHAPES, Model, Rival
+from simulate.panels.language_models import SHAPES, Model, ModelPoint, Rival
 from simulate.panels.width_of_rivals import Code
 from theory import ranked_code
 from train.panels import harder_hidden_layer, recipe_off_by_two, trained_failure_against_width
@@ -41,7 +41,7 @@ from train.panels.harder_hidden_layer import Kinds, SeedPoint
 from train.panels.harder_hidden_layer import Number as OfLayer
 from train.panels.trained_failure_against_width import Axis as WidthAxis
 from train.panels.trained_failure_against_width import Quantity as WidthQuantity
-from train.panels.trained_failure_against_width import StartPoint as WidthPoint
+from train.panels.trained_failure_against_width import ScaledPoint as WidthPoint
 
 # a rival's width is quoted near this error, far above 1/C(n, k), the least that one code can have
 QUOTED = 1e-6
@@ -363,10 +363,8 @@ def language_model_sizes(evidence: Evidence) -> Finding:
     }
 
     def capacity(model: Model, rival: Rival) -> Number:
-        x = list(Model).index(model)
-
-        def fits(row: Point) -> bool:
-            at = (row.axis, row.x) == (language_models.Axis.CAPACITY, x)
+        def fits(row: ModelPoint) -> bool:
+            at = (row.axis, row.model) == (language_models.Axis.CAPACITY, model)
             return at and row.series == rival
 
         label = f"largest k in {model.label}, ε = {language_models.EPSILON:.0e}, {rival.label}"

@@ -14,6 +14,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from simulate.jobs import ids
 from simulate.jobs.intervals import Estimate
 
 SCHEMA = 2
@@ -40,8 +41,7 @@ class Which:
     @property
     def id(self) -> str:
         """For instance failure_against_width/slope/n=1000,k=4."""
-        where = ",".join(f"{name}={value}" for name, value in self.at.items())
-        return "/".join([self.panel, self.quantity, *([where] if where else [])])
+        return "/".join(filter(None, [self.panel, self.quantity, ids.of(**self.at)]))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simulate import constructions, dense_codes, harder_task, kernels
+from simulate.jobs import ids
 from simulate.jobs.checks import CONFIDENCE, FALSE_ALARM, Check, Which, agrees, lies_within
 from simulate.jobs.intervals import (
     DRAWN_CONFIDENCE,
@@ -258,7 +259,7 @@ def tasks(effort: Effort) -> list[Task[Result]]:
     for n, dprime, families in (*networks, *([LARGE_NETWORK] if scale > 1 else [])):
         code = smallest_width(n, K, FAILURE)
         sizes = {"n": n, "d": code.width, "m": code.hashes, "dprime": dprime, "sets": SETS}
-        name = f"{NAME}/network/n={n}, d'={dprime}"
+        name = f"{NAME}/network/{ids.of(n=n, dprime=dprime)}"
         cost = families * 7e-6 * n
         made.append(Task(name, measure_network, sizes | {"families": families}, cost))
     enough = theory.sufficient_code(KL_N, TARGET, ALLOWED_KL)
@@ -270,7 +271,7 @@ def tasks(effort: Effort) -> list[Task[Result]]:
     for width in (enough.total_width, direct):
         lift, inputs = theory.best_lift(KL_N, TARGET, width), round(scale * DIRECT_INPUTS)
         options = {"n": KL_N, "width": width, "lift": lift, "inputs": inputs}
-        name = f"{NAME}/direct/n={KL_N}, width={width}"
+        name = f"{NAME}/direct/{ids.of(n=KL_N, width=width)}"
         made.append(Task(name, measure_direct, options, inputs * 1e-2))
     return made
 
@@ -412,7 +413,7 @@ def table(results: Sequence[Result]) -> list[Point]:
 
 def _point(axis: Axis, kind: Kind, n: int, dprime: int, found: Estimate) -> Point:
     label = f"$n=10^{round(math.log10(n))}$"
-    return measured_point(axis, f"n={n}", kind, dprime, found, label, n=n, k=K)
+    return measured_point(axis, ids.of(n=n), kind, dprime, found, label, n=n, k=K)
 
 
 def _root_mean_square(relative: Mean, dprime: int) -> Estimate:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from simulate import estimators
+from simulate.jobs import ids
 from simulate.jobs.checks import CONFIDENCE
 from simulate.jobs.intervals import (
     DRAWN_CONFIDENCE,
@@ -42,6 +43,11 @@ class Sizes:
     def at(self) -> dict[str, Any]:
         """Those that it has, by letter."""
         return {letter: size for letter, size in vars(self).items() if size is not None}
+
+    @property
+    def id(self) -> str:
+        """For instance n=1000,k=4,d=76,m=11"""
+        return ids.of(**self.at)
 
     def label(self) -> str:
         """For instance "n=1000, k=4, d=76, m=11"."""
@@ -80,7 +86,7 @@ class Measured:
 
 
 def size_label(letters: str = "nkdm", **sizes: object) -> str:
-    """For instance "n=1000, k=4": the sizes named by `letters`."""
+    """For people, for instance "n=1000, k=4": the sizes named by `letters`."""
     return ", ".join(f"{letter}={sizes[letter]}" for letter in letters)
 
 
@@ -91,7 +97,7 @@ def direct_task(panel: str, effort: Effort, sizes: Sizes, total: float) -> Task[
     arguments = {**vars(sizes), "families": families, "sets": max(1, round(total / families))}
     bits = sizes.n * sizes.d
     cost = families * (1e-4 + 4e-9 * bits) + total * (2e-7 + 2e-13 * bits)
-    return Task(f"{panel}/direct/{sizes.label()}", measure_directly, arguments, cost)
+    return Task(f"{panel}/direct/{sizes.id}", measure_directly, arguments, cost)
 
 
 def weighted_task(panel: str, method: Kind, draws: int, sizes: Sizes) -> Task[Measured]:
@@ -100,7 +106,7 @@ def weighted_task(panel: str, method: Kind, draws: int, sizes: Sizes) -> Task[Me
     a_draw = sizes.k * ((sizes.m or 0) + 0.1 * sizes.d) / 6e7
     if method == Kind.PLANTED:
         a_draw = 6e-9 * sizes.n * sizes.d
-    name = f"{panel}/{method}/{sizes.label()}"
+    name = f"{panel}/{method}/{sizes.id}"
     return Task(name, measure_by_weights, arguments, draws * a_draw)
 
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from simulate.jobs.figure import Figure
-from simulate.jobs.table import Kind, Point, select, series_of, xs, ys
+from simulate.jobs.table import Kind, Numbered, Point, select, series_of, xs, ys
 from train.analysis.causal import (
     FAILURE_RATE,
     TOTAL_VARIATION,
@@ -85,16 +85,17 @@ def figures(found: CausalRecord) -> list[Figure]:
 
 def edits_table(found: CausalRecord) -> list[Point]:
     """x predicted, y measured."""
-    table = [
-        Point(
+    table: list[Point] = [
+        Numbered(
             Axis.EDITS,
             each.intervention,
             Kind.MEASURED,
             each.predicted,
             each.measured,
             label=_LABELS[each.intervention],
+            number=number,
         )
-        for each in found.edits
+        for number, each in enumerate(found.edits)
     ]
     for row in found.ablations:
         low, high = row.predicted_interval

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simulate.jobs.figure import Figure
-from simulate.jobs.table import Kind, Point, select, series_of, xs, ys
+from simulate.jobs.table import Kind, Numbered, Point, select, series_of, xs, ys
 from train.analysis.figure_ids import FigureId
 from train.analysis.mechanism import Mechanism, layer_eigenvalues
 from train.reading.masks import (
@@ -477,9 +477,16 @@ def eigenvalue_table(found: Mechanism) -> list[Point]:
     """x the real part, y the imaginary part, series the orientation."""
     complement = layer_eigenvalues(found.subject.network, found.masks.orientation == COMPLEMENT)
     return [
-        Point(Axis.EIGENVALUES, series, Kind.EXACT, float(value.real), float(value.imag))
+        Numbered(
+            Axis.EIGENVALUES,
+            series,
+            Kind.EXACT,
+            float(value.real),
+            float(value.imag),
+            number=number,
+        )
         for series, values in ((Series.CLAMP, found.eigenvalues), (Series.COMPLEMENT, complement))
-        for value in values
+        for number, value in enumerate(values)
     ]
 
 
@@ -526,8 +533,15 @@ def hash_dot_table(found: Mechanism) -> list[Point]:
         table += _histogram(Axis.SUMS, series, edges, shares)
     some = bits > 0
     table += [
-        Point(Axis.TOKENS, Series.TOKEN, Kind.MEASURED, float(count), float(total / count))
-        for count, total in zip(bits[some], sums[some], strict=True)
+        Numbered(
+            Axis.TOKENS,
+            Series.TOKEN,
+            Kind.MEASURED,
+            float(bits[token]),
+            float(sums[token] / bits[token]),
+            number=token,
+        )
+        for token in np.flatnonzero(some).tolist()
     ]
     mean = float(sums.mean())
     line = np.linspace(max(0.5, float(bits[some].min()) - 0.5), float(bits.max()) + 0.5, 50)

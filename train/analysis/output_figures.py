@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simulate.jobs.figure import Figure
-from simulate.jobs.table import Kind, Point, series_of, xs, ys
+from simulate.jobs.table import Kind, Point, key, series_of, xs, ys
 from train.analysis.behaviour import Behaviour
 from train.analysis.departures import unrestricted
 from train.analysis.figure_ids import FigureId
@@ -53,9 +53,10 @@ BIT_LABELS = {
 
 @dataclass(frozen=True)
 class Titled(Point):
-    """A point of axes that have a title."""
+    """A point of axes that have a title. bit: of a hash, where the point is of one."""
 
     title: str = ""
+    bit: int | None = key(None)
 
 
 def figures(behaviour: Behaviour) -> list[Figure]:
@@ -233,7 +234,13 @@ def _hashes(behaviour: Behaviour, place: int) -> list[Titled]:
         title = f"token {token}\n{missing[token]} missing, p = {probability[token]:.2g}"
         made += [
             Titled(
-                f"token_{token}", str(kind), Kind.EXACT, bit % columns, bit // columns, title=title
+                f"token_{token}",
+                str(kind),
+                Kind.EXACT,
+                bit % columns,
+                bit // columns,
+                title=title,
+                bit=bit,
             )
             for bit, kind in enumerate(kinds)
         ]

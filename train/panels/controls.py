@@ -12,7 +12,14 @@ from simulate.jobs.panel import FULL, QUICK, Effort, Panel
 from simulate.jobs.table import Point, select
 from simulate.jobs.tasks import Task
 from train.measures import TrainedNetwork
-from train.panels.trained import Measure, estimate, network_point, training_task, which
+from train.panels.trained import (
+    Measure,
+    NetworkPoint,
+    estimate,
+    network_point,
+    training_task,
+    which,
+)
 from train.training.presets import PRESETS
 from train.training.recipe import Recipe
 
@@ -105,7 +112,7 @@ def checks(results: Sequence[TrainedNetwork]) -> list[Check]:
     return made
 
 
-def table(results: Sequence[TrainedNetwork]) -> list[Point]:
+def table(results: Sequence[TrainedNetwork]) -> list[NetworkPoint]:
     """Both measures of every network; x numbers the controls."""
     made = []
     for network in results:
@@ -142,7 +149,7 @@ def draw(points: Sequence[Point]) -> Figure:
                     elinewidth=0.9,
                 )
         axes.set_xscale("log")
-        axes.set_xlabel(measure.value)
+        axes.set_xlabel(measure.label)
         axes.set_ylim(len(labels) - 0.5, -0.5)
         axes.set_yticks(range(len(labels)), labels if axes is both[0] else [""] * len(labels))
     return fig

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simulate.jobs import ids
 from simulate.jobs.checks import Check
 from simulate.jobs.intervals import DRAWN_CONFIDENCE, Mean
 from simulate.jobs.panel import FULL, QUICK, Effort, Panel
-from simulate.jobs.table import Kind, Point, select, series_of
+from simulate.jobs.table import Kind, Point, key, select, series_of
 from simulate.jobs.tasks import Task
 from simulate.network import ReluNetwork
 from train.measures import seconds
@@ -43,7 +44,7 @@ class Quantity(StrEnum):
     SEPARATION = "separation"
     SCORE = "score"
     DENSITY = "density"
-    HALF_WAY = "half-way step"
+    HALF_WAY = "half_way"
     LAG = "lag"
 
 
@@ -111,9 +112,9 @@ class Formation:
 class CoursePoint(Point):
     """A quantity of one network at one step, or its half-way step or mean lag."""
 
-    mechanism: Mechanism = Mechanism.CLAMP
-    quantity: Quantity = Quantity.KL
-    seed: int | None = None
+    mechanism: Mechanism = key(Mechanism.CLAMP)
+    quantity: Quantity = key(Quantity.KL)
+    seed: int | None = key(None)
 
 
 def tasks(effort: Effort) -> list[Task[Formation]]:
@@ -132,7 +133,8 @@ def tasks(effort: Effort) -> list[Task[Formation]]:
                 "count": count,
             }
             cost = seconds(recipe) + count * 4e-4 * recipe.n
-            made.append(Task(f"{NAME}/{name}, seed {seed}", train_and_watch, arguments, cost))
+            at = ids.of(mechanism=name, seed=seed)
+            made.append(Task(f"{NAME}/{at}", train_and_watch, arguments, cost))
     return made
 
 
@@ -263,7 +265,7 @@ def _course(run: Formation) -> list[CoursePoint]:
     def point(axis: Quantity, quantity: Quantity, x: float, y: float) -> CoursePoint:
         return CoursePoint(
             axis,
-            f"{run.mechanism}, seed {run.recipe.seed}",
+            ids.of(mechanism=run.mechanism, seed=run.recipe.seed),
             Kind.TRAINED,
             x,
             y,
@@ -296,7 +298,7 @@ def table(results: Sequence[Formation]) -> list[CoursePoint]:
             made.append(
                 CoursePoint(
                     Quantity.LAG,
-                    f"{mechanism}, {quantity}",
+                    ids.of(mechanism=mechanism, quantity=quantity),
                     Kind.MEAN,
                     place,
                     found.value,
