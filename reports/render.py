@@ -10,11 +10,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reports.ledger import Row, Verdict
+from reports.numbers import power_of_ten
 from reports.results import Figure, Results
 from reports.templating import render
 from simulate.jobs import figure
+from simulate.jobs.checks import NOMINAL_LEVEL
 from simulate.jobs.figure import FigureEntry
+from simulate.jobs.intervals import DRAWN_CONFIDENCE
+from train.training.presets import PRESETS
 
+# what both templates say of how numbers were made
+_SAID = {
+    "recipe": PRESETS["source"],
+    "drawn": f"{100 * DRAWN_CONFIDENCE:.0f} %",
+    "level": power_of_ten(NOMINAL_LEVEL),
+}
 _TEMPLATES = Path(__file__).parent / "templates"
 # the verdicts' classes in the page
 _MARKS = {
@@ -53,6 +63,7 @@ def markdown(rows: Sequence[Row], missing: Sequence[str]) -> str:
         sections=[Section(row) for row in rows],
         missing=missing,
         summary=summary(rows),
+        **_SAID,
     )
     return re.sub(r"\n{3,}", "\n\n", text)
 
@@ -64,6 +75,7 @@ def section(rows: Sequence[Row]) -> str:
         True,
         sections=[Section(row) for row in rows],
         summary=summary(rows),
+        **_SAID,
         packed=_packed,
     )
 

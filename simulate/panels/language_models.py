@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -222,7 +223,8 @@ def draw(points: Sequence[ModelPoint]) -> Figure:
     names = [f"{model.label} ({n:,}, {d:,})" for model, (n, d) in SHAPES.items()]
     largest.set_yticks(range(len(names)), names)
     largest.invert_yaxis()
-    largest.set_xlabel(r"largest $k$ with $P_\mathrm{fail}\leq 10^{-6}$")
+    exponent = round(math.log10(EPSILON))
+    largest.set_xlabel(rf"largest $k$ with $P_\mathrm{{fail}}\leq 10^{{{exponent}}}$")
     largest.set_title("model ($n$, $d$)")
     for series, own in series_of(points, axis=Axis.FAILURE).items():
         rival = Rival(series)
@@ -242,7 +244,9 @@ def draw(points: Sequence[ModelPoint]) -> Figure:
 PANEL = Panel(
     NAME,
     "A Bloom filter holds 14 to 153 tokens of the vocabulary n in the residual width d of public "
-    "models, at failure probability 10^-6. No linear readout that never fails holds more than d/2 "
+    "models, at failure probability "
+    f"10^{round(math.log10(EPSILON))}. "
+    "No linear readout that never fails holds more than d/2 "
     "(Radon), and no residual of d bits more than C(n, k) <= 2^d allows. Right: P_fail at the "
     "capacities of GPT-2, exact (lines) and measured (markers).",
     tasks,

@@ -11,7 +11,7 @@ from simulate.jobs.checks import FALSE_ALARM, Check, Which, lies_within
 from simulate.jobs.panel import FULL, QUICK, Effort, Panel
 from simulate.jobs.table import Point, select
 from simulate.jobs.tasks import Task
-from train.measures import TrainedNetwork
+from train.measures import INPUTS, TrainedNetwork
 from train.panels.trained import (
     Measure,
     NetworkPoint,
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NAME = "controls"
+SOURCE = PRESETS["source"]
 DRAWN = (Measure.FAILURE, Measure.TOTAL_VARIATION)
 
 
@@ -158,9 +159,10 @@ def draw(points: Sequence[Point]) -> Figure:
 PANEL = Panel(
     NAME,
     "Without its ReLU layer, or with W_E frozen at a random start, a network fails far more often "
-    "(n=512, d=64, k=3, c=2). Further controls: training from the exact construction, that "
-    "construction itself (random hashes, beta = 2), and targets that belong to other inputs. A "
-    "mark per seed, 95 % intervals over 100,000 fresh inputs.",
+    f"(n={SOURCE.n}, d={SOURCE.d}, k={SOURCE.k}, c={SOURCE.c:g}). "
+    "Further controls: training from the exact construction, that construction itself (random "
+    "hashes, beta = 2), and targets that belong to other inputs. "
+    f"A mark per seed, 95 % intervals over {INPUTS:,} fresh inputs.",
     tasks,
     checks,
     table,

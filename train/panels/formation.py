@@ -63,8 +63,9 @@ class Mechanism(StrEnum):
     COMPLEMENT = "complement"
 
 
+SOURCE = PRESETS["source"]
 NETWORKS = {
-    Mechanism.CLAMP: PRESETS["source"],
+    Mechanism.CLAMP: SOURCE,
     Mechanism.COMPLEMENT: replace(PRESETS["complement"], steps=8_000),
 }
 
@@ -362,7 +363,8 @@ def draw(points: Sequence[CoursePoint]) -> Figure:
 PANEL = Panel(
     NAME,
     "Half of the loss's fall comes before half of the code: a line per network, presets `source` "
-    "and `complement` (n=512, d=h=64, k=3). The loss is over that of equal probabilities; the "
+    f"and `complement` (n={SOURCE.n}, d=h={SOURCE.d}, k={SOURCE.k}). "
+    "The loss is over that of equal probabilities; the "
     "agreement of the masks is over that of shuffled tokens. Right: doublings of the step after "
     "half of the loss's fall, means over the seeds with 95 % intervals.",
     tasks,

@@ -182,7 +182,8 @@ def draw(points: Sequence[SeedPoint]) -> Figure:
 PANEL = Panel(
     NAME,
     "Networks of the harder task, any distribution over the k tokens, have the hidden layer of the "
-    "uniform task's (n=512, d=h=96, k=3; 12,000 steps, the same recipe). Dashes: seeds; marks: "
+    f"uniform task's (n={HARDER.n}, d=h={HARDER.d}, k={HARDER.k}; {HARDER.steps:,} steps, the same "
+    "recipe). Dashes: seeds; marks: "
     "their mean with its 95 % interval. The last two numbers are of behaviour, each network on its "
     "own task.",
     tasks,

@@ -15,7 +15,7 @@ from simulate.jobs.table import Kind, Point, series_of, xs, ys
 from simulate.jobs.tasks import Task
 from theory.false_positives import failure_probability
 from theory.width import optimal_hashes_for_failure
-from train.measures import TrainedNetwork
+from train.measures import INPUTS, TrainedNetwork
 from train.panels.trained import (
     Measure,
     estimate,
@@ -184,8 +184,10 @@ def draw(points: Sequence[Point]) -> Figure:
 PANEL = Panel(
     NAME,
     "Trained networks fail less often than random hashes of the same density. Left: their failure "
-    "rate over 100,000 fresh inputs each (circles, 95 % intervals) and the exact P_fail of random "
-    "hashes (lines). Right: their total variation; dotted, the target of 0.01. Five seeds each of "
+    f"rate over {INPUTS:,} fresh inputs each (circles, 95 % intervals) and the exact P_fail of "
+    "random hashes (lines). Right: their total variation; dotted, the target of "
+    f"{TARGETS['best'][0]:g}. "
+    "Five seeds each of "
     "the presets `best`, `wide` and `source`, and shorter runs of `best` at other rates.",
     tasks,
     checks,

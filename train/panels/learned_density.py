@@ -276,8 +276,10 @@ def draw(points: Sequence[Point]) -> Figure:
 PANEL = Panel(
     NAME,
     "The density of learned masks follows the learning rate and the width, where the best random "
-    "hashes follow k alone. One thing at a time is changed about n=256, d=h=64, k=3, scale of W_E "
-    "4, rate 0.015 (4,000 steps). Means over the seeds, 95 % intervals; titles give the fitted "
+    "hashes follow k alone. One thing at a time is changed about "
+    f"n={BASE.n}, d=h={BASE.d}, k={BASE.k}, scale of W_E {BASE.embedding_scale:g}, "
+    f"rate {BASE.learning_rate:g} ({BASE.steps:,} steps). "
+    "Means over the seeds, 95 % intervals; titles give the fitted "
     "power over all clamp networks.",
     tasks,
     checks,

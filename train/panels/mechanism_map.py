@@ -236,7 +236,8 @@ PANEL = Panel(
     NAME,
     "A large W_E at the start leads to clamp networks (blue), a small one to complement networks "
     "(orange). In each cell: percentages of clamp and complement units, and the failure rate, "
-    "after 6,000 steps (n=512, d=h=64, k=3; means over seeds). Left: over the scale of W_E and "
+    f"after {BASE.steps:,} steps (n={BASE.n}, d=h={BASE.d}, k={BASE.k}; "
+    "means over seeds). Left: over the scale of W_E and "
     "the rate. Right: tied readout, and b_in at minus or plus the scale.",
     tasks,
     checks,

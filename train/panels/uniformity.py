@@ -14,7 +14,7 @@ from simulate.jobs.table import Point, key, select, xs, ys
 from simulate.jobs.tasks import Task
 from simulate.panels.measured import size_label
 from train.analysis.mechanism import Verdict
-from train.analysis.uniformity import PARTS, UniformityRecord
+from train.analysis.uniformity import INPUTS, PARTS, UniformityRecord
 from train.panels.analysed import AnalysedNetwork, analysed_task, dissected, recipes
 from train.panels.trained import mean_point, sizes
 from train.training.recipe import Recipe
@@ -163,7 +163,7 @@ PANEL = Panel(
     "Outputs are uniform because units saturate. Left: parts of the variance of the members' "
     "logits, which sum to 1. Right: the standard deviation over the members, what it would be if "
     "logits were sums of bit weights, and if units were not cut at their thresholds. Means over "
-    "the seeds, 95 % intervals; 8,192 inputs each.",
+    f"the seeds, 95 % intervals; {INPUTS:,} inputs each.",
     tasks,
     checks,
     table,
