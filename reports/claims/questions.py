@@ -36,9 +36,10 @@ from train.panels import (
     uniformity,
 )
 from train.readout.figures import FigureId as ReadoutFigure
+from train.readout.outputs import Whose
 from train.readout.reachability import Sets
 from train.readout.report import Report
-from train.readout.two_level import CODE_NOISE
+from train.readout.two_level import CODE_NOISE, Control
 
 
 def margin(record: Record, missing_bits: int) -> Margin:
@@ -248,21 +249,23 @@ def _real_model(evidence: Evidence, name: str, readout: Document[Report]) -> tup
     )
     of_normal = number(
         "the same, of the best direction of a normal code",
-        lambda r: r.two_level.nulls[0].searched.best[0],
+        lambda r: only(
+            r.two_level.nulls, lambda each: each.control == Control.GAUSSIAN
+        ).searched.best[0],
         ".0%",
     )
     # the outputs are of the model, and of a Bloom filter of its sizes
     spacing = number(
         "variation of the spacings of ranked logits",
-        lambda r: given(r.natural).outputs[0].spacing_cv,
+        lambda r: given(r.natural).of(Whose.MODEL).spacing_cv,
     )
     of_filter = number(
         "the same, Bloom filter of its n, d and k without noise",
-        lambda r: given(r.natural).outputs[1].spacing_cv,
+        lambda r: given(r.natural).of(Whose.BLOOM).spacing_cv,
     )
     effective = number(
         "tokens that share its outputs, median perplexity",
-        lambda r: given(r.natural).outputs[0].effective_k,
+        lambda r: given(r.natural).of(Whose.MODEL).effective_k,
         ".1f",
     )
     largest = number(

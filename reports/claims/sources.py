@@ -41,8 +41,8 @@ from train.panels import (
     predicted_against_measured,
     trained_failure_against_width,
 )
+from train.reading.names import NETWORK
 from train.readout.report import Report
-from train.run import NETWORK
 
 SOURCE = record(SOURCE_ANALYSIS, ANALYSIS, Analysis)
 COMPLEMENT = record(COMPLEMENT_ANALYSIS, ANALYSIS, Analysis)

@@ -22,8 +22,9 @@ from simulate.jobs.tasks import Task
 from train.benchmarks import suite
 from train.benchmarks.measured import CaseScores, task
 from train.benchmarks.methods import METHODS, Name
-from train.benchmarks.suite import GRADES, Grade
+from train.benchmarks.suite import GRADES
 from train.organism.matching import Scores
+from train.organism.names import Grade
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

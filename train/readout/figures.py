@@ -134,7 +134,7 @@ def _ideal(report: Report) -> Figure:
     table = [
         Point(
             Axis.REACHED,
-            each.sets.value,
+            each.sets,
             Kind.MEASURED,
             each.k,
             each.share,
@@ -160,10 +160,10 @@ def _ideal(report: Report) -> Figure:
 def _draw_ideal(table: Sequence[Point]) -> Drawn:
     fig, axes = style.figure()
     (theory,) = select(table, series=THEORY)
-    names = [each.value for each in Sets]
-    for name, points in series_of(table, kind=Kind.MEASURED).items():
-        index = names.index(name)
-        style.error_bars(axes, points, style.COLOURS[index], MARKERS[index], label=name)
+    for series, points in series_of(table, kind=Kind.MEASURED).items():
+        index = list(Sets).index(Sets(series))
+        label = points[0].shown
+        style.error_bars(axes, points, style.COLOURS[index], MARKERS[index], label=label)
         axes.plot([p.x for p in points], [p.y for p in points], color=style.COLOURS[index])
     axes.axvline(theory.x, color=style.GREY, linestyle="--")
     axes.set(xlabel="Tokens in the set, $k$", ylabel="Share of sets on top", ylim=(-0.03, 1.03))

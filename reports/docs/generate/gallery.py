@@ -13,23 +13,10 @@ from reports.docs.generate.markdown import plain
 from reports.jobs import Job
 from reports.results import Figure, Results
 
-_TITLES = {
-    "scaling": "The main job: theory against simulation",
-    "study": "Trained networks of the presets",
-    "width": "Trained networks on the width law",
-    "survey": "Many small networks, predicted and taken apart",
-    "organisms": "Networks whose truth is known",
-}
-
 
 def saved() -> Results:
     """The results that come with the project."""
     return Results(EVIDENCE)
-
-
-def title(job: Job) -> str:
-    """The heading of a job's figures."""
-    return _TITLES.get(job.folder, job.folder.replace("/", ": ").replace("_", " "))
 
 
 def _page_name(job: Job) -> str:
@@ -65,8 +52,8 @@ def pages() -> Pages:
     for job, found in figures.items():
         command = results.command(job)
         sections = [_section(figure, command) for figure in found]
-        texts[f"gallery/{_page_name(job)}.md"] = f"# {title(job)}\n\n" + "\n".join(sections)
-        rows.append([f"[{title(job)}]({_page_name(job)}.md)", str(len(found)), f"`{command}`"])
+        texts[f"gallery/{_page_name(job)}.md"] = f"# {job.title}\n\n" + "\n".join(sections)
+        rows.append([f"[{job.title}]({_page_name(job)}.md)", str(len(found)), f"`{command}`"])
     texts["gallery/index.md"] = (
         "# Gallery\n\nThe figures of the results that come with the project. Each is drawn from "
         "the CSV beside it and nothing else. Bars on measured points are 95 % intervals.\n\n"
