@@ -11,15 +11,20 @@ from pathlib import Path
 
 from simulate.jobs.folder import RUN
 from simulate.scaling import Scaling
-from train import unembedding
+from train.analyse import Analyse
+from train.certify import Certify
+from train.organisms import Organisms
+from train.run import Run
 from train.study import Study
 from train.survey import Survey
+from train.unembedding import Unembedding
 
 
 @dataclass(frozen=True)
 class Job:
     """A command and the folder of its results, a path below the folder of all results.
 
+    title: what its figures are of, for people.
     options: of every run. quick: further ones of a quick run. reads: the job whose folder is the
     command's first argument. resumes: whether it goes on where an interrupted run stopped. checked:
     whether it leaves a verdict; its exit code is then 1 where a check failed. targets: whether its
@@ -29,6 +34,7 @@ class Job:
 
     folder: str
     module: str
+    title: str
     options: tuple[str, ...] = ()
     quick: tuple[str, ...] = ()
     reads: Job | None = None
@@ -52,38 +58,85 @@ class Job:
 
 
 QUICK = ("--quick",)
-SCALING = Job("scaling", Scaling.MODULE, quick=QUICK, resumes=True, checked=True)
-STUDY = Job("study", Study.MODULE, quick=QUICK, resumes=True, checked=True)
+SCALING = Job(
+    "scaling",
+    Scaling.MODULE,
+    "The main job: theory against simulation",
+    quick=QUICK,
+    resumes=True,
+    checked=True,
+)
+STUDY = Job(
+    "study",
+    Study.MODULE,
+    "Trained networks of the presets",
+    quick=QUICK,
+    resumes=True,
+    checked=True,
+)
 WIDTH = Job(
     "width",
     Study.MODULE,
+    "Trained networks on the width law",
     ("--sizes", "width"),
     quick=QUICK,
     resumes=True,
     checked=True,
     targets=True,
 )
-RECIPE = replace(WIDTH, folder="recipe", options=("--sizes", "recipe"))
-SURVEY = Job("survey", Survey.MODULE, quick=QUICK, resumes=True, checked=True)
-SOURCE_NETWORK = Job("networks/source", "train.run", ("--preset", "source"), resumes=True)
+RECIPE = replace(
+    WIDTH, folder="recipe", title="A recipe that is off by two", options=("--sizes", "recipe")
+)
+SURVEY = Job(
+    "survey",
+    Survey.MODULE,
+    "Many small networks, predicted and taken apart",
+    quick=QUICK,
+    resumes=True,
+    checked=True,
+)
+SOURCE_NETWORK = Job(
+    "networks/source", Run.MODULE, "The source's network", ("--preset", "source"), resumes=True
+)
 COMPLEMENT_NETWORK = Job(
-    "networks/complement", "train.run", ("--preset", "complement"), resumes=True
+    "networks/complement",
+    Run.MODULE,
+    "The complement network",
+    ("--preset", "complement"),
+    resumes=True,
 )
 _PRINTED = ("--inputs", "100000", "--formats", "svg")
-SOURCE_ANALYSIS = Job("analysis/source", "train.analyse", _PRINTED, reads=SOURCE_NETWORK)
+SOURCE_ANALYSIS = Job(
+    "analysis/source",
+    Analyse.MODULE,
+    "Analysis of the source's network",
+    _PRINTED,
+    reads=SOURCE_NETWORK,
+)
 COMPLEMENT_ANALYSIS = Job(
-    "analysis/complement", "train.analyse", _PRINTED, reads=COMPLEMENT_NETWORK
+    "analysis/complement",
+    Analyse.MODULE,
+    "Analysis of the complement network",
+    _PRINTED,
+    reads=COMPLEMENT_NETWORK,
 )
 # by the weights alone: to search all 22 million inputs takes most of an hour of one core
 _NO_SEARCH = ("--most-inputs", "0")
-SOURCE_CERTIFICATE = Job("certificates/source", "train.certify", _NO_SEARCH, reads=SOURCE_NETWORK)
+SOURCE_CERTIFICATE = Job(
+    "certificates/source",
+    Certify.MODULE,
+    "Certificate of the source's network",
+    _NO_SEARCH,
+    reads=SOURCE_NETWORK,
+)
 FINISHED_CERTIFICATE = Job(
     "certificates/finished",
-    "train.certify",
+    Certify.MODULE,
+    "Certificate of that network, rounded to its masks",
     ("--finish", "sharp", *_NO_SEARCH),
     reads=SOURCE_NETWORK,
 )
-ORGANISMS = Job("organisms", "train.organisms")
+ORGANISMS = Job("organisms", Organisms.MODULE, "Networks whose truth is known")
 
 # in the order in which they can be run
 JOBS = (
@@ -102,6 +155,6 @@ JOBS = (
 )
 
 # models that have to be fetched first: their results come with the project (make real-models)
-RECOGNISER = Job("real_models/recogniser", unembedding.__name__)
-SMOLLM2 = Job("real_models/smollm2", unembedding.__name__)
+RECOGNISER = Job("real_models/recogniser", Unembedding.MODULE, "Readout of a text recogniser")
+SMOLLM2 = Job("real_models/smollm2", Unembedding.MODULE, "Readout of a language model")
 REAL_MODELS = (RECOGNISER, SMOLLM2)

@@ -57,8 +57,7 @@ class Claim:
     """A claim and the rule by which the evidence decides.
 
     said, formula: in our words and letters. question: one whose numbers do not settle it is open,
-    not refuted. figures: job and id; where_there: those that no result has to have. drawn_by: jobs
-    whose figures say themselves that they bear on this claim.
+    not refuted. figures: job and id; where_there: those that no result has to have.
     """
 
     key: str
@@ -69,7 +68,6 @@ class Claim:
     question: bool = False
     figures: Sequence[tuple[Job, str]] = ()
     where_there: Sequence[tuple[Job, str]] = ()
-    drawn_by: Sequence[Job] = ()
 
 
 @dataclass(frozen=True)
@@ -140,24 +138,15 @@ def judge(claim: Claim, results: Results) -> Row:
 def _figures(claim: Claim, results: Results) -> tuple[list[Figure], list[Job]]:
     """The claim's figures, and the jobs that lack one."""
     found, missing = [], []
-
-    def drawn(job: Job, fits: Callable[[Figure], bool]) -> None:
+    for job, name in (*claim.figures, *claim.where_there):
         try:
-            own = [figure for figure in results.figures_of(job) if fits(figure)]
+            own = [figure for figure in results.figures_of(job) if figure.name == name]
         except MissingResult:
             own = []
-        found.extend(own)
-        if not own:
+        found += own
+        if not own and (job, name) in claim.figures:
             missing.append(job)
-
-    for job in claim.drawn_by:
-        drawn(job, lambda figure: claim.key in map(str, figure.claims))
-    for job, name in claim.figures:
-        drawn(job, lambda figure, name=name: figure.name == name)  # type: ignore[misc]
-    needed = list(missing)
-    for job, name in claim.where_there:
-        drawn(job, lambda figure, name=name: figure.name == name)  # type: ignore[misc]
-    return found, needed
+    return found, missing
 
 
 def ledger(claims: Iterable[Claim], results: Results) -> list[Row]:

@@ -23,6 +23,7 @@ from simulate.jobs.table import Point
 T = TypeVar("T")
 V = TypeVar("V")
 P = TypeVar("P", bound=Point)
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 Single = Estimate | float | None
 
 
@@ -295,6 +296,13 @@ def typeset(text: str) -> str:
     """With a minus where a number begins with a hyphen, unless it is rounded to nothing."""
     text = re.sub(r"(?<![\w.])-(?=0(?:\.0+)?(?![\d.e]))", "", text)
     return re.sub(r"(?<![\w.])-(?=\d)|(?<=\d[eE])-(?=\d)", "−", text)
+
+
+def power_of_ten(value: float) -> str:
+    """1e-7 as 10⁻⁷; a value that is no power of ten with its mantissa."""
+    mantissa, exponent = f"{value:.1e}".split("e")
+    power = "10" + str(int(exponent)).translate(_SUPERSCRIPTS)
+    return power if mantissa == "1.0" else f"{mantissa} × {power}"
 
 
 def written(value: object, style: str = ".3g") -> str:

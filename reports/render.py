@@ -10,9 +10,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reports.ledger import Row, Verdict
+from reports.numbers import power_of_ten
 from reports.results import Figure, Results
 from reports.templating import render
+from simulate.jobs import figure
+from simulate.jobs.checks import NOMINAL_LEVEL
+from simulate.jobs.figure import FigureEntry
+from simulate.jobs.intervals import DRAWN_CONFIDENCE
+from train.training.presets import PRESETS
 
+# what both templates say of how numbers were made
+_SAID = {
+    "recipe": PRESETS["source"],
+    "drawn": f"{100 * DRAWN_CONFIDENCE:.0f} %",
+    "level": power_of_ten(NOMINAL_LEVEL),
+}
 _TEMPLATES = Path(__file__).parent / "templates"
 # the verdicts' classes in the page
 _MARKS = {
@@ -51,6 +63,7 @@ def markdown(rows: Sequence[Row], missing: Sequence[str]) -> str:
         sections=[Section(row) for row in rows],
         missing=missing,
         summary=summary(rows),
+        **_SAID,
     )
     return re.sub(r"\n{3,}", "\n\n", text)
 
@@ -62,6 +75,7 @@ def section(rows: Sequence[Row]) -> str:
         True,
         sections=[Section(row) for row in rows],
         summary=summary(rows),
+        **_SAID,
         packed=_packed,
     )
 
@@ -74,23 +88,23 @@ def summary(rows: Sequence[Row]) -> str:
 
 
 def verdicts(rows: Sequence[Row]) -> str:
-    """A table of Markdown: every claim and its verdict, as the README has it."""
+    """A table of Markdown: every claim and its verdict, as the page of findings has it."""
     lines = ["| | claim | verdict |", "|---|---|---|"]
     lines += [f"| {row.key} | {row.title} | {row.judged} |" for row in rows]
     return "\n".join(lines)
 
 
 def figures_page(figures: Sequence[Figure], results: Results) -> str:
-    """Markdown with every figure, its caption, numbers and command."""
-    sections = ["# Figures\n\nEach with the CSV of its numbers and the command that makes it.\n"]
-    for figure in figures:
-        name = figure.file_name
-        sections.append(
-            f"## {figure.job.folder}: {figure.name}\n\n![{figure.name}](figures/{name}.svg)\n\n"
-            f"{figure.caption}\n\n[Numbers](figures/{name}.csv); "
-            f"`{results.command(figure.job)}`\n"
-        )
-    return "\n".join(sections)
+    """figures.md, with figures as files below figures/, and the command that made each."""
+    entries = {
+        FigureEntry(
+            f"{each.job.folder}: {each.name}",
+            each.caption,
+            tuple(f"figures/{each.file_name}{path.suffix}" for path in (each.csv, each.svg)),
+        ): results.command(each.job)
+        for each in figures
+    }
+    return figure.figures_page("Figures", entries, lambda entry: f"; `{entries[entry]}`")
 
 
 def _packed(figure: Figure) -> str:

@@ -34,7 +34,6 @@ class Figure:
     caption: str
     svg: Path
     csv: Path
-    claims: tuple[int, ...] = ()
 
     @property
     def file_name(self) -> str:
@@ -97,5 +96,5 @@ class Results:
             paths = {path.suffix: path for path in map(Path, entry.files)}
             if {".svg", ".csv"} <= set(paths):
                 svg, csv = (self.folder / job.folder / paths[end].name for end in (".svg", ".csv"))
-                found.append(Figure(job, entry.id, entry.caption, svg, csv, entry.claims))
+                found.append(Figure(job, entry.id, entry.caption, svg, csv))
         return found

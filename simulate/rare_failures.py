@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from simulate.jobs.intervals import Mean
+from simulate.jobs.intervals import Share
 from simulate.sampling import random_sets
 from theory.domain import DomainError, check_integer, check_task
 
@@ -46,8 +46,8 @@ class RareFailure:
     the number of equally weighted inputs that would be worth as much as those that failed.
     """
 
-    failure: Mean
-    covered: Mean
+    failure: Share
+    covered: Share
     foreseen: float
     effective: float
 
@@ -205,8 +205,8 @@ def rare_failures(
     value, cover = np.concatenate(values), np.concatenate(covers)
     total = float(value.sum())
     return RareFailure(
-        failure=Mean.of(value),
-        covered=Mean.of(cover),
+        failure=Share.of(value),
+        covered=Share.of(cover),
         foreseen=foreseen / total if total else 0.0,
         effective=total**2 / float(value @ value) if total else 0.0,
     )

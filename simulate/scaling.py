@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line, or `arguments`, and run the job."""
     command = tyro.cli(
         Annotated[Scaling, tyro.conf.arg(name="")],
-        prog="python -m simulate.scaling",
+        prog=f"python -m {Scaling.MODULE}",
         description=__doc__,
         args=arguments,
     )

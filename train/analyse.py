@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import tyro
 
@@ -36,6 +36,8 @@ class Analyse:
     each with the CSV of its numbers, into the output folder. Memory is about twelve times that of
     the weights in float64, and half a gigabyte.
     """
+
+    MODULE: ClassVar[str] = "train.analyse"
 
     checkpoint: tyro.conf.Positional[str]
     """A safetensors file, a state dict (.pt), the folder of a training run, or
@@ -120,8 +122,8 @@ class Analyse:
         folder.write_record(ANALYSIS, report.record)
         folder.write(INDEX, page(report.record, drawn))
         seconds = time.monotonic() - started
-        configuration = {"job": "train.analyse", **asdict(self), "out": str(out)}
-        run = output.run_record(output.command_of("train.analyse"), configuration, seconds)
+        configuration = {"job": self.MODULE, **asdict(self), "out": str(out)}
+        run = output.run_record(output.command_of(self.MODULE), configuration, seconds)
         folder.finish(run)
         if self.json:
             command_line.print_json(output.as_plain(report.record))
@@ -165,7 +167,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and analyse."""
     command = tyro.cli(
         Annotated[Analyse, tyro.conf.arg(name="")],
-        prog="python -m train.analyse",
+        prog=f"python -m {Analyse.MODULE}",
         description=__doc__,
         args=arguments,
     )

@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and run the job."""
     command = tyro.cli(
         Annotated[Benchmark, tyro.conf.arg(name="")],
-        prog="python -m train.benchmark",
+        prog=f"python -m {Benchmark.MODULE}",
         description=__doc__,
         args=arguments,
     )

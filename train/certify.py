@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import msgspec
 import tyro
@@ -44,6 +44,8 @@ class Certify:
     figures.md and a figure (PNG, SVG) with its CSV into the output folder. The certificate can be
     checked by `python -m train.certificate.checker weights.safetensors certificate.json`.
     """
+
+    MODULE: ClassVar[str] = "train.certify"
 
     checkpoint: tyro.conf.Positional[str]
     """A safetensors file, a state dict (.pt), the folder of a training run, or
@@ -158,15 +160,15 @@ class Certify:
         drawn = figure(found).rendered(self.formats)
         plain = msgspec.to_builtins(found)
         seconds = time.monotonic() - started
-        configuration = {"job": "train.certify", **asdict(self), "out": str(out)}
-        run = output.run_record(output.command_of("train.certify"), configuration, seconds)
+        configuration = {"job": self.MODULE, **asdict(self), "out": str(out)}
+        run = output.run_record(output.command_of(self.MODULE), configuration, seconds)
         files: dict[str, bytes | str] = {
             WEIGHTS: weights,
             CERTIFICATE: cert,
             RECORD: output.as_json(plain),
             **drawn.files,
             FIGURES: output.as_json([drawn.entry]),
-            PAGE: figures_page([drawn.entry], subject.name),
+            PAGE: figures_page(f"Figures of {subject.name}", [drawn.entry]),
             RUN: output.as_json(run),
         }
         write_all(out, files)
@@ -216,7 +218,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and certify."""
     command = tyro.cli(
         Annotated[Certify, tyro.conf.arg(name="")],
-        prog="python -m train.certify",
+        prog=f"python -m {Certify.MODULE}",
         description=__doc__,
         args=arguments,
     )

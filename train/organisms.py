@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import tyro
 
@@ -34,6 +34,8 @@ class Organisms:
     recovery_against_noise (PNG, SVG) with its CSV. The grades: 1 exact, 2 in another basis, 3 two
     mechanisms in one network, 4 dead units and flipped bits, 5 trained, 6 noise.
     """
+
+    MODULE: ClassVar[str] = "train.organisms"
 
     out: Path = Path("reports/results/organisms")
     """Folder for the results. An earlier family in it is replaced; other files are left alone."""
@@ -90,10 +92,10 @@ class Organisms:
         folder.write_figure(noise_figure(curve, sizes).rendered(self.formats))
         folder.write_index("the organisms")
         seconds = time.monotonic() - started
-        configuration = {"job": "train.organisms", **asdict(self), "out": str(self.out)}
+        configuration = {"job": self.MODULE, **asdict(self), "out": str(self.out)}
         folder.finish(
             output.run_record(
-                output.command_of("train.organisms"),
+                output.command_of(self.MODULE),
                 configuration,
                 seconds,
                 packages=("torch", "safetensors"),
@@ -152,7 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and make the organisms."""
     command = tyro.cli(
         Annotated[Organisms, tyro.conf.arg(name="")],
-        prog="python -m train.organisms",
+        prog=f"python -m {Organisms.MODULE}",
         description=__doc__,
         args=arguments,
     )

@@ -15,13 +15,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from shutil import which
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import tyro
 
 from theory import command_line
 from theory.domain import DomainError
 from train import check_installed
+from train.reading.names import NETWORK
 from train.training.presets import NAMES, SCALED, preset_named
 from train.training.recipe import Execution, Recipe
 
@@ -34,9 +35,7 @@ CHECKPOINTS_SHARE = 0.02
 
 CHECKPOINT = "checkpoint.safetensors"
 METRICS = "metrics.jsonl"
-NETWORK = "network.safetensors"
 MEASURES = "measures.json"
-RECORD = "run.json"
 SNAPSHOTS = "snapshots"
 
 
@@ -48,6 +47,8 @@ class Run:
     measures.json (on 100,000 fresh inputs), checkpoint.safetensors and run.json into the output
     folder.
     """
+
+    MODULE: ClassVar[str] = "train.run"
 
     preset: Annotated[str, tyro.conf.arg(help=f"{', '.join(NAMES)}; its fields are the defaults.")]
     recipe: Annotated[Recipe, tyro.conf.arg(name="")]
@@ -97,6 +98,7 @@ class Run:
         import torch
 
         from simulate.jobs import output
+        from simulate.jobs.folder import ResultFolder
         from train import measures
         from train.training.fit import finish
 
@@ -109,27 +111,28 @@ class Run:
             finish(state, on_milestone)
         measures.save_network(self.out / NETWORK, state, self.preset)
         found = measures.measures(state, self.preset)
-        output.write_whole(self.out / MEASURES, output.as_json(found))
+        folder = ResultFolder(self.out)
+        folder.write_record(MEASURES, found)
         configuration = {
-            "job": "train.run",
+            "job": self.MODULE,
             "preset": self.preset,
             "recipe": asdict(self.recipe),
             "execution": asdict(self.execution),
             "resumed_at_step": first,
         }
-        run_record = output.run_record(
-            output.command_of("train.run"),
+        record = output.run_record(
+            output.command_of(self.MODULE),
             configuration,
             time.monotonic() - started,
             packages=("torch", "safetensors"),
             threads=self.execution.threads,
         )
-        output.write_whole(self.out / RECORD, output.as_json(run_record))
+        folder.finish(record)
         return found
 
     def _start(self) -> State:
         """The state to go on from, with the folder brought to the same step."""
-        from simulate.jobs import output
+        from simulate.jobs.folder import ResultFolder
         from train import measures
         from train.training import checkpoint
         from train.training.fit import begin
@@ -142,12 +145,11 @@ class Run:
         path = self.out / CHECKPOINT
         if self.resume and path.exists():
             state = checkpoint.load(path, self.recipe, self.execution)
-            output.write_whole(self.out / METRICS, self._rows_until(state))
+            ResultFolder(self.out).write(METRICS, self._rows_until(state))
             print(f"resuming at step {state.step} of {self.recipe.steps}", file=sys.stderr)
             return state
-        # the checkpoint first: the rest alone is nothing to resume from
-        for name in (CHECKPOINT, METRICS, NETWORK, MEASURES, RECORD):
-            (self.out / name).unlink(missing_ok=True)
+        # the checkpoint before what it stands on: that alone is nothing to resume from
+        ResultFolder(self.out).begin(files=(CHECKPOINT, METRICS, NETWORK, MEASURES))
         for earlier in snapshots.glob("step_*.safetensors"):
             earlier.unlink()
         state = begin(self.recipe, self.execution.device)
@@ -260,7 +262,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     name, recipe = named_preset(arguments)
     defaults = Run(name, recipe, Execution(), Path("reports/results/train") / name)
     command = tyro.cli(
-        Run, prog="python -m train.run", description=__doc__, args=arguments, default=defaults
+        Run, prog=f"python -m {Run.MODULE}", description=__doc__, args=arguments, default=defaults
     )
     return command.run()
 

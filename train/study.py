@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and run the job."""
     command = tyro.cli(
         Annotated[Study, tyro.conf.arg(name="")],
-        prog="python -m train.study",
+        prog=f"python -m {Study.MODULE}",
         description=__doc__,
         args=arguments,
     )

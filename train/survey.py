@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and run the job."""
     command = tyro.cli(
         Annotated[Survey, tyro.conf.arg(name="")],
-        prog="python -m train.survey",
+        prog=f"python -m {Survey.MODULE}",
         description=__doc__,
         args=arguments,
     )

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field, fields, make_dataclass
 from functools import partial
 from itertools import pairwise, product
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import tyro
 
@@ -46,6 +46,7 @@ Engine = Literal["serial", "processes", "dask"]
 Row = dict[str, int | float | bool | str | None]
 
 SCHEMA = 1
+TABLE = "networks.csv"
 CONFIDENCE = 0.95
 
 
@@ -149,6 +150,8 @@ class Sweep:
     journal results.jsonl into the output folder.
     """
 
+    MODULE: ClassVar[str] = "train.sweep"
+
     preset: str = "source"
     """Recipe of all that is in no list; see train.run."""
     grid: Annotated[_Grid, tyro.conf.arg(name="", constructor=Grid)] = field(default_factory=Grid)
@@ -185,24 +188,25 @@ class Sweep:
             return command_line.CHECK_FAILED
         if self.json:
             command_line.print_json({"schema": SCHEMA, "networks": rows})
-        print(f"{len(rows)} networks in {self.out / 'networks.csv'}", file=sys.stderr)
+        print(f"{len(rows)} networks in {self.out / TABLE}", file=sys.stderr)
         return command_line.DONE
 
     def _train(self, recipes: Mapping[str, Recipe]) -> list[Row]:
         from simulate.jobs import output, tasks
-        from simulate.jobs.journal import Journal
+        from simulate.jobs.folder import ResultFolder
+        from simulate.jobs.journal import NAME, Journal
         from simulate.jobs.progress import progress
 
         started = time.monotonic()
         every_task = [self._task(name, recipe) for name, recipe in recipes.items()]
         configuration = {
-            "job": "train.sweep",
+            "job": self.MODULE,
             "preset": self.preset,
             "grid": {name: list(getattr(self.grid, name)) for name in self.grid.given()},
             "networks": self.networks,
             "tasks": tasks.fingerprint(every_task),
         }
-        with Journal(self.out / "results.jsonl", configuration, self.resume) as journal:
+        with Journal(self.out / NAME, configuration, self.resume) as journal:
             # of an interrupted sweep, whose time is not in `seconds`
             kept = {"results_kept": len(journal.results)}
             if journal.results:
@@ -210,7 +214,9 @@ class Sweep:
                     f"resuming: {len(journal.results)} of {len(recipes)} networks are trained",
                     file=sys.stderr,
                 )
-            self._remove_earlier()
+            folder = ResultFolder(self.out)
+            folder.begin(files=[TABLE])
+            self._ready_for_networks()
             total = sum(task.cost for task in every_task)
             done = sum(task.cost for task in every_task if task.name in journal.results)
             with progress(total, done) as advance:
@@ -228,14 +234,14 @@ class Sweep:
                 dict.fromkeys(["n", "d", "k", "seed", "steps", "batch", *self.grid.given()])
             )
             rows = [columns(each, given) for each in found]
-            output.write_whole(self.out / "networks.csv", as_csv(rows))
+            folder.write(TABLE, as_csv(rows))
             record = output.run_record(
-                output.command_of("train.sweep"),
+                output.command_of(self.MODULE),
                 configuration | kept,
                 time.monotonic() - started,
                 packages=("torch", "safetensors"),
             )
-            output.write_whole(self.out / "run.json", output.as_json(record))
+            folder.finish(record)
         return rows
 
     def _task(self, name: str, recipe: Recipe) -> Task[TrainedNetwork]:
@@ -251,10 +257,8 @@ class Sweep:
     def _folder(self) -> Path:
         return self.out / "networks"
 
-    def _remove_earlier(self) -> None:
-        """An earlier sweep's files must not stand beside a new ledger."""
-        for name in ("networks.csv", "run.json"):
-            (self.out / name).unlink(missing_ok=True)
+    def _ready_for_networks(self) -> None:
+        """An earlier sweep's networks must not stand beside a new journal."""
         if self.networks:
             self._folder().mkdir(exist_ok=True)
         for earlier in self._folder().glob("*.safetensors"):
@@ -317,7 +321,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and run the sweep."""
     command = tyro.cli(
         Annotated[Sweep, tyro.conf.arg(name="")],
-        prog="python -m train.sweep",
+        prog=f"python -m {Sweep.MODULE}",
         description=__doc__,
         args=arguments,
     )

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import tyro
 
@@ -35,6 +35,8 @@ class Unembedding:
     its numbers, into the output folder. The verdict is `found`, `not found (power P at densities
     ...)` or `no power`, beside nulls and planted masks that are searched every time.
     """
+
+    MODULE: ClassVar[str] = "train.unembedding"
 
     model: tyro.conf.Positional[Path]
     """A safetensors, GGUF or ONNX file, the index of a sharded one, or a folder with one."""
@@ -101,8 +103,8 @@ class Unembedding:
         folder.write_record(RECORD, report)
         seconds = time.monotonic() - started
         given = asdict(self) | {"model": self.model.name, "out": str(self.out)}
-        configuration = {"job": "train.unembedding", **msgspec.to_builtins(given, enc_hook=str)}
-        run = output.run_record(output.command_of("train.unembedding"), configuration, seconds)
+        configuration = {"job": self.MODULE, **msgspec.to_builtins(given, enc_hook=str)}
+        run = output.run_record(output.command_of(self.MODULE), configuration, seconds)
         folder.finish(run)
         if self.json:
             command_line.print_json(record)
@@ -150,7 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and measure."""
     command = tyro.cli(
         Annotated[Unembedding, tyro.conf.arg(name="")],
-        prog="python -m train.unembedding",
+        prog=f"python -m {Unembedding.MODULE}",
         description=__doc__,
         args=arguments,
     )

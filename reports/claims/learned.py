@@ -26,6 +26,7 @@ from reports.traced import given
 from simulate.jobs.table import Kind
 from train.analysis.construction_path import Step
 from train.analysis.prediction import Quantity, Source
+from train.analysis.prediction_figures import comparison_id
 from train.organism.noise_curve import NAME as NOISE_CURVE
 from train.panels import (
     covered_inputs,
@@ -35,10 +36,9 @@ from train.panels import (
     predicted_against_measured,
     trained_failure_against_width,
 )
-from train.panels.covered_inputs import AS_TRAINED, Drawn, WayPoint
+from train.panels.covered_inputs import AS_TRAINED, PLACES, Drawn, WayPoint
 from train.panels.formation import CoursePoint, Mechanism
 from train.panels.learned_density import PowerPoint, Series, Swept
-from train.panels.predicted_against_measured import series_of_comparison
 
 
 def _power(field: Swept, optimum: bool) -> Callable[[PowerPoint], bool]:
@@ -119,14 +119,15 @@ def _covered_failing(
         at = (row.mechanism, row.drawn, row.place) == (Mechanism.CLAMP, drawn, place)
         return at and (row.n, row.k) == size
 
-    so_far = place if place == AS_TRAINED else f"replaced up to the {place}"
-    label = f"covered inputs that fail, clamp, n = {size[0]}, k = {size[1]}, {drawn}, {so_far}"
+    so_far = f"replaced up to the {PLACES[place]}" if place != AS_TRAINED else PLACES[place]
+    where = f"n = {size[0]}, k = {size[1]}, {drawn.label}"
+    label = f"covered inputs that fail, clamp, {where}, {so_far}"
     return evidence.point(label, COVERED, fits, ".1%")
 
 
 def masks_predict(evidence: Evidence) -> Finding:
     """Question E."""
-    by_masks = series_of_comparison(Quantity.FAILURE_RATE, Source.MASKS)
+    by_masks = comparison_id(Quantity.FAILURE_RATE, Source.MASKS)
     inside = evidence.point(
         "networks trained by the recipe whose 95 % interval holds the failure rate of their masks",
         TRAINED_WIDTHS,

@@ -7,6 +7,7 @@ from reports.jobs import SOURCE_ANALYSIS, STUDY
 from reports.ledger import Claim, Finding
 from reports.numbers import Checks, Evidence
 from reports.traced import given, only
+from train.analysis.figure_ids import FigureId
 from train.analysis.mechanism import StateCluster
 from train.analysis.record import Analysis
 from train.panels import learned_codes, mechanism_map
@@ -150,7 +151,7 @@ MASK_CLAIMS = (
         "The entries of W_E W_in, what each token writes into each hidden unit, look random and "
         "fall into two modes with a gap between them.",
         two_modes,
-        drawn_by=[SOURCE_ANALYSIS],
+        figures=[(SOURCE_ANALYSIS, FigureId.READ_WEIGHTS)],
     ),
     Claim(
         "2",
@@ -160,8 +161,11 @@ MASK_CLAIMS = (
         "tokens that it reads.",
         transposed_mask,
         formula="mask(W_out W_U < θ') = mask(W_E W_in > θ)ᵀ",
-        figures=[(STUDY, mechanism_map.NAME)],
-        drawn_by=[SOURCE_ANALYSIS],
+        figures=[
+            (SOURCE_ANALYSIS, FigureId.WRITE_WEIGHTS),
+            (SOURCE_ANALYSIS, FigureId.MASK_AGREEMENT),
+            (STUDY, mechanism_map.NAME),
+        ],
     ),
     Claim(
         "9",
@@ -171,7 +175,11 @@ MASK_CLAIMS = (
         "layer the union's states lie in a narrow band.",
         clamped_union,
         formula="x − ReLU(x − 1) = min(x, 1)",
-        drawn_by=[SOURCE_ANALYSIS],
+        figures=[
+            (SOURCE_ANALYSIS, FigureId.HIDDEN_BASIS),
+            (SOURCE_ANALYSIS, FigureId.HIDDEN_STATES),
+            (SOURCE_ANALYSIS, FigureId.LAYER_EIGENVALUES),
+        ],
     ),
     Claim(
         "10",
@@ -181,6 +189,6 @@ MASK_CLAIMS = (
         "overlap to one bit short.",
         equal_hashes,
         formula="Σ_{j ∈ S_i} (bit weight)_ij ≈ const",
-        drawn_by=[SOURCE_ANALYSIS],
+        figures=[(SOURCE_ANALYSIS, FigureId.UNIFORMITY), (SOURCE_ANALYSIS, FigureId.HASH_DOT)],
     ),
 )

@@ -12,6 +12,7 @@ from reports.traced import given, only
 from simulate.jobs.intervals import Estimate
 from train.analysis.behaviour import MissingBits
 from train.analysis.departures import MoreTokens
+from train.analysis.figure_ids import FigureId
 from train.analysis.record import Analysis
 from train.panels import learned_codes
 
@@ -287,8 +288,7 @@ OUTPUT_CLAIMS = (
         "cluster below a visible gap, the false positives, and the rest is near 1.",
         two_clusters,
         formula="an input fails where its mass is below (k/(k + 1) + 1)/2",
-        figures=[(STUDY, learned_codes.NAME)],
-        drawn_by=[SOURCE_ANALYSIS],
+        figures=[(SOURCE_ANALYSIS, FigureId.MASS_ON_MEMBERS), (STUDY, learned_codes.NAME)],
     ),
     Claim(
         "4",
@@ -296,7 +296,10 @@ OUTPUT_CLAIMS = (
         "A typical input's output is nearly uniform over its k tokens.",
         nearly_uniform,
         formula="TV = (1 − mass) + the members' own non-uniformity",
-        drawn_by=[SOURCE_ANALYSIS],
+        figures=[
+            (SOURCE_ANALYSIS, FigureId.TYPICAL_OUTPUT),
+            (SOURCE_ANALYSIS, FigureId.UNIFORMITY),
+        ],
     ),
     Claim(
         "5",
@@ -306,7 +309,10 @@ OUTPUT_CLAIMS = (
         "other tokens miss few bits too.",
         passes_for_member,
         formula="P(w | false positive) ∝ P(W = w) f(w), f(w) = C(w, m)/C(d, m)",
-        drawn_by=[SOURCE_ANALYSIS],
+        figures=[
+            (SOURCE_ANALYSIS, FigureId.FALSE_POSITIVE_OUTPUT),
+            (SOURCE_ANALYSIS, FigureId.GIVEN_FALSE_POSITIVE),
+        ],
     ),
     Claim(
         "6",
@@ -316,7 +322,10 @@ OUTPUT_CLAIMS = (
         "missing bits; a baseline token gets nothing.",
         levels_of_missing_bits,
         formula="logit_j = const − β M_j, M_j = |S_j \\ union|",
-        drawn_by=[SOURCE_ANALYSIS],
+        figures=[
+            (SOURCE_ANALYSIS, FigureId.HASHES_AGAINST_UNION),
+            (SOURCE_ANALYSIS, FigureId.MISSING_BIT_LEVELS),
+        ],
     ),
     Claim(
         "7",
@@ -324,7 +333,7 @@ OUTPUT_CLAIMS = (
         "Over many inputs, every token with more than some threshold of the probability was fully "
         "covered.",
         nothing_uncovered,
-        drawn_by=[SOURCE_ANALYSIS],
+        figures=[(SOURCE_ANALYSIS, FigureId.COVERED_OR_NOT)],
     ),
     Claim(
         "8",
@@ -332,7 +341,7 @@ OUTPUT_CLAIMS = (
         "Inputs of more than k tokens are still handled.",
         soft_limit,
         formula="an input of t tokens fails where its mass is below (t/(t + 1) + 1)/2",
-        drawn_by=[SOURCE_ANALYSIS],
+        figures=[(SOURCE_ANALYSIS, FigureId.MORE_TOKENS)],
     ),
     Claim(
         "11",
@@ -341,6 +350,10 @@ OUTPUT_CLAIMS = (
         "within one input overlap is good.",
         bad_inputs,
         formula="f(w) = C(w, m)/C(d, m) grows with the union's size w",
-        drawn_by=[SOURCE_ANALYSIS],
+        figures=[
+            (SOURCE_ANALYSIS, FigureId.LARGEST_UNION_OUTPUT),
+            (SOURCE_ANALYSIS, FigureId.SMALLEST_UNION_OUTPUT),
+            (SOURCE_ANALYSIS, FigureId.FAILURE_BY_UNION_SIZE),
+        ],
     ),
 )

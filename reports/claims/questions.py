@@ -27,18 +27,19 @@ from reports.numbers import Evidence, Number
 from reports.traced import given, only, plain
 from simulate.jobs.intervals import Estimate
 from simulate.panels import language_models
+from train.analysis.figure_ids import FigureId
 from train.analysis.record import Analysis
-from train.analysis.uniformity import NAME as UNIFORMITY_FIGURE
 from train.analysis.uniformity import Cause, Part
 from train.certificate.report import NAME as CERTIFICATE_FIGURE
 from train.certificate.report import How, Margin, Record
 from train.panels import (
     uniformity,
 )
-from train.readout.figures import NAME as TWO_LEVELS_FIGURE
+from train.readout.figures import FigureId as ReadoutFigure
+from train.readout.outputs import Whose
 from train.readout.reachability import Sets
 from train.readout.report import Report
-from train.readout.two_level import CODE_NOISE
+from train.readout.two_level import CODE_NOISE, Control
 
 
 def margin(record: Record, missing_bits: int) -> Margin:
@@ -190,8 +191,8 @@ def language_models_use(evidence: Evidence) -> Finding:
         f"largest k in {small.label}, ε = {language_models.EPSILON:.0e}, Bloom filter",
         CAPACITIES,
         lambda row: (
-            (row.axis, row.x, row.series)
-            == (language_models.Axis.CAPACITY, 0, language_models.Rival.BLOOM)
+            (row.axis, row.model, row.series)
+            == (language_models.Axis.CAPACITY, small, language_models.Rival.BLOOM)
         ),
         ".0f",
     )
@@ -248,21 +249,23 @@ def _real_model(evidence: Evidence, name: str, readout: Document[Report]) -> tup
     )
     of_normal = number(
         "the same, of the best direction of a normal code",
-        lambda r: r.two_level.nulls[0].searched.best[0],
+        lambda r: only(
+            r.two_level.nulls, lambda each: each.control == Control.GAUSSIAN
+        ).searched.best[0],
         ".0%",
     )
     # the outputs are of the model, and of a Bloom filter of its sizes
     spacing = number(
         "variation of the spacings of ranked logits",
-        lambda r: given(r.natural).outputs[0].spacing_cv,
+        lambda r: given(r.natural).of(Whose.MODEL).spacing_cv,
     )
     of_filter = number(
         "the same, Bloom filter of its n, d and k without noise",
-        lambda r: given(r.natural).outputs[1].spacing_cv,
+        lambda r: given(r.natural).of(Whose.BLOOM).spacing_cv,
     )
     effective = number(
         "tokens that share its outputs, median perplexity",
-        lambda r: given(r.natural).outputs[0].effective_k,
+        lambda r: given(r.natural).of(Whose.MODEL).effective_k,
         ".1f",
     )
     largest = number(
@@ -321,7 +324,7 @@ OPEN_QUESTIONS = (
         uniform_outputs,
         formula="l_a − mean = height + coefficients + hits + which tokens + other units + residual",
         question=True,
-        figures=[(SOURCE_ANALYSIS, UNIFORMITY_FIGURE), (SURVEY, uniformity.NAME)],
+        figures=[(SOURCE_ANALYSIS, FigureId.UNIFORMITY), (SURVEY, uniformity.NAME)],
     ),
     Claim(
         "D",
@@ -330,6 +333,6 @@ OPEN_QUESTIONS = (
         language_models_use,
         question=True,
         figures=[(SCALING, language_models.NAME)],
-        where_there=[(each.job, TWO_LEVELS_FIGURE) for _, each in READOUTS],
+        where_there=[(each.job, figure) for _, each in READOUTS for figure in ReadoutFigure],
     ),
 )

@@ -41,8 +41,8 @@ from train.panels import (
     predicted_against_measured,
     trained_failure_against_width,
 )
+from train.reading.names import NETWORK
 from train.readout.report import Report
-from train.run import NETWORK
 
 SOURCE = record(SOURCE_ANALYSIS, ANALYSIS, Analysis)
 COMPLEMENT = record(COMPLEMENT_ANALYSIS, ANALYSIS, Analysis)
@@ -53,13 +53,13 @@ SOURCE_WEIGHTS = Document(SOURCE_NETWORK, NETWORK, bytes)
 RECOGNISER_READOUT = record(RECOGNISER, unembedding.RECORD, Report)
 SMOLLM2_READOUT = record(SMOLLM2, unembedding.RECORD, Report)
 
-CAPACITIES = table(SCALING, language_models.NAME, Point)
+CAPACITIES = table(SCALING, language_models.NAME, language_models.ModelPoint)
 RIVALS = table(SCALING, width_of_rivals.NAME, Point)
 DISTANCES = table(SCALING, distance_from_best.NAME, Point)
 PSEUDO_INVERSE = table(SCALING, pseudo_inverse.NAME, Point)
 HARDER_TASK = table(SCALING, harder_task.NAME, Point)
 TRAINED_WIDTHS = table(
-    WIDTH, trained_failure_against_width.NAME, trained_failure_against_width.StartPoint
+    WIDTH, trained_failure_against_width.NAME, trained_failure_against_width.ScaledPoint
 )
 DENSITIES = table(SURVEY, learned_density.NAME, learned_density.PowerPoint)
 LAYERS = table(SURVEY, harder_hidden_layer.NAME, harder_hidden_layer.SeedPoint)

@@ -33,15 +33,16 @@ from simulate.panels import (
     width_against_error,
     width_of_rivals,
 )
-from simulate.panels.language_models import SHAPES, Model, Rival
+from simulate.panels.language_models import SHAPES, Model, ModelPoint, Rival
 from simulate.panels.width_of_rivals import Code
 from theory import ranked_code
 from train.panels import harder_hidden_layer, recipe_off_by_two, trained_failure_against_width
 from train.panels.harder_hidden_layer import Kinds, SeedPoint
 from train.panels.harder_hidden_layer import Number as OfLayer
+from train.panels.trained_failure_against_width import MOST_OVER_RANDOM
 from train.panels.trained_failure_against_width import Axis as WidthAxis
 from train.panels.trained_failure_against_width import Quantity as WidthQuantity
-from train.panels.trained_failure_against_width import StartPoint as WidthPoint
+from train.panels.trained_failure_against_width import ScaledPoint as WidthPoint
 
 # a rival's width is quoted near this error, far above 1/C(n, k), the least that one code can have
 QUOTED = 1e-6
@@ -56,7 +57,8 @@ def _rival(evidence: Evidence, code: Code) -> Number:
         at = row.axis == width_of_rivals.Axis.EPSILON and math.isclose(row.x, 1 / epsilon)
         return at and row.series == code and row.kind in (Kind.EXACT, Kind.UPPER_BOUND)
 
-    label = f"width at n = 1024, k = 4, ε = {epsilon:.1e}, {code.label}"
+    base = width_of_rivals.BASE
+    label = f"width at n = {base.n}, k = {base.k}, ε = {epsilon:.1e}, {code.label}"
     return evidence.point(label, RIVALS, fits, ",.0f")
 
 
@@ -82,15 +84,15 @@ def _ranked_failing(evidence: Evidence, n: int, k: int, d: int) -> Number:
 def _ranked(evidence: Evidence) -> tuple[list[bool], str]:
     """Claim 12, of dense codes that only have to find the set: conditions, and what is said."""
     most, epsilon = distance_from_best.N, distance_from_best.EPSILON
+    n, k = distance_from_best.RANKED[-1]
     ranked, bloom = (
-        _width_at(evidence, code, 8)
+        _width_at(evidence, code, k)
         for code in (distance_from_best.Code.RANKED, distance_from_best.Code.BLOOM)
     )
     below = evidence.passed(
         "failure rates of random signs, ranked without a layer, that stay below their bound",
         Checks(SCALING, distance_from_best.NAME, distance_from_best.Quantity.RANKED_FAILURE),
     )
-    n, k = distance_from_best.RANKED[-1]
     few, many = (
         ranked_code.smallest_width(n, k, target) for target in distance_from_best.RANKED_TARGETS
     )
@@ -99,7 +101,7 @@ def _ranked(evidence: Evidence) -> tuple[list[bool], str]:
     falls = narrow > (many / few) ** 2 * wide.high
     return [bool(below), falls], (
         f"Ranking the logits of random signs takes no layer, and at most {ranked:,.0f} coordinates "
-        f"at n = {most:,}, k = 8 and ε = {epsilon}, where a Bloom filter needs {bloom:,.0f}. At "
+        f"at n = {most:,}, k = {k} and ε = {epsilon}, where a Bloom filter needs {bloom:,.0f}. At "
         f"n = {n:,}, k = {k} it fails on {narrow:.1%} of inputs or more with {few} coordinates, as "
         f"was counted, and on {wide.high:.1%} at most with {many}, as is proved."
     )
@@ -156,6 +158,7 @@ def width_law(evidence: Evidence) -> Finding:
         _rival(evidence, code) for code in (Code.FIXED_WEIGHT, Code.THRESHOLDED)
     )
     found_without_layer, ranked = _ranked(evidence)
+    base = width_of_rivals.BASE
     return Finding(
         [
             bool(slopes),
@@ -174,7 +177,7 @@ def width_law(evidence: Evidence) -> Finding:
         f"a linear readout as d to the power {linear:.4f}.",
         "What costs a power of 1/ε is how uniform the output is over the members. To find the set "
         f"costs log(1/ε) for dense codes as well. {ranked} With a threshold for each token at most "
-        f"{sign_width:,.0f} coordinates are needed at n = 1,024, k = 4 and ε near "
+        f"{sign_width:,.0f} coordinates are needed at n = {base.n:,}, k = {base.k} and ε near "
         f"{QUOTED:.0e}, and a Bloom filter needs {bloom_width:.0f}.",
         limited=bool(threshold),
     )
@@ -192,7 +195,8 @@ def learned_width_law(evidence: Evidence) -> Finding:
         Checks(WIDTH, panel, WidthQuantity.SLOPE),
     )
     over_random = evidence.passed(
-        "trained networks that fail at most 1.25 times as often as the best random hashes",
+        f"trained networks that fail at most {MOST_OVER_RANDOM:g} times as often as the best "
+        "random hashes",
         Checks(WIDTH, panel, WidthQuantity.OVER_RANDOM),
     )
     fitted, random = (
@@ -225,8 +229,8 @@ def learned_width_law(evidence: Evidence) -> Finding:
         f"{slopes.total} series: fitted slopes run from {fitted.low:.4f} to {fitted.high:.4f} nats "
         f"per unit of width, those of random hashes from {random.low:.4f} to {random.high:.4f}. "
         f"The failure rates of the {failure.count} networks run from {failure.high:.2g} down to "
-        f"{failure.low:.1e}, and {over_random.passed} of them fail at most a quarter more often "
-        "than the best random hashes of their width.",
+        f"{failure.low:.1e}, and {over_random.passed} of them fail at most "
+        f"{MOST_OVER_RANDOM - 1:.0%} more often than the best random hashes of their width.",
         "This is so of failures. Total variation does not fall as fast: it lies between "
         f"{variation.low:.2g} and {variation.high:.2g}.",
         limited=variation.low > failure.low,
@@ -236,7 +240,7 @@ def learned_width_law(evidence: Evidence) -> Finding:
 def harder_target(evidence: Evidence) -> Finding:
     """Claim 13."""
     fewest, most = min(harder_task.VOCABULARIES), max(harder_task.VOCABULARIES)
-    dprime = 256
+    dprime = harder_task.QUOTED_DPRIME
 
     def variation(n: int) -> Number:
         def fits(row: Point) -> bool:
@@ -363,10 +367,8 @@ def language_model_sizes(evidence: Evidence) -> Finding:
     }
 
     def capacity(model: Model, rival: Rival) -> Number:
-        x = list(Model).index(model)
-
-        def fits(row: Point) -> bool:
-            at = (row.axis, row.x) == (language_models.Axis.CAPACITY, x)
+        def fits(row: ModelPoint) -> bool:
+            at = (row.axis, row.model) == (language_models.Axis.CAPACITY, model)
             return at and row.series == rival
 
         label = f"largest k in {model.label}, ε = {language_models.EPSILON:.0e}, {rival.label}"

@@ -14,6 +14,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from simulate.jobs import ids
 from simulate.jobs.intervals import Estimate
 
 SCHEMA = 2
@@ -40,8 +41,7 @@ class Which:
     @property
     def id(self) -> str:
         """For instance failure_against_width/slope/n=1000,k=4."""
-        where = ",".join(f"{name}={value}" for name, value in self.at.items())
-        return "/".join([self.panel, self.quantity, *([where] if where else [])])
+        return "/".join(filter(None, [self.panel, self.quantity, ids.of(**self.at)]))
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Check:
 
     id: of what it is about. name: the same in words, for people only. false_alarm: probability
     that the check fails although the prediction is right; 0 where nothing is random. A value or an
-    end that is not finite is None in JSON, as in `saved`.
+    end that is not finite is None in JSON. Raises ValueError for an id that is of something else.
     """
 
     id: str
@@ -63,6 +63,15 @@ class Check:
     interval: tuple[float | None, float | None]
     passed: bool
     false_alarm: float
+
+    def __post_init__(self) -> None:
+        if self.id != self.which.id:
+            raise ValueError(f"a check of {self.which.id} must have that id; got {self.id}")
+
+    @property
+    def which(self) -> Which:
+        """What it is about, of which its id is made."""
+        return Which(self.panel, self.quantity, self.at)
 
 
 @dataclass(frozen=True)

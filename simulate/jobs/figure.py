@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simulate.jobs.table import Point, as_csv
@@ -12,20 +13,21 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawn
 
 FORMATS = ("png", "svg", "pdf")
+# which of them a page of Markdown shows, the first that there is
+SHOWN = (".svg", ".png")
 
 
 @dataclass(frozen=True)
 class Figure:
     """`draw` sees nothing but `table`, the rows of its CSV.
 
-    id: stable, and the stem of its files. claims: the ledger's claims that it bears on.
+    id: stable, and the stem of its files.
     """
 
     id: str
     caption: str
     table: Sequence[Any]  # of one panel's kind of Point
     draw: Callable[[Sequence[Any]], Drawn]
-    claims: tuple[int, ...] = ()
 
     def rendered(self, formats: Sequence[str], dpi: int | None = None) -> RenderedFigure:
         """Its files: the CSV and one for each format (png, svg, pdf); dpi: see `style.rendered`."""
@@ -35,7 +37,7 @@ class Figure:
         files = {f"{self.id}.csv": as_csv(table).encode()}
         drawn = self.draw(table)
         files |= {f"{self.id}.{kind}": style.rendered(drawn, kind, dpi) for kind in formats}
-        return RenderedFigure(FigureEntry(self.id, self.caption, tuple(files), self.claims), files)
+        return RenderedFigure(FigureEntry(self.id, self.caption, tuple(files)), files)
 
     def _repr_png_(self) -> bytes:
         """What a notebook shows of it."""
@@ -49,7 +51,6 @@ class FigureEntry:
     id: str
     caption: str
     files: tuple[str, ...]
-    claims: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,11 +61,21 @@ class RenderedFigure:
     files: dict[str, bytes]
 
 
-def figures_page(entries: Sequence[FigureEntry], title: str) -> str:
-    """Markdown with every figure's caption, the claims it bears on, and its numbers."""
-    sections = [f"# Figures of {title}\n\nBars on measured points are 95 % intervals.\n"]
-    for each in entries:
-        claims = f"Claims {', '.join(map(str, each.claims))}. " if each.claims else ""
-        table = each.files[0]
-        sections.append(f"## {each.id}\n\n{each.caption}\n\n{claims}Numbers: [{table}]({table})\n")
+def figures_page(
+    title: str, figures: Iterable[FigureEntry], more: Callable[[FigureEntry], str] = lambda _: ""
+) -> str:
+    """Markdown with every figure, its caption and its numbers, by files as the page sees them.
+
+    more: what follows the numbers of one, such as the command that made it.
+    """
+    sections = [f"# {title}\n\nBars on measured points are 95 % intervals.\n"]
+    for each in figures:
+        table, *drawn = each.files
+        pictures = [file for kind in SHOWN for file in drawn if Path(file).suffix == kind]
+        shown = [f"![{each.id}]({file})" for file in pictures[:1]]
+        sections.append(
+            "\n\n".join(
+                [f"## {each.id}", *shown, each.caption, f"[Numbers]({table}){more(each)}\n"]
+            )
+        )
     return "\n".join(sections)

@@ -70,7 +70,7 @@ class ResultFolder:
     def write_index(self, title: str) -> None:
         """figures.json and figures.md of all figures written so far."""
         self.write_record(FIGURES, self._entries)
-        self.write(PAGE, figures_page(self._entries, title))
+        self.write(PAGE, figures_page(f"Figures of {title}", self._entries))
 
     def write_verdict(self, verdict: Verdict) -> None:
         """verdict.json, and its checks alone as checks.json."""

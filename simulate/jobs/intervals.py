@@ -1,16 +1,17 @@
 """Measured numbers with their confidence intervals.
 
-A task records what it saw as a `Mean`, a `Count` or a `ClusteredCount`; each gives the `Estimate`
-of any confidence. An `Estimate` is the one form in which a number with its interval is passed on,
-and its fields are the keys of its JSON.
+A task records what it saw as a `Mean`, a `Share`, a `Count` or a `ClusteredCount`; each gives the
+`Estimate` of any confidence. An `Estimate` is the one form in which a number with its interval is
+passed on, and its fields are the keys of its JSON.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import TypeVar
 
 import numpy as np
 from scipy import stats
@@ -51,6 +52,9 @@ class Estimate:
         return self.interval[0] <= value <= self.interval[1]
 
 
+M = TypeVar("M", bound="Mean")
+
+
 @dataclass(frozen=True)
 class Mean:
     """The mean of independent values: value, its standard error, and how many there were."""
@@ -60,7 +64,7 @@ class Mean:
     samples: int
 
     @classmethod
-    def of(cls, values: np.ndarray) -> Mean:
+    def of(cls: type[M], values: np.ndarray) -> M:
         """Of independent values (cluster means, or weights); DomainError for fewer than 2."""
         values = np.asarray(values, dtype=np.float64)
         count = check_integer("values", len(values), 2)
@@ -69,6 +73,17 @@ class Mean:
     def at(self, confidence: float = DRAWN_CONFIDENCE) -> Estimate:
         """Student-t interval, asymptotic in the number of values."""
         return from_standard_error(self.value, self.standard_error, self.samples - 1, confidence)
+
+
+@dataclass(frozen=True)
+class Share(Mean):
+    """The mean of independent values that estimate a probability, as weighted draws do."""
+
+    def at(self, confidence: float = DRAWN_CONFIDENCE) -> Estimate:
+        """As of a mean, and no end of it outside [0, 1]."""
+        found = super().at(confidence)
+        low, high = (min(max(end, 0.0), 1.0) for end in found.interval)
+        return replace(found, interval=(low, high))
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from simulate.jobs import output
 from theory.domain import DomainError
 
 SCHEMA = 1
+# what jobs call it
+NAME = "results.jsonl"
 
 
 def lock(path: Path) -> FileLock:

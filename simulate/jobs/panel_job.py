@@ -95,7 +95,7 @@ class PanelJob:
         from simulate.jobs.checks import verdict
         from simulate.jobs.engines import open_pool
         from simulate.jobs.folder import ResultFolder
-        from simulate.jobs.journal import Journal
+        from simulate.jobs.journal import NAME, Journal
         from simulate.jobs.panel import DEFAULT, FULL, QUICK
         from simulate.jobs.progress import progress
 
@@ -112,7 +112,7 @@ class PanelJob:
         every_task = tasks.distinct([task for panel in chosen for task in own_tasks[panel.name]])
         configuration["tasks"] = tasks.fingerprint(every_task)
         folder = ResultFolder(self.out)
-        with Journal(self.out / "results.jsonl", configuration, self.resume) as journal:
+        with Journal(self.out / NAME, configuration, self.resume) as journal:
             # of an interrupted run, whose time is not in `seconds`
             kept = {"results_kept": len(journal.results)}
             if kept["results_kept"]:

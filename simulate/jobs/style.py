@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -81,9 +80,9 @@ def row_of_axes(
     return fig, list(fig.subplots(1, columns, squeeze=False, width_ratios=ratios)[0])
 
 
-def as_math(label: str) -> str:
-    """The letters of a label such as "n=50, k=3" as mathematics, as in titles and axes."""
-    return re.sub(r"\b([nkdm])=(\d+)", r"$\1=\2$", label)
+def sizes(point: Point, letters: str) -> str:
+    """The sizes of a point that are named by `letters`, as mathematics, for titles and legends."""
+    return ", ".join(f"${letter}={getattr(point, letter)}$" for letter in letters)
 
 
 def curve(axes: Axes, points: Sequence[Point], line: str = "-", **options: Any) -> None:

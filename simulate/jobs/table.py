@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import TypeVar
 
 import msgspec
 
+from simulate.jobs import ids
 from simulate.jobs.intervals import Estimate
 
 
@@ -49,6 +50,16 @@ class Named(StrEnum):
         return member
 
 
+T = TypeVar("T")
+_KEY, _ID = "key", "id"
+
+
+def key(default: T) -> T:
+    """A column of a table that tells rows apart: a part of their ids where it is not None."""
+    made: T = field(default=default, metadata={_KEY: True})
+    return made
+
+
 @dataclass(frozen=True)
 class Point:
     """One number of a figure, with the sizes it belongs to and its 95 % interval if measured.
@@ -56,7 +67,7 @@ class Point:
     axis: which axes of the figure. series: which curve or set of markers. Both are ids, constants
     of the module that makes the table. kind: where the number comes from. label: what the series
     is called in the figure, for people only; a `Named` series brings its own. A panel whose rows
-    have further columns has a subclass with further fields.
+    have further columns has a subclass with further fields, those that tell rows apart by `key`.
     """
 
     axis: str
@@ -66,10 +77,10 @@ class Point:
     y: float
     low: float | None = None
     high: float | None = None
-    n: int | None = None
-    k: int | None = None
-    d: int | None = None
-    m: int | None = None
+    n: int | None = key(None)
+    k: int | None = key(None)
+    d: int | None = key(None)
+    m: int | None = key(None)
     label: str = ""
 
     def __post_init__(self) -> None:
@@ -84,8 +95,17 @@ class Point:
     @property
     def id(self) -> str:
         """A stable name of the row: it changes with what the number is, not with its wording."""
-        sizes = [f"{name}={value}" for name in "nkdm" if (value := getattr(self, name)) is not None]
-        return "/".join([self.axis, self.series, self.kind, f"{self.x:g}", *sizes])
+        keys = (each.name for each in fields(self) if _KEY in each.metadata)
+        told_apart = ids.of(**{name: getattr(self, name) for name in keys})
+        place = [self.axis, self.series, self.kind, ids.number(self.x), told_apart]
+        return "/".join(filter(None, place))
+
+
+@dataclass(frozen=True)
+class Numbered(Point):
+    """One of several of a series: number tells which, as a token or a unit by its index."""
+
+    number: int | None = key(None)
 
 
 P = TypeVar("P", bound=Point)
@@ -102,28 +122,33 @@ def measured_point(
 def as_csv(table: Sequence[Point]) -> str:
     """The table as CSV text, one line per point; floats in full, the row's id last.
 
-    Rows whose id repeats are told apart by a number, in the table's order.
+    Raises ValueError for two rows of one id.
     """
-    columns = list(dict.fromkeys(field.name for row in table for field in fields(row)))
+    columns = list(dict.fromkeys(each.name for row in table for each in fields(row)))
     stream = io.StringIO()
     writer = csv.DictWriter(
-        stream, [*(columns or [f.name for f in fields(Point)]), "id"], lineterminator="\n"
+        stream, [*(columns or [f.name for f in fields(Point)]), _ID], lineterminator="\n"
     )
     writer.writeheader()
-    seen: dict[str, int] = {}
+    seen: set[str] = set()
     for row in table:
-        seen[row.id] = count = seen.get(row.id, 0) + 1
-        writer.writerow(vars(row) | {"id": row.id if count == 1 else f"{row.id}#{count}"})
+        if row.id in seen:
+            raise ValueError(f"two rows have the id {row.id}")
+        seen.add(row.id)
+        writer.writerow(vars(row) | {_ID: row.id})
     return stream.getvalue()
 
 
 def from_csv(text: str, row: type[P] = Point) -> list[P]:  # type: ignore[assignment]
     """The rows of a table written by `as_csv`. Raises msgspec.ValidationError for another."""
-    rows = (
-        {name: cell for name, cell in cells.items() if cell != ""}
-        for cells in csv.DictReader(io.StringIO(text))
-    )
-    return [msgspec.convert(cells, row, strict=False) for cells in rows]
+    found = []
+    for cells in csv.DictReader(io.StringIO(text)):
+        given = {name: cell for name, cell in cells.items() if cell != ""}
+        made = msgspec.convert(given, row, strict=False)
+        if given.get(_ID) != made.id:
+            raise msgspec.ValidationError(f"row {made.id} must have that id; got {given.get(_ID)}")
+        found.append(made)
+    return found
 
 
 def select(table: Sequence[P], **wanted: object) -> Iterator[P]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -230,8 +231,9 @@ def draw(points: Sequence[Point]) -> Figure:
     extra.set_xlabel("active tokens $k$")
     extra.set_ylabel("extra width")
     extra.set_title("over constant weight")
+    exponent = round(math.log10(EXTRA_EPSILON))
     meanings = {
-        rf"exact, $n={N}$, $P_\mathrm{{fail}} = 10^{{-6}}$": ("none", "s"),
+        rf"exact, $n={N}$, $P_\mathrm{{fail}} = 10^{{{exponent}}}$": ("none", "s"),
         r"limit $P_\mathrm{fail} \to 0$": ("--", None),
     }
     style.legends(extra, meanings, series_at="center right")

@@ -13,6 +13,7 @@ import numpy as np
 from simulate import designed_codes
 from simulate.designed_codes import Design
 from simulate.estimators import counts_in_family
+from simulate.jobs import ids
 from simulate.jobs.checks import CONFIDENCE, Check, Which, agrees, lies_within
 from simulate.jobs.intervals import DRAWN_CONFIDENCE, Count, Mean
 from simulate.jobs.panel import FULL, QUICK, Effort, Panel
@@ -130,7 +131,7 @@ def tasks(effort: Effort) -> list[Task[Measured]]:
             options = {"sets": sets, "sweeps": sweeps, "enumerate_all": feasible and enumerable}
             search = sweeps * 2.5e-8 * n * n * m if design == Design.SEARCH else 0.0
             cost = 2e-7 * n * n + 1e-10 * n * sets + search
-            name = f"{NAME}/{design}/{sizes.label()}"
+            name = f"{NAME}/{design}/{sizes.id}"
             made.append(Task(name, measure, {"design": design, **sizes.at, **options}, cost))
     return made
 
@@ -196,7 +197,7 @@ def table(results: Sequence[Measured]) -> list[Point]:
     """
     made = []
     for (n, k, d), own in _by_task(results).items():
-        axis = size_label("nkd", n=n, k=k, d=d)
+        axis = ids.of(n=n, k=k, d=d)
         for m in range(6, 19):
             value = failure_probability(n, k, d, m)
             made.append(Point(axis, Design.RANDOM, Kind.EXACT, m, value, n=n, k=k, d=d, m=m))
@@ -219,8 +220,8 @@ def draw(points: Sequence[Point]) -> Figure:
 
     fig, both = style.row_of_axes(2, height=2.7)
     markers = {Design.BALANCED: "o", Design.GREEDY: "s", Design.SEARCH: "D", Design.ZERO_ERROR: "v"}
-    for axes, title in zip(both, dict.fromkeys(p.axis for p in points), strict=True):
-        own = series_of(points, axis=title)
+    for axes, axis in zip(both, dict.fromkeys(p.axis for p in points), strict=True):
+        own = series_of(points, axis=axis)
         style.curve(axes, own[Design.RANDOM], color=style.INK, label="random, exact")
         for colour, (design, marker) in zip(style.COLOURS, markers.items(), strict=False):
             shown = of_kind(own.get(design, ()), Kind.DIRECT)
@@ -233,7 +234,7 @@ def draw(points: Sequence[Point]) -> Figure:
         axes.set_ylim(LEAST, 0.2)
         axes.set_xlabel("hash bits a token $m$")
         axes.set_ylabel(style.FAILURE)
-        axes.set_title(style.as_math(title))
+        axes.set_title(style.sizes(own[Design.RANDOM][0], "nkd"))
     both[0].legend(loc="lower right")
     return fig
 

@@ -128,18 +128,18 @@ def tasks(effort: Effort) -> list[Task[Result]]:
             for readout in Readout:
                 sizes = Sizes(n, k, d)
                 options = {"readout": str(readout), "sets": programs}
-                name = f"{NAME}/{readout}/{sizes.label()}"
+                name = f"{NAME}/{readout}/{sizes.id}"
                 made.append(Task(name, separate, {**sizes.at, **options}, 0.1 * programs))
     for n, k in RANKED:
         for target in RANKED_TARGETS:
             sizes = Sizes(n, k, ranked_code.smallest_width(n, k, target))
             options = {"families": families, "sets": 200}
-            name = f"{NAME}/{Code.RANKED}/{sizes.label()}"
+            name = f"{NAME}/{Code.RANKED}/{sizes.id}"
             made.append(Task(name, rank, {**sizes.at, **options}, 0.03 * families))
     for (n, k, d, m), sigma in NOISY:
         sizes = Sizes(n, k, d, m)
         arguments = {**sizes.at, "sigma": sigma, "families": families, "sets": 200}
-        name = f"{NAME}/noisy/{sizes.label()}, sigma={sigma}"
+        name = f"{NAME}/noisy/{sizes.id}, sigma={sigma}"
         made.append(Task(name, disturb, arguments, 0.01 * families))
     return made
 

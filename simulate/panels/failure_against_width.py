@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simulate.jobs import ids
 from simulate.jobs.checks import CONFIDENCE, Check, Which, agrees, slope_agrees
 from simulate.jobs.intervals import log_slope
 from simulate.jobs.panel import QUICK, Effort, Panel
 from simulate.jobs.table import Kind, Point, of_kind, series_of
 from simulate.jobs.tasks import Task
-from simulate.panels.measured import Measured, Sizes, direct_task, size_label, weighted_task
+from simulate.panels.measured import Measured, Sizes, direct_task, weighted_task
 from theory.false_positives import failure_probability
 from theory.large_deviations import failure_slope
 from theory.width import failure_law, optimal_hashes_for_failure, smallest_width
@@ -106,7 +107,7 @@ def table(results: Sequence[Measured]) -> list[Point]:
     """Exact curves at the best m for each width, the law, the measured points."""
     made: list[Point] = []
     for n, k in TASKS:
-        series = size_label("nk", n=n, k=k)
+        series = ids.of(n=n, k=k)
         first = smallest_width(n, k, 0.9).width
         last = smallest_width(n, k, SMALLEST).width
         widths = sorted({*np.linspace(first, last + 3, 60).astype(int).tolist()})
@@ -131,7 +132,7 @@ def draw(points: Sequence[Point]) -> Figure:
 
     fig, axes = style.figure(width=style.DOUBLE_COLUMN * 0.75, height=3.4)
     for colour, own in zip(style.COLOURS, series_of(points).values(), strict=False):
-        label = style.as_math(own[0].shown)
+        label = style.sizes(own[0], "nk")
         style.curve(axes, of_kind(own, Kind.EXACT), color=colour, label=label)
         style.curve(axes, of_kind(own, Kind.ASYMPTOTIC), ":", color=style.INK, linewidth=0.8)
         for kind, marker in MARKERS.items():

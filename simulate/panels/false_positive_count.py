@@ -84,7 +84,7 @@ def tasks(effort: Effort) -> list[Task[Histogram]]:
         arguments = {**sizes.at, "inputs": max(1, inputs // PIECES)}
         for piece in range(PIECES):
             cost = arguments["inputs"] * sizes.n * (arguments["m"] + 0.1 * sizes.d) / 6e7
-            name = f"{NAME}/fresh/{sizes.label()}/{piece}"
+            name = f"{NAME}/fresh/{sizes.id}/{piece}"
             made.append(Task(name, count_fresh, arguments, cost))
     return made
 
@@ -161,7 +161,7 @@ def table(results: Sequence[Histogram]) -> list[Point]:
     """The three laws and the measured frequencies with Clopper-Pearson intervals."""
     made = []
     for sizes, histogram in _histograms(results).items():
-        axis, inputs = sizes.label(), int(histogram.sum())
+        axis, inputs = sizes.id, int(histogram.sum())
         laws = _laws(*astuple(sizes))
         # chosen by what is expected, so that no point is shown or hidden for how it came out
         shown = np.flatnonzero(laws[Series.MIXTURE] * inputs >= SMALLEST_CLASS).tolist()
@@ -194,7 +194,7 @@ def draw(points: Sequence[Point]) -> Figure:
         style.error_bars(axis, counted, style.INK, "o", label=counted[0].shown)
         axis.set_yscale("log")
         axis.set_ylim(min(p.y for p in counted) / 5, 2.0)
-        axis.set_title(style.as_math(title))
+        axis.set_title(style.sizes(counted[0], "nkdm"))
         axis.set_xlabel("false positives of one input")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[0].set_ylabel("probability")

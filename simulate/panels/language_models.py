@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,7 +13,7 @@ import numpy as np
 
 from simulate.jobs.checks import Check, Which, agrees
 from simulate.jobs.panel import Effort, Panel
-from simulate.jobs.table import Kind, Named, Point, of_kind, series_of, xs, ys
+from simulate.jobs.table import Kind, Named, Point, key, of_kind, series_of, xs, ys
 from simulate.jobs.tasks import Task
 from simulate.panels.measured import Measured, measure_by_weights
 from simulate.panels.pseudo_inverse import tilt
@@ -57,7 +58,13 @@ SHAPES = {
     Model.LLAMA31_8B: (128_256, 4096),
     Model.LLAMA31_70B: (128_256, 8192),
 }
-MEASURED = (Model.GPT2_SMALL, Model.GPT2_MEDIUM, Model.GPT2_LARGE, Model.GPT2_XL)
+# those whose P_fail is measured, and what they are called on the axis of GPT-2
+MEASURED = {
+    Model.GPT2_SMALL: "small",
+    Model.GPT2_MEDIUM: "medium",
+    Model.GPT2_LARGE: "large",
+    Model.GPT2_XL: "XL",
+}
 
 
 class Quantity(StrEnum):
@@ -97,6 +104,13 @@ CAPACITIES: dict[Rival, Callable[[int, int], Capacity]] = {
     Rival.LINEAR: capacity.linear_readout_limit,
     Rival.INFORMATION: lambda n, d: capacity.information_limit(n, d, EPSILON),
 }
+
+
+@dataclass(frozen=True)
+class ModelPoint(Point):
+    """A number of one model; x is the model's place in the figure."""
+
+    model: Model | None = key(None)
 
 
 @dataclass(frozen=True)
@@ -166,22 +180,28 @@ def checks(results: Sequence[AtCapacity]) -> list[Check]:
     return made
 
 
-def table(results: Sequence[AtCapacity]) -> list[Point]:
-    """Largest k by model and rival, and P_fail there where measured; x is the model's place."""
+def table(results: Sequence[AtCapacity]) -> list[ModelPoint]:
+    """Largest k by model and rival, and P_fail there where measured."""
+
+    def of(model: Model, point: Point) -> ModelPoint:
+        return ModelPoint(**vars(point), model=model)
+
     made = []
     place = {model: at for at, model in enumerate(Model)}
     for model, (n, d) in SHAPES.items():
         for rival, kind in KINDS.items():
             k, m = (found := _capacity(model, rival)).k, found.m
-            made.append(Point(Axis.CAPACITY, rival, kind, place[model], k, n=n, k=k, d=d, m=m))
+            point = Point(Axis.CAPACITY, rival, kind, place[model], k, n=n, k=k, d=d, m=m)
+            made.append(of(model, point))
     for each in results:
         x, at = place[each.model], each.measured.sizes.at
-        made.append(Point(Axis.FAILURE, each.rival, Kind.EXACT, x, each.exact, **at))
-        made.append(each.measured.point(Axis.FAILURE, each.rival, x))
+        exact = Point(Axis.FAILURE, each.rival, Kind.EXACT, x, each.exact, **at)
+        made.append(of(each.model, exact))
+        made.append(of(each.model, each.measured.point(Axis.FAILURE, each.rival, x)))
     return made
 
 
-def draw(points: Sequence[Point]) -> Figure:
+def draw(points: Sequence[ModelPoint]) -> Figure:
     """Left: largest k, a line of dots a model. Right: P_fail at the capacities of GPT-2."""
     from simulate.jobs import style
 
@@ -203,7 +223,8 @@ def draw(points: Sequence[Point]) -> Figure:
     names = [f"{model.label} ({n:,}, {d:,})" for model, (n, d) in SHAPES.items()]
     largest.set_yticks(range(len(names)), names)
     largest.invert_yaxis()
-    largest.set_xlabel(r"largest $k$ with $P_\mathrm{fail}\leq 10^{-6}$")
+    exponent = round(math.log10(EPSILON))
+    largest.set_xlabel(rf"largest $k$ with $P_\mathrm{{fail}}\leq 10^{{{exponent}}}$")
     largest.set_title("model ($n$, $d$)")
     for series, own in series_of(points, axis=Axis.FAILURE).items():
         rival = Rival(series)
@@ -213,7 +234,7 @@ def draw(points: Sequence[Point]) -> Figure:
         style.error_bars(failure, measured, colours[rival], markers[rival])
     failure.axhline(EPSILON, linestyle=":", color=style.INK)
     failure.set_yscale("log")
-    failure.set_xticks(range(len(MEASURED)), [m.label.removeprefix("GPT-2 ") for m in MEASURED])
+    failure.set_xticks(range(len(MEASURED)), list(MEASURED.values()))
     failure.set_xlabel("GPT-2")
     failure.set_ylabel(r"$P_\mathrm{fail}$ at the largest $k$")
     fig.legend(*largest.get_legend_handles_labels(), loc="outside lower center", ncols=3)
@@ -223,7 +244,9 @@ def draw(points: Sequence[Point]) -> Figure:
 PANEL = Panel(
     NAME,
     "A Bloom filter holds 14 to 153 tokens of the vocabulary n in the residual width d of public "
-    "models, at failure probability 10^-6. No linear readout that never fails holds more than d/2 "
+    "models, at failure probability "
+    f"10^{round(math.log10(EPSILON))}. "
+    "No linear readout that never fails holds more than d/2 "
     "(Radon), and no residual of d bits more than C(n, k) <= 2^d allows. Right: P_fail at the "
     "capacities of GPT-2, exact (lines) and measured (markers).",
     tasks,

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from simulate import estimators
+from simulate.jobs import ids
 from simulate.jobs.checks import CONFIDENCE
 from simulate.jobs.intervals import (
     DRAWN_CONFIDENCE,
     ClusteredCount,
     Estimate,
     Mean,
+    Share,
 )
 from simulate.jobs.panel import Effort
 from simulate.jobs.table import Kind, Point, measured_point
@@ -42,6 +44,11 @@ class Sizes:
         """Those that it has, by letter."""
         return {letter: size for letter, size in vars(self).items() if size is not None}
 
+    @property
+    def id(self) -> str:
+        """For instance n=1000,k=4,d=76,m=11"""
+        return ids.of(**self.at)
+
     def label(self) -> str:
         """For instance "n=1000, k=4, d=76, m=11"."""
         return size_label("".join(self.at), **self.at)
@@ -59,7 +66,7 @@ class Measured:
     method: Kind
     failures: ClusteredCount | None = None
     false_positives: Mean | None = None
-    weights: Mean | None = None
+    weights: Share | None = None
 
     def failure(self, confidence: float = CONFIDENCE) -> Estimate:
         """P_fail with its interval."""
@@ -79,7 +86,7 @@ class Measured:
 
 
 def size_label(letters: str = "nkdm", **sizes: object) -> str:
-    """For instance "n=1000, k=4": the sizes named by `letters`."""
+    """For people, for instance "n=1000, k=4": the sizes named by `letters`."""
     return ", ".join(f"{letter}={sizes[letter]}" for letter in letters)
 
 
@@ -90,7 +97,7 @@ def direct_task(panel: str, effort: Effort, sizes: Sizes, total: float) -> Task[
     arguments = {**vars(sizes), "families": families, "sets": max(1, round(total / families))}
     bits = sizes.n * sizes.d
     cost = families * (1e-4 + 4e-9 * bits) + total * (2e-7 + 2e-13 * bits)
-    return Task(f"{panel}/direct/{sizes.label()}", measure_directly, arguments, cost)
+    return Task(f"{panel}/direct/{sizes.id}", measure_directly, arguments, cost)
 
 
 def weighted_task(panel: str, method: Kind, draws: int, sizes: Sizes) -> Task[Measured]:
@@ -99,7 +106,7 @@ def weighted_task(panel: str, method: Kind, draws: int, sizes: Sizes) -> Task[Me
     a_draw = sizes.k * ((sizes.m or 0) + 0.1 * sizes.d) / 6e7
     if method == Kind.PLANTED:
         a_draw = 6e-9 * sizes.n * sizes.d
-    name = f"{panel}/{method}/{sizes.label()}"
+    name = f"{panel}/{method}/{sizes.id}"
     return Task(name, measure_by_weights, arguments, draws * a_draw)
 
 
@@ -121,4 +128,4 @@ def measure_by_weights(
 ) -> Measured:
     """Task: P_fail as the mean of weighted draws; see `estimators`."""
     values = WEIGHTED[Kind(method)](rng, n, k, d, m, draws)
-    return Measured(Sizes(n, k, d, m), Kind(method), weights=Mean.of(values))
+    return Measured(Sizes(n, k, d, m), Kind(method), weights=Share.of(values))

@@ -10,11 +10,11 @@ import numpy as np
 
 from simulate import pseudo_inverse
 from simulate.jobs.checks import Check, Which, agrees
-from simulate.jobs.intervals import ClusteredCount, Mean
+from simulate.jobs.intervals import ClusteredCount, Mean, Share
 from simulate.jobs.panel import QUICK, Effort, Panel
 from simulate.jobs.table import Kind, Named, Point, of_kind, select
 from simulate.jobs.tasks import Task
-from simulate.panels.measured import Measured, Sizes, size_label
+from simulate.panels.measured import Measured, Sizes
 from theory import false_positives
 from theory.pseudo_inverse import expected_false_positives, failure_probability, smallest_width
 from theory.width import optimal_hashes_for_failure
@@ -72,7 +72,7 @@ def count(rng: np.random.Generator, n: int, k: int, d: int, families: int, sets:
 def tilt(rng: np.random.Generator, n: int, k: int, d: int, draws: int) -> Measured:
     """Task: P_fail from random members' rows, tilted towards failure and weighted."""
     values = pseudo_inverse.tilted_failure(rng, n, k, d, draws)
-    return Measured(Sizes(n, k, d), Kind.TILTED, weights=Mean.of(values))
+    return Measured(Sizes(n, k, d), Kind.TILTED, weights=Share.of(values))
 
 
 def tasks(effort: Effort) -> list[Task[Measured]]:
@@ -85,12 +85,12 @@ def tasks(effort: Effort) -> list[Task[Measured]]:
             sizes = Sizes(n, k, smallest_width(n, k, target))
             options = {"families": families, "sets": DIRECT_SETS}
             cost = families * (2e-8 * n * sizes.d + DIRECT_SETS * 1e-5 * k)
-            name = f"{NAME}/{Kind.DIRECT}/{sizes.label()}"
+            name = f"{NAME}/{Kind.DIRECT}/{sizes.id}"
             made.append(Task(name, count, {**sizes.at, **options}, cost))
         for target in TILTED_TARGETS:
             sizes = Sizes(n, k, smallest_width(n, k, target))
             cost = draws * 1.3e-8 * k * sizes.d
-            name = f"{NAME}/{Kind.TILTED}/{sizes.label()}"
+            name = f"{NAME}/{Kind.TILTED}/{sizes.id}"
             made.append(Task(name, tilt, {**sizes.at, "draws": draws}, cost))
     return made
 
@@ -137,7 +137,7 @@ def draw(points: Sequence[Point]) -> Figure:
     pairs = dict.fromkeys((p.n, p.k) for p in points)
     for colour, (n, k) in zip(style.COLOURS, pairs, strict=False):
         own = list(select(points, series=Readout.PSEUDO_INVERSE, n=n, k=k))
-        label = style.as_math(size_label("nk", n=n, k=k))
+        label = style.sizes(own[0], "nk")
         style.curve(axes, of_kind(own, Kind.EXACT), color=colour, label=label)
         bloom = list(select(points, series=Readout.BLOOM, n=n, k=k))
         style.curve(axes, bloom, "--", color=colour)

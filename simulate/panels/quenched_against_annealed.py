@@ -114,10 +114,10 @@ def tasks(effort: Effort) -> list[Task[Enumerated | Counted]]:
         arguments = {**sizes.at, "families": max(2, families // PIECES)}
         for piece in range(PIECES):
             cost = arguments["families"] * (3e-4 if sizes.n < 20 else 4e-3)
-            name = f"{NAME}/{sizes.label()}/{piece}"
+            name = f"{NAME}/{sizes.id}/{piece}"
             made.append(Task(name, enumerate_inputs, arguments, cost))
     counted = {**COUNTED.at, "sets": 20 * effort.unions}
-    made.append(Task(f"{NAME}/{COUNTED.label()}", count_inputs, counted, 1.0))
+    made.append(Task(f"{NAME}/{COUNTED.id}", count_inputs, counted, 1.0))
     return made
 
 
@@ -202,9 +202,7 @@ def table(results: Sequence[Enumerated | Counted]) -> list[Point]:
         annealed = failure_probability(*astuple(sizes))
         for sets in NAIVE_SETS.tolist():
             share = naive_rejections(own, annealed, sets)
-            made.append(
-                Point(Axis.NAIVE_TEST, sizes.label(), Kind.ENUMERATED, sets, share, **sizes.at)
-            )
+            made.append(Point(Axis.NAIVE_TEST, sizes.id, Kind.ENUMERATED, sets, share, **sizes.at))
     return made
 
 
@@ -221,12 +219,12 @@ def draw(points: Sequence[Point]) -> Figure:
     histogram.axvline(annealed.x, color=style.COLOURS[1], label=annealed.shown)
     histogram.set_xlabel(r"a family's own $P_\mathrm{fail}$")
     histogram.set_ylabel("share of families")
-    histogram.set_title(style.as_math(CODES[0].label()))
+    histogram.set_title(style.sizes(families[0], "nkdm"))
     histogram.set_ylim(0, 1.15 * max(p.y for p in families))
     histogram.legend(loc="upper right")
-    drawn = series_of(points, axis=Axis.NAIVE_TEST).items()
-    for colour, line, (series, own) in zip(style.COLOURS, ("-", "--"), drawn, strict=False):
-        style.curve(naive, own, line, color=colour, label=style.as_math(series))
+    drawn = series_of(points, axis=Axis.NAIVE_TEST).values()
+    for colour, line, own in zip(style.COLOURS, ("-", "--"), drawn, strict=False):
+        style.curve(naive, own, line, color=colour, label=style.sizes(own[0], "nkdm"))
     naive.axhline(NAIVE_LEVEL, color=style.GREY, linestyle=":", linewidth=0.9)
     at = (NAIVE_SETS[-1], NAIVE_LEVEL)
     style.note(naive, f"nominal {NAIVE_LEVEL:g}", at, xytext=(0, -8), ha="right")

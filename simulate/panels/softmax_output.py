@@ -111,7 +111,7 @@ def tasks(effort: Effort) -> list[Task[Outputs]]:
     families = effort.unions // 40
     options = {"families": families, "sets": SETS}
     return [
-        Task(f"{NAME}/{sizes.label()}", forward, {**sizes.at, **options}, families * 2e-3)
+        Task(f"{NAME}/{sizes.id}", forward, {**sizes.at, **options}, families * 2e-3)
         for sizes in CODES
     ]
 
@@ -151,7 +151,7 @@ def table(results: Sequence[Outputs]) -> list[Point]:
     """Exact expectations over beta and the measured means."""
     made = []
     for each in results:
-        series, at = each.sizes.label(), each.sizes.at
+        series, at = each.sizes.id, each.sizes.at
         n, k, d, m = astuple(each.sizes)
         for beta in np.linspace(0.25, BETAS[-1] + 0.5, 60).tolist():
             exact = expected_divergence(n, k, d, m, beta)
@@ -174,11 +174,9 @@ def draw(points: Sequence[Point]) -> Figure:
 
     fig, axes = style.row_of_axes(len(Measure))
     for axis, measure in zip(axes, Measure, strict=True):
-        drawn = series_of(points, axis=measure).items()
-        for colour, line, marker, (series, own) in zip(
-            style.COLOURS, ("-", "--"), "os", drawn, strict=False
-        ):
-            label = style.as_math(series)
+        drawn = series_of(points, axis=measure).values()
+        for colour, line, marker, own in zip(style.COLOURS, ("-", "--"), "os", drawn, strict=False):
+            label = style.sizes(own[0], "nkdm")
             style.curve(axis, of_kind(own, Kind.EXACT), line, color=colour, label=label)
             style.error_bars(axis, of_kind(own, Kind.FORWARD_PASS), colour, marker)
         axis.set_yscale("log")

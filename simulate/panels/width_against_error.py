@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simulate.jobs import ids
 from simulate.jobs.checks import CONFIDENCE, FALSE_ALARM, Check, Which, agrees
 from simulate.jobs.intervals import DRAWN_CONFIDENCE, Estimate, Interval
 from simulate.jobs.panel import Effort, Panel
 from simulate.jobs.table import Kind, Named, Point, measured_point, series_of
 from simulate.jobs.tasks import Task
-from simulate.panels.measured import Measured, Sizes, size_label, weighted_task
+from simulate.panels.measured import Measured, Sizes, weighted_task
 from theory.width import (
     information_width,
     optimal_hashes_for_failure,
@@ -113,7 +114,7 @@ def table(results: Sequence[Measured]) -> list[Point]:
     """Exact, law, proved and information-limited widths, and the measured crossings."""
     made = []
     for n, k in TASKS:
-        axis = size_label("nk", n=n, k=k)
+        axis = ids.of(n=n, k=k)
         for target in np.logspace(math.log10(0.3), math.log10(TARGETS[-1] / 2), 50).tolist():
             for series, kind, width in (
                 (Series.INFORMATION, Kind.LOWER_BOUND, information_width(n, k, target)),
@@ -123,7 +124,7 @@ def table(results: Sequence[Measured]) -> list[Point]:
             ):
                 made.append(Point(axis, series, kind, 1.0 / target, width, n=n, k=k))
     for n, k, target, own in _by_target(results):
-        axis = size_label("nk", n=n, k=k)
+        axis = ids.of(n=n, k=k)
         found = _crossing(own, target, DRAWN_CONFIDENCE)
         made.append(
             measured_point(axis, Series.CROSSING, Kind.CONDITIONAL, 1.0 / target, found, n=n, k=k)
@@ -147,7 +148,7 @@ def draw(points: Sequence[Point]) -> Figure:
         style.error_bars(axis, crossing, style.INK, "o", label=crossing[0].shown)
         axis.set_xscale("log")
         axis.set_ylim(0, None)
-        axis.set_title(style.as_math(title))
+        axis.set_title(style.sizes(crossing[0], "nk"))
         axis.set_xlabel(r"$1/\epsilon$")
     axes[0].set_ylabel(r"smallest width $d$ with $P_\mathrm{fail}\leq\epsilon$")
     axes[0].legend(loc="upper left")

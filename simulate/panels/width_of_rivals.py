@@ -171,7 +171,7 @@ def tasks(effort: Effort) -> list[Task[Measured]]:
             best = scheme.smallest_width(**vars(wanted))
             arguments = {"code": code, "wanted": wanted, "d": best.width}
             arguments |= {"parameter": best.parameter, "families": families, "sets": SETS}
-            name = f"{NAME}/{code}/{Sizes(wanted.n, wanted.k, best.width).label()}"
+            name = f"{NAME}/{code}/{Sizes(wanted.n, wanted.k, best.width).id}"
             cost = families * wanted.n * best.width * 3e-8
             made.append(Task(name, count_failures, arguments, cost))
     return made

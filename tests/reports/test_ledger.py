@@ -63,7 +63,7 @@ def saved(tmp_path: Path) -> Path:
     ]
     (tmp_path / TABLE.file).write_text(as_csv(rows))
     entry = {"id": "curve", "caption": "What it shows.", "files": ["curve.csv", "curve.svg"]}
-    write_json(tmp_path, figures(STUDY), [{**entry, "claims": [1]}])
+    write_json(tmp_path, figures(STUDY), [entry])
     (tmp_path / "study/curve.svg").write_text("<svg>")
     return tmp_path
 
@@ -225,11 +225,13 @@ class TestVerdicts:
         )
         assert row.judged == "confirmed with a limit, of half"
 
-    def test_figures_say_themselves_what_they_bear_on(self, saved):
-        row = judge(claim(figures=(), drawn_by=[STUDY]), Results(saved))
-        assert [figure.name for figure in row.figures] == ["curve"]
-        row = judge(claim(key="2", figures=(), drawn_by=[STUDY]), Results(saved))
+    def test_figures_that_are_not_there_are_missing(self, saved):
+        row = judge(claim(), Results(saved))
+        assert ([figure.name for figure in row.figures], row.missing) == (["curve"], [])
+        row = judge(claim(figures=[(STUDY, "other")]), Results(saved))
         assert (row.figures, row.missing) == ([], ["study"])
+        row = judge(claim(figures=(), where_there=[(STUDY, "other")]), Results(saved))
+        assert (row.figures, row.missing) == ([], [])
 
     def test_failed_checks_are_named(self, saved):
         assert failed_checks(Results(saved)) == []

@@ -82,10 +82,10 @@ class TestResults:
 
     def test_figures_come_from_the_index_of_the_job(self, saved):
         entry = {"id": "curve", "caption": "What it shows.", "files": ["curve.csv", "curve.svg"]}
-        write_json(saved, figures(STUDY), [{**entry, "claims": [3]}])
+        write_json(saved, figures(STUDY), [entry])
         (figure,) = Results(saved).figures()
         assert (figure.job, figure.name, figure.caption) == (STUDY, "curve", "What it shows.")
-        assert (figure.claims, figure.csv) == ((3,), saved / TABLE.file)
+        assert figure.csv == saved / TABLE.file
 
     @pytest.mark.parametrize("content", ["{", '{"rate": 0.5}', '{"rate": "x", "levels": []}'])
     def test_a_file_of_another_kind_says_how_to_make_it_again(self, saved, content):

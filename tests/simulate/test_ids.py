@@ -8,12 +8,13 @@ from collections import Counter
 from functools import cache
 from typing import Any
 
+import msgspec
 import pytest
 
 from simulate.dense_codes import DenseCode
 from simulate.designed_codes import Design
 from simulate.jobs import checks as checks_module
-from simulate.jobs.checks import Which, agrees, verdict
+from simulate.jobs.checks import Check, Which, agrees, verdict
 from simulate.jobs.intervals import Count
 from simulate.jobs.panel import Panel
 from simulate.jobs.table import Kind, Named, Point
@@ -21,6 +22,7 @@ from simulate.panels import PANELS
 from tests.simulate.running import results
 
 FAST = ("false_positive_count", "designed_codes")
+HALF = Count(5, 10).at(0.95)
 SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in PANELS if name not in FAST]
 
 
@@ -76,12 +78,21 @@ def test_ids_are_unique_and_clean(name: str) -> None:
 
 def test_two_checks_with_one_id_are_refused() -> None:
     """Whatever they are called."""
-    estimate = Count(5, 10).at(0.95)
     which = Which("panel", "quantity", {"n": 3})
-    first, second = (agrees(which, name, 0.5, estimate) for name in ("one", "other"))
+    first, second = (agrees(which, name, 0.5, HALF) for name in ("one", "other"))
     assert verdict([first]).passed
     with pytest.raises(ValueError, match="two checks have the id panel/quantity/n=3"):
         verdict([first, second])
+
+
+def test_a_check_has_the_id_of_what_it_is_about() -> None:
+    """Also one that is read: an id that belongs to something else is refused."""
+    made = agrees(Which("panel", "quantity", {"n": 3, "epsilon": 1e-6}), "", 0.5, HALF)
+    plain = msgspec.to_builtins(made)
+    assert msgspec.json.decode(msgspec.json.encode(made), type=Check) == made
+    for change in ({"id": "panel/quantity/n=4,epsilon=1e-06"}, {"at": {"n": 3}}, {"panel": "b"}):
+        with pytest.raises(msgspec.ValidationError, match="must have that id"):
+            msgspec.convert(plain | change, Check)
 
 
 def test_named_series_bring_their_labels() -> None:

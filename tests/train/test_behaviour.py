@@ -31,6 +31,7 @@ from theory.false_positives import (
 from theory.random_code import RandomCode
 from train.analysis import behaviour, causal, departures, pathological
 from train.analysis.behaviour_figures import figures
+from train.analysis.figure_ids import FigureId
 from train.analysis.outcomes import LOG10_EDGES, Outcomes, hashes_of, observe
 from train.reading.failure import fails, failure_threshold
 from train.reading.masks import Masks, extract
@@ -539,9 +540,22 @@ def test_bad_input() -> None:
 
 
 def test_figures(exact: behaviour.Behaviour) -> None:
-    """One for each of the source's claims about behaviour, the same bytes each time."""
+    """One for each of the measures, the same bytes each time."""
     made = figures(exact)
-    assert {claim for figure in made for claim in figure.claims} == {3, 4, 5, 6, 7, 8, 11}
+    assert {figure.id for figure in made} == {
+        FigureId.MASS_ON_MEMBERS,
+        FigureId.TYPICAL_OUTPUT,
+        FigureId.FALSE_POSITIVE_OUTPUT,
+        FigureId.GIVEN_FALSE_POSITIVE,
+        FigureId.HASHES_AGAINST_UNION,
+        FigureId.MISSING_BIT_LEVELS,
+        FigureId.COVERED_OR_NOT,
+        FigureId.MORE_TOKENS,
+        FigureId.LARGEST_UNION_OUTPUT,
+        FigureId.SMALLEST_UNION_OUTPUT,
+        FigureId.FAILURE_BY_UNION_SIZE,
+        FigureId.OTHER_COEFFICIENTS,
+    }
     assert len({figure.id for figure in made}) == len(made)
     for figure in made:
         files = figure.rendered(("svg",)).files

@@ -28,8 +28,8 @@ from train.benchmarks import measured, methods, panel, suite
 from train.benchmarks.measured import CaseScores, controls, scores_of
 from train.benchmarks.methods import METHODS, Name, check_methods
 from train.benchmarks.panel import Axis, Measure, ScorePoint
-from train.benchmarks.suite import Grade
 from train.benchmarks.tables import tables
+from train.organism.names import Grade
 from train.organism.proposal import Proposal
 from train.reading.subject import Subject
 

@@ -25,12 +25,13 @@ from train.analysis import mechanism, prediction, uniformity
 from train.analysis.behaviour import draw_sample
 from train.analysis.outcomes import hashes_of
 from train.analysis.prediction import Quantity, Source
+from train.analysis.prediction_figures import comparison_id
 from train.measures import Behaviour, Mechanism, Spread, TrainedNetwork
 from train.panels import SURVEY, formation, learned_density, predicted_against_measured
 from train.panels.analysed import AnalysedNetwork, Covered, Dissection
 from train.panels.formation import Formation, Moment, lag, moments, step_at, values
 from train.panels.learned_density import Series, Swept, exponent
-from train.panels.predicted_against_measured import Axis, series_of_comparison
+from train.panels.predicted_against_measured import Axis
 from train.reading.masks import extract
 from train.reading.subject import Subject
 from train.survey import main
@@ -158,7 +159,7 @@ def test_an_exact_filter_that_lets_one_pass_fails(results: Results) -> None:
 def test_shares_inside_are_counted(results: Results) -> None:
     """A prediction moved out of every interval is inside none."""
     panel = SURVEY["predicted_against_measured"]
-    series = series_of_comparison(Quantity.MECHANISTIC_FAILURE_RATE, Source.MASKS)
+    series = comparison_id(Quantity.MECHANISTIC_FAILURE_RATE, Source.MASKS)
 
     def inside(of: list[AnalysedNetwork]) -> float:
         (point,) = (p for p in panel.table(of) if (p.axis, p.series) == (Axis.INSIDE, series))

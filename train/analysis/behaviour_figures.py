@@ -15,6 +15,7 @@ from simulate.jobs.table import Kind, Point, select, series_of, xs, ys
 from train.analysis import output_figures
 from train.analysis.behaviour import Behaviour
 from train.analysis.departures import Coefficients
+from train.analysis.figure_ids import FigureId
 from train.analysis.outcomes import LOG10_EDGES
 from train.reading.failure import failure_threshold
 
@@ -86,7 +87,7 @@ LABELS = {
 def figures(behaviour: Behaviour) -> list[Figure]:
     """Every figure of the behaviour, of single inputs too, that the masks allow."""
     coefficients = Figure(
-        "other_coefficients",
+        FigureId.OTHER_COEFFICIENTS,
         "What coefficients outside [1, c] (shaded: inside) do to the output: of all k tokens, or "
         "of one of them, the others' uniform on [1, c]. Smallest member: k times its probability.",
         _coefficients_table(behaviour),
@@ -97,59 +98,53 @@ def figures(behaviour: Behaviour) -> list[Figure]:
         return last
     made = [
         Figure(
-            "mass_on_members",
+            FigureId.MASS_ON_MEMBERS,
             "Probability mass on the k tokens over fresh inputs, by the number of covered "
             "non-members: share of inputs per bin, linear and logarithmic. Dotted: k/(k + 1) and "
             "1. Dashed: below it an input fails.",
             _mass_table(behaviour),
             _draw_mass,
-            claims=(3,),
         ),
         *output_figures.figures(behaviour),
         Figure(
-            "given_false_positive",
+            FigureId.GIVEN_FALSE_POSITIVE,
             "Left: size of the union of all inputs, and of pairs of an input and a token it "
             "covers. Right: how many non-members miss one bit, of the same. Lines: the exact laws "
             "and means for random masks with as many bits for each token.",
             _given_table(behaviour),
             _draw_given,
-            claims=(5,),
         ),
         Figure(
-            "missing_bit_levels",
+            FigureId.MISSING_BIT_LEVELS,
             "Non-members by their number of missing bits. Left: logit less the members' mean; "
             "markers mean and standard deviation, thin lines the whole range. Right: distribution "
             "of their probabilities.",
             _levels_table(behaviour),
             _draw_levels,
-            claims=(6,),
         ),
         Figure(
-            "covered_or_not",
+            FigureId.COVERED_OR_NOT,
             "Non-members per input with a probability of at least x, those the union covers and "
             "those it does not. Right of the dotted line, the largest probability of an uncovered "
             "one, every non-member is covered.",
             _survival_table(behaviour),
             _draw_survival,
-            claims=(7,),
         ),
         Figure(
-            "more_tokens",
+            FigureId.MORE_TOKENS,
             "Inputs of more than k tokens. Left: mass on the tokens of the input, and t times the "
             "smallest probability of one (1 if uniform). Right: failures of the network (mass "
             "below halfway between t/(t + 1) and 1), covered non-members by its masks, and the "
             "exact rate of random masks with as many bits for each token.",
             _more_tokens_table(behaviour),
             _draw_more_tokens,
-            claims=(8,),
         ),
         Figure(
-            "failure_by_union_size",
+            FigureId.FAILURE_BY_UNION_SIZE,
             "Failure rate against the size of the union, with the share of inputs that have it. "
             "Line: exact, for random masks with as many bits for each token.",
             _union_size_table(behaviour),
             _draw_union_size,
-            claims=(11,),
         ),
         *last,
     ]

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from simulate.jobs.figure import Figure
-from simulate.jobs.table import Kind, Point, select, series_of, xs, ys
+from simulate.jobs.table import Kind, Numbered, Point, select, series_of, xs, ys
 from train.analysis.causal import (
     FAILURE_RATE,
     TOTAL_VARIATION,
@@ -16,6 +16,7 @@ from train.analysis.causal import (
     Intervention,
     PathStep,
 )
+from train.analysis.figure_ids import FigureId
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawn
@@ -63,7 +64,7 @@ def figures(found: CausalRecord) -> list[Figure]:
         return []
     return [
         Figure(
-            "causal_edits",
+            FigureId.CAUSAL_EDITS,
             "What happens when weights are changed, against what the masks predict. Left: one "
             "token's bit of one unit is flipped; one point an edit, the change of the logits that "
             "it should move. Right: one unit no longer gates, its bit being in every union; one "
@@ -72,7 +73,7 @@ def figures(found: CausalRecord) -> list[Figure]:
             draw_edits,
         ),
         Figure(
-            "causal_steps",
+            FigureId.CAUSAL_STEPS,
             "The network moved into the construction of its own masks, one step after the other, "
             "each half-way and whole; 95 % intervals over inputs that all steps share. Dotted: "
             "the exact filter of these masks.",
@@ -84,16 +85,17 @@ def figures(found: CausalRecord) -> list[Figure]:
 
 def edits_table(found: CausalRecord) -> list[Point]:
     """x predicted, y measured."""
-    table = [
-        Point(
+    table: list[Point] = [
+        Numbered(
             Axis.EDITS,
             each.intervention,
             Kind.MEASURED,
             each.predicted,
             each.measured,
             label=_LABELS[each.intervention],
+            number=number,
         )
-        for each in found.edits
+        for number, each in enumerate(found.edits)
     ]
     for row in found.ablations:
         low, high = row.predicted_interval

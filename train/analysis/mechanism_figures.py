@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simulate.jobs.figure import Figure
-from simulate.jobs.table import Kind, Point, select, series_of, xs, ys
+from simulate.jobs.table import Kind, Numbered, Point, select, series_of, xs, ys
+from train.analysis.figure_ids import FigureId
 from train.analysis.mechanism import Mechanism, layer_eigenvalues
 from train.reading.masks import (
     CLAMP,
@@ -114,30 +115,27 @@ def figures(found: Mechanism) -> list[Figure]:
     scale = "Unit by unit: 0 is the unit's own threshold, 1 the distance between its two modes. "
     made = [
         Figure(
-            "read_weights",
+            FigureId.READ_WEIGHTS,
             "What tokens add to units (W_E W_in) has two levels, if the network is a filter. Left: "
             "the first tokens, live units. Right: all entries of live units. " + scale,
             weights_table(read_weights(found.subject.network), masks.read_modes, masks),
             draw_read_weights,
-            claims=(1,),
         ),
         Figure(
-            "write_weights",
+            FigureId.WRITE_WEIGHTS,
             "What units add to logits (W_out W_U, transposed) has two levels, if the network is a "
             "filter. Left: the first tokens, live units. Right: all entries of live units. "
             + scale,
             weights_table(write_weights(found.subject.network), masks.write_modes, masks),
             draw_write_weights,
-            claims=(2,),
         ),
         Figure(
-            "mask_agreement",
+            FigureId.MASK_AGREEMENT,
             "Left: the minority masks of W_E W_in (read) and of W_out W_U, transposed (write), "
             "the first tokens, live units. Right: the share of tokens on which a unit's two masks "
             "agree, and its mean over shuffled tokens.",
             agreement_table(masks),
             draw_agreement,
-            claims=(2,),
         ),
     ]
     if not (masks.orientation != 0).any():
@@ -145,42 +143,38 @@ def figures(found: Mechanism) -> list[Figure]:
     return [
         *made,
         Figure(
-            "hidden_basis",
+            FigureId.HIDDEN_BASIS,
             "States of the hidden units before and after the layer on a few random inputs. 0 is a "
             "unit's threshold, 1 the distance between its modes; the layer should make z into "
             "min(z, 0).",
             states_table(found),
             draw_states,
-            claims=(9,),
         ),
         Figure(
-            "hidden_states",
+            FigureId.HIDDEN_STATES,
             "The same states over many inputs, by the number of active tokens that own the unit: "
             "0 is outside the union.",
             clusters_table(found),
             draw_clusters,
-            claims=(9,),
         ),
         Figure(
-            "layer_eigenvalues",
+            FigureId.LAYER_EIGENVALUES,
             "Eigenvalues of W_in W_out on the clamp units and on the complement units. x - ReLU(x "
             "- 1) has all at -1 (cross).",
             eigenvalue_table(found),
             draw_eigenvalues,
-            claims=(9,),
         ),
         Figure(
-            "hash_dot",
+            FigureId.HASH_DOT,
             "What bits add to a token's logit when the union takes them in. Left: the sum over "
             "a token's bits, one value a token, and the same sum short of one bit, one value a "
             "bit. Right: the mean bit of a token against its number of bits; the line has the same "
             "sum everywhere.",
             hash_dot_table(found),
             draw_hash_dot,
-            claims=(10,),
         ),
         Figure(
-            "code",
+            FigureId.CODE,
             "The masks as a code. Left and middle: bits per token and tokens per unit, with the "
             "binomial law of independent bits of the same density; a random code of constant "
             "weight has the second law and one number of bits. Right: exact failure probability of "
@@ -483,9 +477,16 @@ def eigenvalue_table(found: Mechanism) -> list[Point]:
     """x the real part, y the imaginary part, series the orientation."""
     complement = layer_eigenvalues(found.subject.network, found.masks.orientation == COMPLEMENT)
     return [
-        Point(Axis.EIGENVALUES, series, Kind.EXACT, float(value.real), float(value.imag))
+        Numbered(
+            Axis.EIGENVALUES,
+            series,
+            Kind.EXACT,
+            float(value.real),
+            float(value.imag),
+            number=number,
+        )
         for series, values in ((Series.CLAMP, found.eigenvalues), (Series.COMPLEMENT, complement))
-        for value in values
+        for number, value in enumerate(values)
     ]
 
 
@@ -532,8 +533,15 @@ def hash_dot_table(found: Mechanism) -> list[Point]:
         table += _histogram(Axis.SUMS, series, edges, shares)
     some = bits > 0
     table += [
-        Point(Axis.TOKENS, Series.TOKEN, Kind.MEASURED, float(count), float(total / count))
-        for count, total in zip(bits[some], sums[some], strict=True)
+        Numbered(
+            Axis.TOKENS,
+            Series.TOKEN,
+            Kind.MEASURED,
+            float(bits[token]),
+            float(sums[token] / bits[token]),
+            number=token,
+        )
+        for token in np.flatnonzero(some).tolist()
     ]
     mean = float(sums.mean())
     line = np.linspace(max(0.5, float(bits[some].min()) - 0.5), float(bits.max()) + 0.5, 50)

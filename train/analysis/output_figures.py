@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simulate.jobs.figure import Figure
-from simulate.jobs.table import Kind, Point, series_of, xs, ys
+from simulate.jobs.table import Kind, Point, key, series_of, xs, ys
 from train.analysis.behaviour import Behaviour
 from train.analysis.departures import unrestricted
+from train.analysis.figure_ids import FigureId
 from train.reading.failure import fails
 
 if TYPE_CHECKING:
@@ -52,9 +53,10 @@ BIT_LABELS = {
 
 @dataclass(frozen=True)
 class Titled(Point):
-    """A point of axes that have a title."""
+    """A point of axes that have a title. bit: of a hash, where the point is of one."""
 
     title: str = ""
+    bit: int | None = key(None)
 
 
 def figures(behaviour: Behaviour) -> list[Figure]:
@@ -66,19 +68,18 @@ def figures(behaviour: Behaviour) -> list[Figure]:
     if passing is not None:
         made.append(
             Figure(
-                "typical_output",
+                FigureId.TYPICAL_OUTPUT,
                 "Output probabilities of an input without a false positive whose total variation "
                 "is the median of such inputs. Dotted: 1/k.",
                 _output(behaviour, "typical input", sample.tokens[passing], sample.alpha[passing]),
                 draw_output,
-                claims=(4,),
             )
         )
     failing = _typical(seen.mass, failed & (seen.false_positives == 1))
     if failing is not None:
         made.append(
             Figure(
-                "false_positive_output",
+                FigureId.FALSE_POSITIVE_OUTPUT,
                 "Output probabilities of an input with one false positive whose mass on the k "
                 "tokens is the median of such inputs. Dotted: 1/k and 1/(k + 1).",
                 _output(
@@ -88,37 +89,37 @@ def figures(behaviour: Behaviour) -> list[Figure]:
                     sample.alpha[failing],
                 ),
                 draw_output,
-                claims=(5,),
             )
         )
     intruded = _typical(seen.mass, failed & (seen.false_positives == 1) & (seen.near_misses > 1))
     if intruded is not None:
         made.append(
             Figure(
-                "hashes_against_union",
+                FigureId.HASHES_AGAINST_UNION,
                 "One input's union and four non-members' hashes, one square a bit: a covered "
                 "token, the two likeliest tokens with one bit missing, and a token of median "
                 "probability.",
                 _hashes(behaviour, intruded),
                 draw_hashes,
-                claims=(6,),
             )
         )
     extremes = behaviour.record.extreme_unions
     if extremes is None:
         return made
     middle = np.full(behaviour.subject.k, 0.5 * (1.0 + behaviour.subject.c))
-    for name, of in (("largest", extremes.largest), ("smallest", extremes.smallest)):
+    for id, name, of in (
+        (FigureId.LARGEST_UNION_OUTPUT, "largest", extremes.largest),
+        (FigureId.SMALLEST_UNION_OUTPUT, "smallest", extremes.smallest),
+    ):
         tokens = np.array(of.tokens)
         title = f"{name} union found: {of.union_size} of {behaviour.hashes.shape[1]} bits"
         made.append(
             Figure(
-                f"{name}_union_output",
+                id,
                 f"Output probabilities of the input with the {name} union found by search, all "
                 "coefficients (1 + c)/2. Dotted: 1/k.",
                 _output(behaviour, title, tokens, middle),
                 draw_output,
-                claims=(11,),
             )
         )
     return made
@@ -233,7 +234,13 @@ def _hashes(behaviour: Behaviour, place: int) -> list[Titled]:
         title = f"token {token}\n{missing[token]} missing, p = {probability[token]:.2g}"
         made += [
             Titled(
-                f"token_{token}", str(kind), Kind.EXACT, bit % columns, bit // columns, title=title
+                f"token_{token}",
+                str(kind),
+                Kind.EXACT,
+                bit % columns,
+                bit // columns,
+                title=title,
+                bit=bit,
             )
             for bit, kind in enumerate(kinds)
         ]

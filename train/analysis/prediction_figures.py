@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from simulate.jobs.figure import Figure
-from simulate.jobs.table import Kind, Point, series_of
+from simulate.jobs.table import Kind, Point, key, series_of
+from train.analysis.figure_ids import FigureId
 from train.analysis.prediction import (
     Comparison,
     NetworkComparison,
@@ -46,11 +47,12 @@ NETWORKS = "networks"
 class Compared(Point):
     """x predicted, y measured. is_test: the prediction is exact for the filter of the masks.
 
-    inside: the measured interval holds it.
+    inside: the measured interval holds it. network: which, where there are many.
     """
 
     is_test: bool = False
     inside: bool = False
+    network: str | None = key(None)
 
 
 def figures(found: PredictionRecord) -> list[Figure]:
@@ -60,7 +62,7 @@ def figures(found: PredictionRecord) -> list[Figure]:
         return []
     return [
         Figure(
-            "predicted_against_measured",
+            FigureId.PREDICTED_AGAINST_MEASURED,
             "How far measured numbers are from predicted ones; bars are the 95 % intervals of the "
             "measurements. Filled: predictions that are exact if the network is the filter of its "
             "masks. Hollow: models that are known to be approximate.",
@@ -91,6 +93,7 @@ def _point(
     n: int | None = None,
     k: int | None = None,
     d: int | None = None,
+    network: str | None = None,
 ) -> Compared:
     return Compared(
         axis,
@@ -105,6 +108,7 @@ def _point(
         label=label,
         is_test=each.kind == "test",
         inside=each.inside,
+        network=network,
     )
 
 
@@ -153,15 +157,24 @@ def _draw(points: Sequence[Compared]) -> Drawn:
 def networks_table(rows: Sequence[NetworkComparison]) -> list[Compared]:
     """One point a network: axis quantity and source, series the group."""
     return [
-        _point(_axis(*panel), row.group or NETWORKS, row.comparison, "", row.n, row.k, row.d)
+        _point(
+            comparison_id(*panel),
+            row.group or NETWORKS,
+            row.comparison,
+            "",
+            row.n,
+            row.k,
+            row.d,
+            row.name,
+        )
         for panel in PANELS
         for row in rows
         if (row.comparison.quantity, row.comparison.source) == panel
     ]
 
 
-def _axis(quantity: Quantity, source: Source) -> str:
-    """The id of the axes of one of PANELS."""
+def comparison_id(quantity: Quantity, source: Source) -> str:
+    """The id of what is predicted and by what."""
     return f"{quantity}_from_{source}"
 
 
@@ -172,7 +185,7 @@ def draw_networks(points: Sequence[Compared]) -> Drawn:
     fig, axes = style.row_of_axes(len(PANELS), style.DOUBLE_COLUMN, 2.7)
     groups = list(dict.fromkeys(p.series for p in points))
     for axis, (quantity, source) in zip(axes, PANELS, strict=True):
-        panel = [p for p in points if p.axis == _axis(quantity, source)]
+        panel = [p for p in points if p.axis == comparison_id(quantity, source)]
         own = [p for p in panel if p.x > 0.0 and p.y > 0.0]
         axis.set_xlabel(f"predicted: {SOURCES[source]}")
         axis.set_ylabel(f"measured {QUANTITIES[quantity]}")

@@ -56,7 +56,7 @@ def summary(record: RareRecord) -> str:
     """One line: the rate with its interval, and what it rests on."""
     low, high = record.failure_rate.interval
     return (
-        f"{record.failure_rate.value:.3g} [{max(low, 0.0):.3g}, {high:.3g}] (95 %) by importance "
+        f"{record.failure_rate.value:.3g} [{low:.3g}, {high:.3g}] (95 %) by importance "
         f"sampling, {record.effective:.0f} effective failures; the masks' own "
         f"{record.failure_rate_of_masks.value:.3g}"
     )

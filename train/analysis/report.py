@@ -27,6 +27,7 @@ from train.analysis import (
     uniformity,
 )
 from train.analysis.exceptions import exceptions
+from train.analysis.figure_ids import FigureId
 from train.analysis.heard import heard
 from train.analysis.outcomes import hashes_of, is_code
 from train.analysis.record import Analysis
@@ -73,7 +74,7 @@ class Report:
     what: behaviour.Behaviour
 
     def figures(self) -> list[Figure]:
-        """Every figure that the network allows, in the order of the claims, then others."""
+        """Every figure that the network allows, in the order of their ids."""
         found = self.record
         made = [*mechanism_figures.figures(self.how), *behaviour_figures.figures(self.what)]
         if found.prediction is not None:
@@ -82,7 +83,7 @@ class Report:
             made += causal_figures.figures(found.causal)
         if found.uniformity is not None:
             made += uniformity.figures(found.uniformity)
-        return sorted(made, key=lambda figure: min(figure.claims, default=len(made)))
+        return sorted(made, key=lambda figure: list(FigureId).index(FigureId(figure.id)))
 
     def summary(self) -> list[str]:
         """The page of text that the command prints."""

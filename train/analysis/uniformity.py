@@ -32,6 +32,7 @@ from simulate.jobs.table import Kind, Named, Point, measured_point, ys
 from simulate.network import ReluNetwork
 from simulate.sampling import random_coefficients, random_sets
 from theory.domain import check_integer
+from train.analysis.figure_ids import FigureId
 from train.analysis.mechanism import HiddenStates, states_on
 from train.analysis.outcomes import Alpha, Tokens
 from train.reading.masks import Masks, write_weights
@@ -55,7 +56,7 @@ class Cause(Named):
 
 
 PARTS = {cause.value: cause.label for cause in Cause}
-NAME, AXIS = "uniformity", "share"
+AXIS = "share"
 Members = Float[np.ndarray, "inputs k"]
 
 
@@ -301,13 +302,12 @@ def figures(record: UniformityRecord) -> list[Figure]:
         return []
     return [
         Figure(
-            NAME,
+            FigureId.UNIFORMITY,
             f"The members' logits vary about their mean by {record.sd:.3g} nats (standard "
             f"deviation). Bars: the share of that variance from each part, which sum to 1; a part "
             f"below 0 makes up for others. 95 % intervals over {record.inputs:,} fresh inputs.",
             table,
             _draw,
-            claims=(4, 10),
         )
     ]
 

@@ -13,9 +13,10 @@ from pathlib import Path
 from simulate.jobs.output import write_whole
 from theory.domain import check_integer
 from train.benchmarks import suite
-from train.benchmarks.suite import GRADES, Case, Grade
+from train.benchmarks.suite import GRADES, Case
 from train.organism import load_organism, matching
 from train.organism.load_organism import FORMAT, VERSION
+from train.organism.names import Grade
 from train.organism.report import truth_bytes, truth_name, weights_name
 from train.reading.weights import as_bytes
 

@@ -17,13 +17,14 @@ import numpy as np
 from simulate.jobs.checks import CONFIDENCE, Check, Which, agrees, lies_within
 from simulate.jobs.intervals import Estimate, Mean
 from simulate.jobs.panel import FULL, QUICK, Effort, Panel
-from simulate.jobs.table import Kind, Named, Point, select, xs, ys
+from simulate.jobs.table import Kind, Named, Point, key, select, xs, ys
 from simulate.jobs.tasks import Task
 from train.benchmarks import suite
 from train.benchmarks.measured import CaseScores, task
 from train.benchmarks.methods import METHODS, Name
-from train.benchmarks.suite import GRADES, Grade
+from train.benchmarks.suite import GRADES
 from train.organism.matching import Scores
+from train.organism.names import Grade
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -84,13 +85,8 @@ class Quantity(StrEnum):
 class ScorePoint(Point):
     """The mean of one measure of a method. organism: its name, where the mean is of one."""
 
-    measure: str = ""
-    organism: str = ""
-
-    @property
-    def id(self) -> str:
-        """Of axis, measure, method, organism and place."""
-        return "/".join([self.axis, self.measure, self.series, self.organism, f"{self.x:g}"])
+    measure: Measure | None = key(None)
+    organism: str | None = key(None)
 
 
 def replicates(effort: Effort) -> int:
@@ -164,16 +160,16 @@ def _mean(results: Sequence[CaseScores], method: str, measure: Measure) -> Estim
     return Mean.of(np.array([np.mean(own) for own in values.values()])).at()
 
 
-Group = tuple[Axis, str, float, list[CaseScores]]
+Group = tuple[Axis, str | None, float, list[CaseScores]]
 
 
 def _groups(results: Sequence[CaseScores]) -> Iterator[Group]:
     """Axis, name of the organism, place on the axis and the results of every group."""
-    yield Axis.ALL, "", 0.0, list(results)
+    yield Axis.ALL, None, 0.0, list(results)
     for grade in sorted({each.grade for each in results}):
-        yield Axis.GRADE, "", float(grade), [each for each in results if each.grade == grade]
+        yield Axis.GRADE, None, float(grade), [each for each in results if each.grade == grade]
     for level in sorted({each.noise for each in results if each.noise is not None}):
-        yield Axis.NOISE, "", level, [each for each in results if each.noise == level]
+        yield Axis.NOISE, None, level, [each for each in results if each.noise == level]
     for place, name in enumerate(dict.fromkeys(each.organism for each in results)):
         yield Axis.ORGANISM, name, float(place), [e for e in results if e.organism == name]
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from enum import IntEnum
 from functools import partial
 
 import numpy as np
@@ -20,6 +19,7 @@ from simulate.sampling import telling_hashes
 from theory.domain import DomainError, check_integer
 from train.organism import family
 from train.organism.family import BETA, FULL, SAMPLED, Organism, Sizes, stream
+from train.organism.names import Grade, Name, noise_name
 from train.organism.truth import Failures, Truth
 from train.reading.masks import CLAMP
 from train.reading.subject import Subject
@@ -28,7 +28,7 @@ from train.training.scaled import scaled_recipe
 Maker = Callable[[Sizes, np.random.Generator], Organism]
 
 LEVELS = (0.2, 0.4, 0.6, 0.8, 1.2)
-FAULTY, TRAINED, MANY_TOKENS = "faulty_disguised", "trained", "many_tokens"
+TRAINED, MANY_TOKENS = "trained", "many_tokens"
 MORE_TOKENS = 8
 # a third of what the recipe from sizes takes by itself: masks are formed, and failures remain
 VISITS = 4000
@@ -36,18 +36,6 @@ _STREAM, _NOISE = 5, 1000
 
 SIZES = replace(FULL, sampled=20_000, levels=LEVELS)
 SMALL = Sizes(n=64, d=24, m=6, sampled=2000, levels=(0.2, 0.8))
-
-
-class Grade(IntEnum):
-    """What stands between the weights and the masks; `family`'s grades, and one more."""
-
-    EXACT = 1
-    BASIS = 2
-    MIXED = 3
-    FAULTS = 4
-    TRAINED = 5
-    NOISE = 6
-    TOKENS = 7
 
 
 GRADES = {
@@ -94,21 +82,16 @@ def _noise(sizes: Sizes, rng: np.random.Generator, level: float) -> Organism:
 def makers(sizes: Sizes) -> dict[str, Maker]:
     """What makes each organism, by its name, in ascending grade but for the noise at the end."""
     return {
-        "clamp": family.clamp_organism,
-        "complement": family.complement_organism,
-        "clamp_disguised": family.disguised_clamp_organism,
-        "complement_disguised": family.disguised_complement_organism,
-        "mixed_disguised": family.disguised_mixed_organism,
-        FAULTY: family.faulty_organism,
+        Name.CLAMP: family.clamp_organism,
+        Name.COMPLEMENT: family.complement_organism,
+        Name.CLAMP_DISGUISED: family.disguised_clamp_organism,
+        Name.COMPLEMENT_DISGUISED: family.disguised_complement_organism,
+        Name.MIXED_DISGUISED: family.disguised_mixed_organism,
+        Name.FAULTY_DISGUISED: family.faulty_organism,
         TRAINED: trained_from_sizes,
         MANY_TOKENS: with_many_tokens,
         **{noise_name(level): partial(_noise, level=level) for level in sizes.levels},
     }
-
-
-def noise_name(level: float) -> str:
-    """As `family.noise_organism` calls it."""
-    return f"noise_{level:g}".replace(".", "_")
 
 
 def chosen(names: Sequence[str], quick: bool = False) -> list[str]:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from simulate.jobs.table import select
 from train.benchmarks.panel import Axis, Measure, ScorePoint
-from train.benchmarks.suite import GRADES, Grade
+from train.benchmarks.suite import GRADES
+from train.organism.names import Grade
 
 NONE = "–"
 

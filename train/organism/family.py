@@ -24,6 +24,7 @@ from theory.domain import check_integer
 from train.analysis.outcomes import Alpha, Tokens
 from train.analysis.prediction import exactly, rates_of_masks
 from train.organism.effects import causal_masks
+from train.organism.names import Grade, Name, noise_name
 from train.organism.truth import Facts, Failures, Flip, Kept, Truth
 from train.reading.failure import fails
 from train.reading.masks import CLAMP, COMPLEMENT
@@ -68,7 +69,7 @@ class Organism:
     """A network and its truth; description: what it is, one sentence."""
 
     name: str
-    grade: int
+    grade: Grade
     description: str
     network: ReluNetwork
     truth: Truth
@@ -127,7 +128,7 @@ def exact_truth(
     return replace(planted_truth(hashes, side, sizes, eta), failures=failures)
 
 
-def disguised(organism: Organism, name: str, grade: int, rng: np.random.Generator) -> Organism:
+def disguised(organism: Organism, name: str, grade: Grade, rng: np.random.Generator) -> Organism:
     """The same function in another basis, and the truth in the new order of units."""
     network, order = in_another_basis(organism.network, rng)
     truth = replace(
@@ -150,14 +151,16 @@ def _hashes(sizes: Sizes, rng: np.random.Generator) -> Hashes:
 def clamp_organism(sizes: Sizes, rng: np.random.Generator) -> Organism:
     hashes = _hashes(sizes, rng)
     network, truth = clamp(hashes, BETA), exact_truth(hashes, CLAMP, sizes)
-    return Organism("clamp", 1, "The clamp construction.", network.astype(np.float32), truth)
+    return Organism(
+        Name.CLAMP, Grade.EXACT, "The clamp construction.", network.astype(np.float32), truth
+    )
 
 
 def complement_organism(sizes: Sizes, rng: np.random.Generator) -> Organism:
     hashes = _hashes(sizes, rng)
     network, truth = complement(hashes, BETA), exact_truth(hashes, COMPLEMENT, sizes)
     described = "The complement construction, of residual width 2d."
-    return Organism("complement", 1, described, network.astype(np.float32), truth)
+    return Organism(Name.COMPLEMENT, Grade.EXACT, described, network.astype(np.float32), truth)
 
 
 def complement_limit_organism(sizes: Sizes, rng: np.random.Generator) -> Organism:
@@ -165,15 +168,17 @@ def complement_limit_organism(sizes: Sizes, rng: np.random.Generator) -> Organis
     network = complement_limit(hashes, BETA, eta=ETA)
     truth = exact_truth(hashes, COMPLEMENT, sizes, eta=ETA)
     described = "The complement at residual width d, where it is a limit, near that limit."
-    return Organism("complement_limit", 1, described, network.astype(np.float32), truth)
+    return Organism(
+        Name.COMPLEMENT_LIMIT, Grade.EXACT, described, network.astype(np.float32), truth
+    )
 
 
 def disguised_clamp_organism(sizes: Sizes, rng: np.random.Generator) -> Organism:
-    return disguised(clamp_organism(sizes, rng), "clamp_disguised", 2, rng)
+    return disguised(clamp_organism(sizes, rng), Name.CLAMP_DISGUISED, Grade.BASIS, rng)
 
 
 def disguised_complement_organism(sizes: Sizes, rng: np.random.Generator) -> Organism:
-    return disguised(complement_organism(sizes, rng), "complement_disguised", 2, rng)
+    return disguised(complement_organism(sizes, rng), Name.COMPLEMENT_DISGUISED, Grade.BASIS, rng)
 
 
 def mixed_organism(sizes: Sizes, rng: np.random.Generator) -> Organism:
@@ -185,11 +190,11 @@ def mixed_organism(sizes: Sizes, rng: np.random.Generator) -> Organism:
     side = np.where(np.arange(sizes.d) < d, CLAMP, COMPLEMENT)
     network, truth = mixed(hashes, d, BETA), exact_truth(hashes, side, sizes)
     described = "Clamp and complement units, half of each, in one network."
-    return Organism("mixed", 3, described, network.astype(np.float32), truth)
+    return Organism(Name.MIXED, Grade.MIXED, described, network.astype(np.float32), truth)
 
 
 def disguised_mixed_organism(sizes: Sizes, rng: np.random.Generator) -> Organism:
-    return disguised(mixed_organism(sizes, rng), "mixed_disguised", 3, rng)
+    return disguised(mixed_organism(sizes, rng), Name.MIXED_DISGUISED, Grade.MIXED, rng)
 
 
 def faulty_organism(sizes: Sizes, rng: np.random.Generator) -> Organism:
@@ -231,8 +236,8 @@ def faulty_organism(sizes: Sizes, rng: np.random.Generator) -> Organism:
         facts=Facts(m=sizes.m, beta=BETA),
     )
     described = "The clamp with dead units beside it and bits flipped on one side"
-    exact = Organism("faulty", 4, described, network, truth)
-    return disguised(exact, "faulty_disguised", 4, rng)
+    exact = Organism("faulty", Grade.FAULTS, described, network, truth)
+    return disguised(exact, Name.FAULTY_DISGUISED, Grade.FAULTS, rng)
 
 
 def failure_rate_of_all_inputs(network: ReluNetwork, k: int) -> Estimate:
@@ -289,8 +294,8 @@ def noise_organism(sizes: Sizes, level: float, rng: np.random.Generator) -> Orga
         facts=replace(truth.facts, noise=level),
     )
     described = f"The clamp with noise of {level:g} times each tensor's root mean square"
-    exact = Organism("noise", 6, described, network, truth)
-    return disguised(exact, f"noise_{level:g}".replace(".", "_"), 6, rng)
+    exact = Organism("noise", Grade.NOISE, described, network, truth)
+    return disguised(exact, noise_name(level), Grade.NOISE, rng)
 
 
 def oracle_masks(network: ReluNetwork, hashes: Hashes, level: float) -> tuple[Hashes, Hashes]:
@@ -306,11 +311,11 @@ def oracle_masks(network: ReluNetwork, hashes: Hashes, level: float) -> tuple[Ha
 
 
 def trained_organism(sizes: Sizes, rng: np.random.Generator) -> Organism:
-    return _trained(sizes, rng, "trained_disguised", 0.01, 0.01)
+    return _trained(sizes, rng, Name.TRAINED_DISGUISED, 0.01, 0.01)
 
 
 def trained_far_organism(sizes: Sizes, rng: np.random.Generator) -> Organism:
-    return _trained(sizes, rng, "trained_far_disguised", 0.03, 0.1)
+    return _trained(sizes, rng, Name.TRAINED_FAR_DISGUISED, 0.03, 0.1)
 
 
 def _trained(
@@ -369,4 +374,6 @@ def trained_by(
         start=start,
         facts=Facts(training=recipe, kept=kept),
     )
-    return disguised(Organism("trained", 5, description, network, truth), name, 5, rng)
+    return disguised(
+        Organism("trained", Grade.TRAINED, description, network, truth), name, Grade.TRAINED, rng
+    )

@@ -129,7 +129,6 @@ def _draw(points: Sequence[Point]) -> Drawn:
     axes.set_ylim(-0.05, 1.05)
     axes.set_xlabel("noise / root mean square of the weights")
     axes.set_ylabel("recovery score")
-    first = points[0]
-    axes.set_title(style.as_math(f"n={first.n}, d={first.d}, k={first.k}, m={first.m}"))
+    axes.set_title(style.sizes(points[0], "ndkm"))
     axes.legend(loc="lower right", bbox_to_anchor=(1.0, 0.1))
     return fig

@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from simulate.jobs import ids
 from simulate.jobs.intervals import Count, Mean
 from simulate.jobs.panel import FULL, QUICK, Effort
 from simulate.jobs.tasks import Task
-from simulate.panels.measured import size_label
 from train.analysis.mechanism import MechanismRecord
 from train.analysis.prediction import Comparison
 from train.analysis.uniformity import UniformityRecord
 from train.measures import TrainedNetwork, seconds, trained
-from train.panels.trained import sizes
+from train.panels.trained import which
 from train.reading.subject import Subject
 from train.training.presets import PRESETS
 from train.training.recipe import Recipe
@@ -87,13 +87,14 @@ def analysed_task(recipe: Recipe, effort: Effort) -> Task[AnalysedNetwork]:
     The name tells recipes of the survey apart; panels that ask for the same network share it.
     """
     inputs = 20_000 if effort is QUICK else 100_000
-    name = (
-        f"network/{size_label('nkd', **sizes(recipe))}, {recipe.start}, "
-        f"scale {recipe.embedding_scale:g}, target {recipe.target_scale:g}, "
-        f"{recipe.steps} steps, seed {recipe.seed}"
+    at = ids.of(
+        **which(recipe),
+        start=recipe.start,
+        scale=recipe.embedding_scale,
+        target=recipe.target_scale,
     )
     cost = seconds(recipe) + inputs * (2e-5 + 2e-7 * recipe.n)
-    return Task(name, train_and_analyse, {"recipe": recipe, "inputs": inputs}, cost)
+    return Task(f"network/{at}", train_and_analyse, {"recipe": recipe, "inputs": inputs}, cost)
 
 
 def train_and_analyse(rng: np.random.Generator, recipe: Recipe, inputs: int) -> AnalysedNetwork:

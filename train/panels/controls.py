@@ -11,8 +11,15 @@ from simulate.jobs.checks import FALSE_ALARM, Check, Which, lies_within
 from simulate.jobs.panel import FULL, QUICK, Effort, Panel
 from simulate.jobs.table import Point, select
 from simulate.jobs.tasks import Task
-from train.measures import TrainedNetwork
-from train.panels.trained import Measure, estimate, network_point, training_task, which
+from train.measures import INPUTS, TrainedNetwork
+from train.panels.trained import (
+    Measure,
+    NetworkPoint,
+    estimate,
+    network_point,
+    training_task,
+    which,
+)
 from train.training.presets import PRESETS
 from train.training.recipe import Recipe
 
@@ -20,6 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NAME = "controls"
+SOURCE = PRESETS["source"]
 DRAWN = (Measure.FAILURE, Measure.TOTAL_VARIATION)
 
 
@@ -105,7 +113,7 @@ def checks(results: Sequence[TrainedNetwork]) -> list[Check]:
     return made
 
 
-def table(results: Sequence[TrainedNetwork]) -> list[Point]:
+def table(results: Sequence[TrainedNetwork]) -> list[NetworkPoint]:
     """Both measures of every network; x numbers the controls."""
     made = []
     for network in results:
@@ -142,7 +150,7 @@ def draw(points: Sequence[Point]) -> Figure:
                     elinewidth=0.9,
                 )
         axes.set_xscale("log")
-        axes.set_xlabel(measure.value)
+        axes.set_xlabel(measure.label)
         axes.set_ylim(len(labels) - 0.5, -0.5)
         axes.set_yticks(range(len(labels)), labels if axes is both[0] else [""] * len(labels))
     return fig
@@ -151,9 +159,10 @@ def draw(points: Sequence[Point]) -> Figure:
 PANEL = Panel(
     NAME,
     "Without its ReLU layer, or with W_E frozen at a random start, a network fails far more often "
-    "(n=512, d=64, k=3, c=2). Further controls: training from the exact construction, that "
-    "construction itself (random hashes, beta = 2), and targets that belong to other inputs. A "
-    "mark per seed, 95 % intervals over 100,000 fresh inputs.",
+    f"(n={SOURCE.n}, d={SOURCE.d}, k={SOURCE.k}, c={SOURCE.c:g}). "
+    "Further controls: training from the exact construction, that construction itself (random "
+    "hashes, beta = 2), and targets that belong to other inputs. "
+    f"A mark per seed, 95 % intervals over {INPUTS:,} fresh inputs.",
     tasks,
     checks,
     table,

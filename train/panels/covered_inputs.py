@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simulate.jobs import ids
 from simulate.jobs.checks import CONFIDENCE, Check, Which, agrees
-from simulate.jobs.intervals import Count
+from simulate.jobs.intervals import Count, Share
 from simulate.jobs.panel import FULL, QUICK, Effort, Panel
-from simulate.jobs.table import Point, series_of, xs, ys
+from simulate.jobs.table import Named, Point, key, series_of, xs, ys
 from simulate.jobs.tasks import Task
 from simulate.network import ReluNetwork
 from simulate.panels.measured import size_label
@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NAME = "covered_inputs"
-AS_TRAINED = "as trained"
-PLACES = (AS_TRAINED, *STEPS)
+AS_TRAINED = "as_trained"
+# by id, with what people read
+PLACES: dict[str, str] = {AS_TRAINED: "as trained", **{step: step for step in STEPS}}
 FAILING = "failing"  # the table's axis, and what is checked
 _SHARE = 0.2
 _SEEDS = 4
@@ -37,11 +38,11 @@ _SEEDS = 4
 _MOST = 20_000
 
 
-class Drawn(StrEnum):
+class Drawn(Named):
     """Whether training may have drawn the token sets."""
 
-    IN_TRAINING = "drawn in training"
-    HELD_OUT = "held out"
+    IN_TRAINING = "in_training", "drawn in training"
+    HELD_OUT = "held_out", "held out"
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,9 @@ class CoveredNetwork:
 class WayPoint(Point):
     """Mean share of covered inputs that fail at one place on the path."""
 
-    mechanism: str = ""
-    drawn: Drawn = Drawn.IN_TRAINING
-    place: str = ""
+    mechanism: Verdict = key(Verdict.CLAMP)
+    drawn: Drawn = key(Drawn.IN_TRAINING)
+    place: str = key(AS_TRAINED)
 
 
 def recipes(effort: Effort) -> list[Recipe]:
@@ -99,12 +100,9 @@ def tasks(effort: Effort) -> list[Task[CoveredNetwork]]:
     sample = 200_000 if effort is QUICK else 1_000_000
     made = []
     for recipe in recipes(effort):
-        name = (
-            f"{NAME}/{size_label('nkd', **sizes(recipe))}, {recipe.start}, "
-            f"scale {recipe.embedding_scale:g}, seed {recipe.seed}"
-        )
+        at = ids.of(**which(recipe), start=recipe.start, scale=recipe.embedding_scale)
         arguments = {"recipe": recipe, "sample": sample}
-        made.append(Task(name, train_and_count, arguments, seconds(recipe) + 10.0))
+        made.append(Task(f"{NAME}/{at}", train_and_count, arguments, seconds(recipe) + 10.0))
     return made
 
 
@@ -153,28 +151,29 @@ def checks(results: Sequence[CoveredNetwork]) -> list[Check]:
                 at = {**which(recipe), "mechanism": of, "drawn": way.drawn}
                 found = Count(way.failing[-1], way.inputs).at(CONFIDENCE)
                 label = f"{size_label('nkd', **sizes(recipe))}, {of}, seed {recipe.seed}"
-                label = f"exact filter fails, {label}, {way.drawn}"
+                label = f"exact filter fails, {label}, {way.drawn.label}"
                 made.append(agrees(Which(NAME, FAILING, at), label, 1.0, found))
     return made
 
 
 def table(results: Sequence[CoveredNetwork]) -> list[WayPoint]:
     """Share of the covered inputs that fail, by place on the path; means over seeds."""
-    groups: dict[tuple[Verdict, str], list[CoveredNetwork]] = {}
+    groups: dict[tuple[Verdict, tuple[int, int, int]], list[CoveredNetwork]] = {}
     for each in results:
         if each.ways and all(way.inputs for way in each.ways):
-            label = size_label("nkd", **sizes(each.network.recipe))
-            groups.setdefault((commoner(each.network), label), []).append(each)
+            recipe = each.network.recipe
+            size = (recipe.n, recipe.k, recipe.d)
+            groups.setdefault((commoner(each.network), size), []).append(each)
     made = []
-    for (of, label), own in groups.items():
+    for (of, _), own in groups.items():
+        recipe = own[0].network.recipe
+        label = size_label("nkd", **sizes(recipe))
         for number, drawn in enumerate(Drawn):
             ways = [each.ways[number] for each in own]
+            series = ids.of(mechanism=of, **sizes(recipe), drawn=drawn)
             for x, place in enumerate(PLACES):
                 shares = [way.failing[x] / way.inputs for way in ways]
-                series = f"{of}, {label}: {drawn}"
-                mean = mean_point(FAILING, series, x, shares, own[0].network.recipe, label)
-                if mean.low is not None and mean.high is not None:  # of a share
-                    mean = replace(mean, low=max(mean.low, 0.0), high=min(mean.high, 1.0))
+                mean = mean_point(FAILING, series, x, shares, recipe, label, Share)
                 made.append(WayPoint(**vars(mean), mechanism=of, drawn=drawn, place=place))
     return made
 
@@ -185,12 +184,12 @@ def draw(points: Sequence[WayPoint]) -> Figure:
 
     mechanisms = list(dict.fromkeys(point.mechanism for point in points))
     fig, every = style.row_of_axes(max(len(mechanisms), 1), style.DOUBLE_COLUMN, 3.0)
-    labels = list(dict.fromkeys(point.label for point in points))
+    sizes_of = list(dict.fromkeys((point.n, point.k, point.d) for point in points))
     marks = {Drawn.IN_TRAINING: ("-", "o"), Drawn.HELD_OUT: ("--", "s")}
     for axes, name in zip(every, mechanisms, strict=False):
         for own in series_of(points, mechanism=name).values():
             line, marker = marks[own[0].drawn]
-            colour = style.COLOURS[labels.index(own[0].label)]
+            colour = style.COLOURS[sizes_of.index((own[0].n, own[0].k, own[0].d))]
             style.error_bars(axes, own, colour, marker)
             axes.plot(
                 xs(own),
@@ -198,17 +197,17 @@ def draw(points: Sequence[WayPoint]) -> Figure:
                 color=colour,
                 linestyle=line,
                 linewidth=0.9,
-                label=style.as_math(own[0].label) if line == "-" else None,
+                label=style.sizes(own[0], "nkd") if line == "-" else None,
             )
-        axes.set_title(name)
+        axes.set_title(str(name))
         if axes is not every[0]:
             axes.sharey(every[0])
         axes.set_yscale("log")
-        axes.set_xticks(range(len(PLACES)), PLACES, rotation=35, ha="right")
+        axes.set_xticks(range(len(PLACES)), list(PLACES.values()), rotation=35, ha="right")
         axes.set_xlabel("replaced so far")
     every[0].set_ylabel("share of covered inputs that fail")
     handles, _ = every[0].get_legend_handles_labels()
-    handles += style.grey_marks({drawn.value: mark for drawn, mark in marks.items()})
+    handles += style.grey_marks({drawn.label: mark for drawn, mark in marks.items()})
     fig.legend(handles=handles, loc="outside upper center", ncols=3)
     return fig
 

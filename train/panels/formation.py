@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simulate.jobs import ids
 from simulate.jobs.checks import Check
 from simulate.jobs.intervals import DRAWN_CONFIDENCE, Mean
 from simulate.jobs.panel import FULL, QUICK, Effort, Panel
-from simulate.jobs.table import Kind, Point, select, series_of
+from simulate.jobs.table import Kind, Point, key, select, series_of
 from simulate.jobs.tasks import Task
 from simulate.network import ReluNetwork
 from train.measures import seconds
@@ -43,7 +44,7 @@ class Quantity(StrEnum):
     SEPARATION = "separation"
     SCORE = "score"
     DENSITY = "density"
-    HALF_WAY = "half-way step"
+    HALF_WAY = "half_way"
     LAG = "lag"
 
 
@@ -62,8 +63,9 @@ class Mechanism(StrEnum):
     COMPLEMENT = "complement"
 
 
+SOURCE = PRESETS["source"]
 NETWORKS = {
-    Mechanism.CLAMP: PRESETS["source"],
+    Mechanism.CLAMP: SOURCE,
     Mechanism.COMPLEMENT: replace(PRESETS["complement"], steps=8_000),
 }
 
@@ -111,9 +113,9 @@ class Formation:
 class CoursePoint(Point):
     """A quantity of one network at one step, or its half-way step or mean lag."""
 
-    mechanism: Mechanism = Mechanism.CLAMP
-    quantity: Quantity = Quantity.KL
-    seed: int | None = None
+    mechanism: Mechanism = key(Mechanism.CLAMP)
+    quantity: Quantity = key(Quantity.KL)
+    seed: int | None = key(None)
 
 
 def tasks(effort: Effort) -> list[Task[Formation]]:
@@ -132,7 +134,8 @@ def tasks(effort: Effort) -> list[Task[Formation]]:
                 "count": count,
             }
             cost = seconds(recipe) + count * 4e-4 * recipe.n
-            made.append(Task(f"{NAME}/{name}, seed {seed}", train_and_watch, arguments, cost))
+            at = ids.of(mechanism=name, seed=seed)
+            made.append(Task(f"{NAME}/{at}", train_and_watch, arguments, cost))
     return made
 
 
@@ -263,7 +266,7 @@ def _course(run: Formation) -> list[CoursePoint]:
     def point(axis: Quantity, quantity: Quantity, x: float, y: float) -> CoursePoint:
         return CoursePoint(
             axis,
-            f"{run.mechanism}, seed {run.recipe.seed}",
+            ids.of(mechanism=run.mechanism, seed=run.recipe.seed),
             Kind.TRAINED,
             x,
             y,
@@ -296,7 +299,7 @@ def table(results: Sequence[Formation]) -> list[CoursePoint]:
             made.append(
                 CoursePoint(
                     Quantity.LAG,
-                    f"{mechanism}, {quantity}",
+                    ids.of(mechanism=mechanism, quantity=quantity),
                     Kind.MEAN,
                     place,
                     found.value,
@@ -360,7 +363,8 @@ def draw(points: Sequence[CoursePoint]) -> Figure:
 PANEL = Panel(
     NAME,
     "Half of the loss's fall comes before half of the code: a line per network, presets `source` "
-    "and `complement` (n=512, d=h=64, k=3). The loss is over that of equal probabilities; the "
+    f"and `complement` (n={SOURCE.n}, d=h={SOURCE.d}, k={SOURCE.k}). "
+    "The loss is over that of equal probabilities; the "
     "agreement of the masks is over that of shuffled tokens. Right: doublings of the step after "
     "half of the loss's fall, means over the seeds with 95 % intervals.",
     tasks,

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from simulate.jobs.checks import Check
 from simulate.jobs.panel import FULL, QUICK, Effort, Panel
-from simulate.jobs.table import Kind, Point, select, ys
+from simulate.jobs.table import Kind, Point, key, select, ys
 from simulate.jobs.tasks import Task
+from train.analysis.mechanism import Verdict
 from train.panels.analysed import AnalysedNetwork, Dissection, analysed_task, dissected
 from train.panels.trained import behaviour, mean_point, mechanism, sizes
 from train.training.presets import PRESETS
@@ -98,8 +99,8 @@ NUMBERS: dict[Number, tuple[str, Callable[[Pair], float | None]]] = {
 class SeedPoint(Point):
     """A number of one network, or their mean where there is no seed; verdict: of a count."""
 
-    seed: int | None = None
-    verdict: str = ""
+    seed: int | None = key(None)
+    verdict: Verdict | None = key(None)
 
 
 def tasks(effort: Effort) -> list[Task[AnalysedNetwork]]:
@@ -181,7 +182,8 @@ def draw(points: Sequence[SeedPoint]) -> Figure:
 PANEL = Panel(
     NAME,
     "Networks of the harder task, any distribution over the k tokens, have the hidden layer of the "
-    "uniform task's (n=512, d=h=96, k=3; 12,000 steps, the same recipe). Dashes: seeds; marks: "
+    f"uniform task's (n={HARDER.n}, d=h={HARDER.d}, k={HARDER.k}; {HARDER.steps:,} steps, the same "
+    "recipe). Dashes: seeds; marks: "
     "their mean with its 95 % interval. The last two numbers are of behaviour, each network on its "
     "own task.",
     tasks,

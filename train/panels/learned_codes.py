@@ -8,13 +8,14 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from simulate.jobs import ids
 from simulate.jobs.checks import FALSE_ALARM, Check, Which, lies_within
 from simulate.jobs.panel import QUICK, Effort, Panel
 from simulate.jobs.table import Kind, Point, series_of, xs, ys
 from simulate.jobs.tasks import Task
 from theory.false_positives import failure_probability
 from theory.width import optimal_hashes_for_failure
-from train.measures import TrainedNetwork
+from train.measures import INPUTS, TrainedNetwork
 from train.panels.trained import (
     Measure,
     estimate,
@@ -56,9 +57,9 @@ class Axis(StrEnum):
 def tasks(effort: Effort) -> list[Task[TrainedNetwork]]:
     """Every preset with five seeds, and shorter runs of the best at other rates."""
     if effort is QUICK:
-        return [training_task(NAME, "fast, seed 0", PRESETS["fast"])]
+        return [training_task(NAME, ids.of(preset="fast", seed=0), PRESETS["fast"])]
     made = [
-        training_task(NAME, f"{name}, seed {seed}", replace(PRESETS[name], seed=seed))
+        training_task(NAME, ids.of(preset=name, seed=seed), replace(PRESETS[name], seed=seed))
         for name in TARGETS
         for seed in SEEDS
     ]
@@ -66,7 +67,7 @@ def tasks(effort: Effort) -> list[Task[TrainedNetwork]]:
     share = best.embedding_learning_rate / best.learning_rate
     for rate, steps in DENSITIES:
         other = replace(best, learning_rate=rate, embedding_rate=rate * share, steps=steps)
-        made.append(training_task(NAME, f"rate {rate:g}, {steps} steps", other))
+        made.append(training_task(NAME, ids.of(rate=rate, steps=steps), other))
     return made
 
 
@@ -130,7 +131,7 @@ def table(results: Sequence[TrainedNetwork]) -> list[Point]:
     """Exact P_fail of random hashes against m/d, and each network at its own density."""
     made = []
     for n, k, d in dict.fromkeys(_sizes(each) for each in results):
-        series = f"n={n}, d={d}, k={k}"
+        series = ids.of(n=n, d=d, k=k)
         last = min(d, 2 * optimal_hashes_for_failure(n, k, d))
         for m in range(2, last):
             value = failure_probability(n, k, d, m)
@@ -151,14 +152,15 @@ def draw(points: Sequence[Point]) -> Figure:
     from simulate.jobs import style
 
     fig, (left, right) = style.row_of_axes(2, style.DOUBLE_COLUMN, 2.7)
-    for colour, (label, own) in zip(
+    for colour, (series, own) in zip(
         style.COLOURS, series_of(points, axis=Axis.FAILURE).items(), strict=False
     ):
         curve = [p for p in own if p.kind == Kind.EXACT]
-        left.plot(xs(curve), ys(curve), color=colour, label=style.as_math(label))
+        label = style.sizes(own[0], "ndk")
+        left.plot(xs(curve), ys(curve), color=colour, label=label)
         style.error_bars(left, [p for p in own if p.kind == Kind.TRAINED], colour, "o")
-        variation = series_of(points, axis=Axis.VARIATION).get(label, [])
-        style.error_bars(right, variation, colour, "o", label=style.as_math(label))
+        variation = series_of(points, axis=Axis.VARIATION).get(series, [])
+        style.error_bars(right, variation, colour, "o", label=label)
     right.axhline(TARGETS["best"][0], color=style.GREY, linestyle=":", linewidth=0.9)
     left.set_yscale("log")
     right.set_yscale("log")
@@ -182,8 +184,10 @@ def draw(points: Sequence[Point]) -> Figure:
 PANEL = Panel(
     NAME,
     "Trained networks fail less often than random hashes of the same density. Left: their failure "
-    "rate over 100,000 fresh inputs each (circles, 95 % intervals) and the exact P_fail of random "
-    "hashes (lines). Right: their total variation; dotted, the target of 0.01. Five seeds each of "
+    f"rate over {INPUTS:,} fresh inputs each (circles, 95 % intervals) and the exact P_fail of "
+    "random hashes (lines). Right: their total variation; dotted, the target of "
+    f"{TARGETS['best'][0]:g}. "
+    "Five seeds each of "
     "the presets `best`, `wide` and `source`, and shorter runs of `best` at other rates.",
     tasks,
     checks,

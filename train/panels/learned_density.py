@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simulate.jobs import intervals
+from simulate.jobs import ids, intervals
 from simulate.jobs.checks import Check
-from simulate.jobs.intervals import DRAWN_CONFIDENCE, Estimate
+from simulate.jobs.intervals import DRAWN_CONFIDENCE, Estimate, Share
 from simulate.jobs.panel import FULL, QUICK, Effort, Panel
-from simulate.jobs.table import Kind, Point, measured_point, select, series_of, xs, ys
+from simulate.jobs.table import Kind, Point, key, measured_point, select, series_of, xs, ys
 from simulate.jobs.tasks import Task
 from theory.width import optimal_hashes, optimal_hashes_for_failure
 from train.analysis.mechanism import Verdict
@@ -66,13 +66,13 @@ class Series(StrEnum):
     """What is drawn against a field; the optima are of random hashes."""
 
     LEARNED = "learned"
-    LEAST_RATE = "FPR"
-    LEAST_FAILURE = "P_fail"
-    FAILURE = "failure rate"
-    OVER_LEAST_RATE = "learned over FPR"
-    OVER_LEAST_FAILURE = "learned over P_fail"
+    LEAST_RATE = "least_rate"
+    LEAST_FAILURE = "least_failure"
+    FAILURE = "failure"
+    OVER_LEAST_RATE = "learned_over_least_rate"
+    OVER_LEAST_FAILURE = "learned_over_least_failure"
     POWER = "power"
-    LEFT_OUT = "left out"
+    LEFT_OUT = "left_out"
 
 
 OPTIMA = {
@@ -85,8 +85,8 @@ OPTIMA = {
 class PowerPoint(Point):
     """The fitted power of one series in the axis' field, over this many networks."""
 
-    of: Series = Series.LEARNED
-    networks: int = 0
+    of: Series | None = key(None)
+    networks: int | None = None
 
 
 def _recipe(field: Swept, value: float, base: Recipe) -> Recipe:
@@ -109,10 +109,8 @@ def tasks(effort: Effort) -> list[Task[TrainedNetwork]]:
         for value in values:
             for seed in range(2 if quick else 10 if effort is FULL else 3):
                 recipe = replace(_recipe(field, value, base), seed=seed)
-                changed = (
-                    "base" if value == field.of(base) else f"{field.replace('_', ' ')} {value:g}"
-                )
-                task = training_task(NAME, f"{changed}, seed {seed}", recipe)
+                changed = {} if value == field.of(base) else {str(field): value}
+                task = training_task(NAME, ids.of(**changed, seed=seed), recipe)
                 found[task.name] = task
     return list(found.values())
 
@@ -184,14 +182,10 @@ def table(results: Sequence[TrainedNetwork]) -> list[Point]:
         x = [field.of(each.recipe) for each in own]
         power = exponent(x, [_density(each) for each in own])
         point = measured_point(field, Series.POWER, Kind.FITTED, 0, power)
-        made.append(PowerPoint(**vars(point), networks=len(own)))
+        made.append(PowerPoint(**vars(point), of=Series.LEARNED, networks=len(own)))
         for optimum in OPTIMA:
             power = exponent(x, [optimal_density(each.recipe, optimum) for each in own])
-            made.append(
-                PowerPoint(
-                    field, f"{Series.POWER}, {optimum}", Kind.EXACT, 0, power.value, of=optimum
-                )
-            )
+            made.append(PowerPoint(field, Series.POWER, Kind.EXACT, 0, power.value, of=optimum))
     return made
 
 
@@ -206,7 +200,7 @@ def _at_one_value(field: Swept, value: float, here: Sequence[TrainedNetwork]) ->
     failing = [each.hits / each.trials for each in failures]
     made = [
         mean_point(field, Series.LEARNED, value, densities, recipe),
-        mean_point(field, Series.FAILURE, value, failing, recipe),
+        mean_point(field, Series.FAILURE, value, failing, recipe, of=Share),
     ]
     for optimum, (over, _) in OPTIMA.items():
         best = optimal_density(recipe, optimum)
@@ -249,7 +243,7 @@ def draw(points: Sequence[Point]) -> Figure:
                 label=OPTIMA[kind][1],
             )
         style.error_bars(axes, series[Series.LEARNED], style.COLOURS[0], "o", label="learned")
-        (power,) = select(points, axis=field, series=Series.POWER)
+        (power,) = select(points, axis=field, series=Series.POWER, kind=Kind.FITTED)
         learned = series[Series.LEARNED]
         at = [math.exp(float(np.mean(np.log(of(learned))))) for of in (xs, ys)]
         ends = [series[Series.LEARNED][0].x, series[Series.LEARNED][-1].x]
@@ -282,8 +276,10 @@ def draw(points: Sequence[Point]) -> Figure:
 PANEL = Panel(
     NAME,
     "The density of learned masks follows the learning rate and the width, where the best random "
-    "hashes follow k alone. One thing at a time is changed about n=256, d=h=64, k=3, scale of W_E "
-    "4, rate 0.015 (4,000 steps). Means over the seeds, 95 % intervals; titles give the fitted "
+    "hashes follow k alone. One thing at a time is changed about "
+    f"n={BASE.n}, d=h={BASE.d}, k={BASE.k}, scale of W_E {BASE.embedding_scale:g}, "
+    f"rate {BASE.learning_rate:g} ({BASE.steps:,} steps). "
+    "Means over the seeds, 95 % intervals; titles give the fitted "
     "power over all clamp networks.",
     tasks,
     checks,

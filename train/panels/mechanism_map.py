@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simulate.jobs import ids
 from simulate.jobs.checks import Check, Which, lies_within
 from simulate.jobs.panel import FULL, QUICK, Effort, Panel
-from simulate.jobs.table import Kind, Point, select
+from simulate.jobs.table import Kind, Point, key, select
 from simulate.jobs.tasks import Task
 from train.measures import TrainedNetwork
 from train.panels.trained import behaviour, mechanism, sizes, training_task
@@ -34,8 +35,8 @@ class Variant(StrEnum):
 
     PLAIN = "plain"
     TIED = "tied"
-    BIAS_BELOW = "bias -1"
-    BIAS_ABOVE = "bias +1"
+    BIAS_BELOW = "bias_below"
+    BIAS_ABOVE = "bias_above"
 
 
 VARIANTS = {
@@ -61,17 +62,17 @@ class Quantity(StrEnum):
 
     CLAMP = "clamp"
     COMPLEMENT = "complement"
-    FAILURE = "failure rate"
-    EMBEDDING_RMS = "rms of W_E"
+    FAILURE = "failure"
+    EMBEDDING_RMS = "embedding_rms"
 
 
 @dataclass(frozen=True)
 class CellPoint(Point):
     """A quantity of one cell: mean over the seeds, and their range as low and high."""
 
-    variant: Variant = Variant.PLAIN
-    rate: float = 0.0
-    seeds: int = 0
+    variant: Variant = key(Variant.PLAIN)
+    rate: float = key(0.0)
+    seeds: int | None = None
 
 
 def tasks(effort: Effort) -> list[Task[TrainedNetwork]]:
@@ -90,7 +91,7 @@ def tasks(effort: Effort) -> list[Task[TrainedNetwork]]:
     return [
         training_task(
             NAME,
-            f"{variant}, scale {scale:g}, rate {rate:g}, seed {seed}",
+            ids.of(variant=variant, scale=scale, rate=rate, seed=seed),
             replace(
                 VARIANTS[variant],
                 embedding_scale=scale,
@@ -154,7 +155,7 @@ def table(results: Sequence[TrainedNetwork]) -> list[CellPoint]:
             made.append(
                 CellPoint(
                     quantity,
-                    f"{variant}, rate {rate:g}",
+                    ids.of(variant=variant, rate=rate),
                     Kind.MEAN,
                     scale,
                     float(np.mean(values)),
@@ -235,7 +236,8 @@ PANEL = Panel(
     NAME,
     "A large W_E at the start leads to clamp networks (blue), a small one to complement networks "
     "(orange). In each cell: percentages of clamp and complement units, and the failure rate, "
-    "after 6,000 steps (n=512, d=h=64, k=3; means over seeds). Left: over the scale of W_E and "
+    f"after {BASE.steps:,} steps (n={BASE.n}, d=h={BASE.d}, k={BASE.k}; "
+    "means over seeds). Left: over the scale of W_E and "
     "the rate. Right: tied readout, and b_in at minus or plus the scale.",
     tasks,
     checks,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simulate.jobs import ids
 from simulate.jobs.checks import CONFIDENCE, Check, Size, Which, agrees
 from simulate.jobs.intervals import Count
 from simulate.jobs.panel import Effort, Panel
@@ -17,7 +18,12 @@ from simulate.jobs.tasks import Task
 from simulate.panels.measured import size_label
 from train.analysis.mechanism import Verdict
 from train.analysis.prediction import NetworkComparison, Quantity, Source, share_inside
-from train.analysis.prediction_figures import Compared, draw_networks, networks_table
+from train.analysis.prediction_figures import (
+    Compared,
+    comparison_id,
+    draw_networks,
+    networks_table,
+)
 from train.panels.analysed import (
     AnalysedNetwork,
     Dissection,
@@ -40,7 +46,7 @@ class Axis(StrEnum):
     """What is in the table beside the networks of the figure."""
 
     INSIDE = "inside"
-    RATIO = "measured over predicted"
+    RATIO = "measured_over_predicted"
     OVER_MASKS = "clamp_failure_over_masks"
 
 
@@ -103,7 +109,7 @@ def comparisons(results: Sequence[AnalysedNetwork]) -> list[NetworkComparison]:
     """One for each network and comparison, by mechanism."""
     return [
         NetworkComparison(
-            name=_label(each.recipe, found),
+            name=ids.of(**_at(each.recipe, found)),
             group=found.mechanism.verdict,
             **sizes(each.recipe),
             h=each.recipe.hidden,
@@ -114,17 +120,12 @@ def comparisons(results: Sequence[AnalysedNetwork]) -> list[NetworkComparison]:
     ]
 
 
-def series_of_comparison(quantity: Quantity, source: Source) -> str:
-    """The id of a prediction's rows."""
-    return f"{quantity} from {source}"
-
-
 def table(results: Sequence[AnalysedNetwork]) -> list[Compared]:
     """The figure's networks; by quantity and source the share inside, and the ratios' range."""
     compared = comparisons(results)
     made: list[Point] = []
     for each in share_inside(compared):
-        series = series_of_comparison(each.quantity, each.source)
+        series = comparison_id(each.quantity, each.source)
         found = Count(round(each.inside * each.networks), each.networks).at()
         made.append(measured_point(Axis.INSIDE, series, Kind.MEASURED, each.networks, found))
         ratios = [
@@ -152,7 +153,7 @@ def _by_inputs(results: Sequence[AnalysedNetwork]) -> list[Point]:
             wanted = (row.quantity, row.source) == (Quantity.FAILURE_RATE, Source.MASKS)
             clamp = found.mechanism.verdict is Verdict.CLAMP
             if wanted and clamp and row.predicted > 0.0:
-                series = size_label("nkd", **sizes(each.recipe))
+                series = ids.of(**sizes(each.recipe))
                 ratio = row.measured.value / row.predicted
                 ratios.setdefault(series, []).append((ratio, each.recipe))
     made = []

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from simulate.jobs import ids
 from simulate.jobs.checks import Check
 from simulate.jobs.panel import QUICK, Effort, Panel
-from simulate.jobs.table import Kind, Named, Point, series_of, xs, ys
+from simulate.jobs.table import Kind, Named, Point, key, series_of, xs, ys
 from simulate.jobs.tasks import Task
 from theory.false_positives import failure_probability
 from theory.width import optimal_hashes_for_failure, smallest_width
 from train.measures import TrainedNetwork
-from train.panels.trained import Measure, mechanism, network_point, sizes, training_task
+from train.panels.trained import (
+    Measure,
+    NetworkPoint,
+    mechanism,
+    network_point,
+    of_network,
+    sizes,
+    training_task,
+)
 from train.panels.trained_failure_against_width import small_recipe
 from train.training.recipe import Recipe
 from train.training.scaled import off_by, scaled_recipe
@@ -26,6 +35,7 @@ NAME = "recipe_off_by_two"
 # the width is that at which the best random hashes fail this often
 N, K, TARGET = 256, 3, 0.03
 FACTOR = 2.0
+RANDOM = "random_hashes"
 
 
 class Changed(Named):
@@ -47,10 +57,10 @@ class Axis(StrEnum):
 
 
 @dataclass(frozen=True)
-class ChangedPoint(Point):
-    """A point of one network; times: the factor, 1 for the recipe itself."""
+class ChangedPoint(NetworkPoint):
+    """A number of one network; times: the factor, 1 for the recipe itself."""
 
-    times: float = 1.0
+    times: float = key(1.0)
 
 
 def base(effort: Effort) -> Recipe:
@@ -70,7 +80,7 @@ def recipes(effort: Effort) -> dict[tuple[Changed, float], Recipe]:
 def tasks(effort: Effort) -> list[Task[TrainedNetwork]]:
     """Train each network, from the same start on the same inputs."""
     return [
-        training_task(NAME, f"{changed} times {times:g}", recipe)
+        training_task(NAME, ids.of(changed=changed, times=times), recipe)
         for (changed, times), recipe in recipes(effort).items()
     ]
 
@@ -100,24 +110,16 @@ def table(results: Sequence[TrainedNetwork]) -> list[ChangedPoint]:
         (Axis.DENSITY, m / d),
         (Axis.FAILURE, failure_probability(n, k, d, m)),
     ):
-        made.append(ChangedPoint(axis, "random hashes", Kind.EXACT, 1.0, best, **sizes(own), m=m))
+        made.append(ChangedPoint(axis, RANDOM, Kind.EXACT, 1.0, best, **sizes(own), m=m))
     for each in results:
         if each.diverged:
             continue
         changed, times = change(own, each.recipe)
         points = [network_point(Axis.FAILURE, changed, times, Measure.FAILURE, each, changed.label)]
         if (density := mechanism(each).density) is not None:
-            points.append(
-                Point(
-                    Axis.DENSITY,
-                    changed,
-                    Kind.TRAINED,
-                    times,
-                    density,
-                    label=changed.label,
-                    **sizes(own),
-                )
-            )
+            label = changed.label
+            point = Point(Axis.DENSITY, changed, Kind.TRAINED, times, density, label=label)
+            points.append(of_network(replace(point, **sizes(own)), each.recipe))
         made += [ChangedPoint(**vars(point), times=times) for point in points]
     return made
 

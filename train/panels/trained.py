@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import StrEnum
+from dataclasses import dataclass
 from typing import TypedDict
 
 import numpy as np
 
 from simulate.jobs.checks import CONFIDENCE, Size
 from simulate.jobs.intervals import DRAWN_CONFIDENCE, Count, Estimate, Mean
-from simulate.jobs.table import Kind, Point, measured_point
+from simulate.jobs.table import Kind, Named, Point, key, measured_point
 from simulate.jobs.tasks import Task
 from train.measures import Behaviour, Mechanism, TrainedNetwork, seconds, train_one
 from train.training.recipe import Recipe
 
 
-class Measure(StrEnum):
+class Measure(Named):
     """What is measured of a trained network on fresh inputs."""
 
-    FAILURE = "failure rate"
-    TOTAL_VARIATION = "total variation"
-    KL = "KL"
-    SQUARED_ERROR = "squared error"
+    FAILURE = "failure_rate", "failure rate"
+    TOTAL_VARIATION = "total_variation", "total variation"
+    KL = "kl", "KL"
+    SQUARED_ERROR = "squared_error", "squared error"
+
+
+@dataclass(frozen=True)
+class NetworkPoint(Point):
+    """A number of one network, told from others of its sizes by its training.
+
+    steps, rate, seed: of the recipe; None where the number is of no single network.
+    """
+
+    steps: int | None = key(None)
+    rate: float | None = key(None)
+    seed: int | None = key(None)
 
 
 def training_task(panel: str, name: str, recipe: Recipe) -> Task[TrainedNetwork]:
@@ -80,18 +92,35 @@ def which(recipe: Recipe) -> dict[str, Size]:
 
 def network_point(
     axis: str, series: str, x: float, measure: Measure, network: TrainedNetwork, label: str = ""
-) -> Point:
-    """A network's measure as a point with its 95 % interval and sizes."""
+) -> NetworkPoint:
+    """A network's measure as a point with its 95 % interval, sizes and training."""
     found = estimate(network, measure, DRAWN_CONFIDENCE)
-    return measured_point(axis, series, Kind.TRAINED, x, found, label, **sizes(network.recipe))
+    point = measured_point(axis, series, Kind.TRAINED, x, found, label, **sizes(network.recipe))
+    return of_network(point, network.recipe)
+
+
+def of_network(point: Point, recipe: Recipe) -> NetworkPoint:
+    """The point of a network that is trained by that recipe."""
+    return NetworkPoint(
+        **vars(point), steps=recipe.steps, rate=recipe.learning_rate, seed=recipe.seed
+    )
 
 
 def mean_point(
-    axis: str, series: str, x: float, values: Sequence[float], recipe: Recipe, label: str = ""
+    axis: str,
+    series: str,
+    x: float,
+    values: Sequence[float],
+    recipe: Recipe,
+    label: str = "",
+    of: type[Mean] = Mean,
 ) -> Point:
-    """Mean over networks of several seeds with its 95 % interval (Student t); none of one seed."""
+    """Mean over networks of several seeds with its 95 % interval (Student t); none of one seed.
+
+    of: `Share` where the values are shares.
+    """
     if len(values) < 2:
         mean = float(np.mean(values))
         return Point(axis, series, Kind.MEAN, x, mean, label=label, **sizes(recipe))
-    found = Mean.of(np.array(values)).at(DRAWN_CONFIDENCE)
+    found = of.of(np.array(values)).at(DRAWN_CONFIDENCE)
     return measured_point(axis, series, Kind.MEAN, x, found, label, **sizes(recipe))

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simulate.enumeration import MOST_INPUTS, enumerate_inputs
+from simulate.jobs import ids
 from simulate.jobs.checks import CONFIDENCE, FALSE_ALARM, Check, Size, Which, agrees, lies_within
 from simulate.jobs.intervals import DRAWN_CONFIDENCE, Estimate, Mean, from_standard_error
 from simulate.jobs.panel import FULL, QUICK, Effort, Panel
-from simulate.jobs.table import Kind, Point, measured_point, series_of, xs, ys
+from simulate.jobs.table import Kind, Point, key, measured_point, series_of, xs, ys
 from simulate.jobs.tasks import Task
 from simulate.panels.measured import size_label
 from simulate.rare_failures import RareFailure, rare_failures
@@ -26,7 +27,16 @@ from theory.large_deviations import failure_slope
 from theory.random_code import RandomCode
 from theory.width import optimal_hashes_for_failure, smallest_width
 from train.measures import Behaviour, TrainedNetwork, failing, seconds, trained
-from train.panels.trained import Measure, behaviour, mechanism, network_point, sizes, which
+from train.panels.trained import (
+    Measure,
+    NetworkPoint,
+    behaviour,
+    estimate,
+    mechanism,
+    of_network,
+    sizes,
+    which,
+)
 from train.training.recipe import Device, Recipe, Start
 from train.training.scaled import scaled_recipe
 
@@ -57,6 +67,8 @@ RARE_INPUTS, MANY, FEWEST = 100_000, 4096, 1000
 MOST_OVER_RANDOM = 1.25
 # a fitted slope may differ from that of the best random hashes by this share, beside its interval
 SLOPE_TOLERANCE = 0.15
+_AT_MOST = f"failure rate, upper end, at most {MOST_OVER_RANDOM:g} times that of random hashes"
+ALL_NETWORKS = "all_networks"
 MARKERS: dict[Start, str] = {"clamp": "o", "gaussian": "D", "exact": "s"}
 
 
@@ -74,23 +86,23 @@ class Axis(StrEnum):
 
     FAILURE = "failure"
     MASKS = "masks"
-    TOTAL_VARIATION = "total variation"
-    KL = "KL"
-    SQUARED_ERROR = "squared error"
-    BITS = "bits per token"
-    BEST_BITS = "best bits per token"
-    ANNEALED = "annealed at the learned weights"
+    TOTAL_VARIATION = "total_variation"
+    KL = "kl"
+    SQUARED_ERROR = "squared_error"
+    BITS = "bits_per_token"
+    BEST_BITS = "best_bits_per_token"
+    ANNEALED = "annealed_at_learned_weights"
     SLOPE = "slope"
-    OVER_MASKS = "failure over masks"
-    INSIDE = "masks inside the interval"
-    SETS_OVER_INPUTS = "token sets over inputs seen"
+    OVER_MASKS = "failure_over_masks"
+    INSIDE = "masks_inside_interval"
+    SETS_OVER_INPUTS = "token_sets_over_inputs_seen"
 
 
 @dataclass(frozen=True)
-class StartPoint(Point):
-    """A point of a series of networks; start: of their layer."""
+class ScaledPoint(NetworkPoint):
+    """A number of one network or of a series of them; start: of their layer."""
 
-    start: Start = "clamp"
+    start: Start | None = key(None)
 
 
 @dataclass(frozen=True)
@@ -191,7 +203,7 @@ def _tasks(recipes: Sequence[Recipe], inputs: int, device: Device) -> list[Task[
         drawn = max(FEWEST, round(inputs * min(1.0, MANY / entries)))
         made.append(
             Task(
-                f"{NAME}/{size_label('nkd', **sizes(recipe))}, {recipe.start}, seed {recipe.seed}",
+                f"{NAME}/{ids.of(**_at(recipe))}",
                 train_scaled,
                 {"recipe": recipe, "inputs": drawn, "device": device},
                 seconds(recipe) + drawn * entries * 5e-8,
@@ -230,17 +242,17 @@ def masks_of(state: State) -> Hashes | None:
     return hashes_of(masks)
 
 
-def _series(recipe: Recipe) -> str:
-    start = "" if recipe.start == "clamp" else ", from noise"
-    return size_label("nk", **sizes(recipe)) + start
+def _series(recipe: Recipe) -> dict[str, Size]:
+    """What networks of one series share: they differ in width and seed."""
+    return {"n": recipe.n, "k": recipe.k, "start": recipe.start}
 
 
-def _grouped(results: Sequence[ScaledNetwork]) -> dict[str, list[ScaledNetwork]]:
+def _grouped(results: Sequence[ScaledNetwork]) -> list[list[ScaledNetwork]]:
     grouped: dict[str, list[ScaledNetwork]] = {}
     for each in results:
         if not each.network.diverged:
-            grouped.setdefault(_series(each.recipe), []).append(each)
-    return grouped
+            grouped.setdefault(ids.of(**_series(each.recipe)), []).append(each)
+    return list(grouped.values())
 
 
 def random_failure(recipe: Recipe) -> float:
@@ -256,7 +268,10 @@ def _at(recipe: Recipe) -> dict[str, Size]:
 def checks(results: Sequence[ScaledNetwork]) -> list[Check]:
     """Each network against random hashes of its width, and its own masks; each series' slope."""
     made = []
-    for series, own in _grouped(results).items():
+    for own in _grouped(results):
+        first = own[0].recipe
+        start = "" if first.start == "clamp" else ", from noise"
+        series = size_label("nk", **sizes(first)) + start
         for each in own:
             recipe = each.recipe
             label = f"{series}, d={recipe.d}, seed {recipe.seed}"
@@ -264,7 +279,7 @@ def checks(results: Sequence[ScaledNetwork]) -> list[Check]:
             made.append(
                 lies_within(
                     Which(NAME, Quantity.OVER_RANDOM, _at(recipe)),
-                    f"failure rate, upper end, at most 1.25 times that of random hashes, {label}",
+                    f"{_AT_MOST}, {label}",
                     bound,
                     each.failure(DRAWN_CONFIDENCE).interval[1],
                     (0.0, bound),
@@ -295,7 +310,7 @@ def checks(results: Sequence[ScaledNetwork]) -> list[Check]:
             reach = found.interval[1] - found.value + SLOPE_TOLERANCE * abs(expected)
             made.append(
                 lies_within(
-                    Which(NAME, Quantity.SLOPE, {"series": series}),
+                    Which(NAME, Quantity.SLOPE, _series(first)),
                     f"slope d ln failure / dd over that of the best random hashes, {series}",
                     expected,
                     found.value,
@@ -357,33 +372,31 @@ def _log_slope(seen: Sequence[tuple[int, float]]) -> Estimate | None:
     return from_standard_error(float(fit.slope), float(fit.stderr), len(seen) - 2, DRAWN_CONFIDENCE)
 
 
-def table(results: Sequence[ScaledNetwork]) -> list[StartPoint]:
+def table(results: Sequence[ScaledNetwork]) -> list[ScaledPoint]:
     """The exact curves and every network's measures; slopes have x = 0."""
-    made: list[Point] = []
+    made: list[ScaledPoint] = []
     for n, k in dict.fromkeys((each.recipe.n, each.recipe.k) for each in results):
         of = [each.recipe.d for each in results if (each.recipe.n, each.recipe.k) == (n, k)]
         for d in np.unique(np.linspace(min(of), max(of), 40).astype(int)).tolist():
             m = optimal_hashes_for_failure(n, k, d)
             value = failure_probability(n, k, d, m)
-            series = size_label("nk", n=n, k=k)
-            made.append(Point(Axis.FAILURE, series, Kind.EXACT, d, value, n=n, k=k, d=d, m=m))
+            series = ids.of(n=n, k=k)
+            made.append(ScaledPoint(Axis.FAILURE, series, Kind.EXACT, d, value, n=n, k=k, d=d, m=m))
     held = [masks_inside(each) for each in results if each.rare is not None]
     if held:
-        made.append(Point(Axis.INSIDE, "all networks", Kind.MEAN, len(held), float(np.mean(held))))
-    table = [StartPoint(**vars(point)) for point in made]
-    for series, own in _grouped(results).items():
-        start = own[0].recipe.start
-        of_series = [point for each in own for point in _points(series, each)]
-        of_series += _slopes(series, own)
-        table += [StartPoint(**vars(point), start=start) for point in of_series]
-    return table
+        share = float(np.mean(held))
+        made.append(ScaledPoint(Axis.INSIDE, ALL_NETWORKS, Kind.MEAN, len(held), share))
+    for own in _grouped(results):
+        made += [point for each in own for point in _points(each)]
+        made += _slopes(own)
+    return made
 
 
-def _slopes(series: str, own: Sequence[ScaledNetwork]) -> list[Point]:
+def _slopes(own: Sequence[ScaledNetwork]) -> list[ScaledPoint]:
     found, recipe = slope(own), own[0].recipe
     if found is None:
         return []
-    n, k = recipe.n, recipe.k
+    n, k, series = recipe.n, recipe.k, ids.of(**_series(recipe))
     made = [
         measured_point(Axis.SLOPE, series, Kind.FITTED, 0, found, n=n, k=k),
         Point(Axis.SLOPE, series, Kind.ASYMPTOTIC, 0, failure_slope(k), n=n, k=k),
@@ -391,12 +404,16 @@ def _slopes(series: str, own: Sequence[ScaledNetwork]) -> list[Point]:
     random = slope_of_random(own)
     if random is not None:
         made.append(Point(Axis.SLOPE, series, Kind.EXACT, 0, random, n=n, k=k))
-    return made
+    return [ScaledPoint(**vars(point), start=recipe.start) for point in made]
 
 
-def _points(series: str, each: ScaledNetwork) -> list[Point]:
+def _points(each: ScaledNetwork) -> list[ScaledPoint]:
     recipe = each.recipe
-    d, own = recipe.d, sizes(recipe)
+    d, own, series = recipe.d, sizes(recipe), ids.of(**_series(recipe))
+
+    def exactly(axis: Axis, kind: Kind, value: float) -> Point:
+        return Point(axis, series, kind, d, value, **own)
+
     failure = each.failure(DRAWN_CONFIDENCE)
     made = [measured_point(Axis.FAILURE, series, Kind.TRAINED, d, failure, **own)]
     for axis, measure in (
@@ -404,22 +421,24 @@ def _points(series: str, each: ScaledNetwork) -> list[Point]:
         (Axis.KL, Measure.KL),
         (Axis.SQUARED_ERROR, Measure.SQUARED_ERROR),
     ):
-        made.append(network_point(axis, series, d, measure, each.network))
+        found = estimate(each.network, measure, DRAWN_CONFIDENCE)
+        made.append(measured_point(axis, series, Kind.TRAINED, d, found, **own))
     if each.rare is not None:
         covered = each.rare.covered.at(DRAWN_CONFIDENCE)
         made.append(measured_point(Axis.MASKS, series, Kind.WEIGHTED, d, covered, **own))
         if (ratio := over_masks(each)) is not None:
-            made.append(Point(Axis.OVER_MASKS, series, Kind.WEIGHTED, d, ratio, **own))
+            made.append(exactly(Axis.OVER_MASKS, Kind.WEIGHTED, ratio))
     if each.annealed is not None:
-        made.append(Point(Axis.ANNEALED, series, Kind.EXACT, d, each.annealed, **own))
+        made.append(exactly(Axis.ANNEALED, Kind.EXACT, each.annealed))
     bits = mechanism(each.network).bits_per_token.mean
     if bits is not None:
-        made.append(Point(Axis.BITS, series, Kind.TRAINED, d, bits, **own))
+        made.append(exactly(Axis.BITS, Kind.TRAINED, bits))
     best = optimal_hashes_for_failure(recipe.n, recipe.k, d)
-    made.append(Point(Axis.BEST_BITS, series, Kind.EXACT, d, best, **own))
+    made.append(exactly(Axis.BEST_BITS, Kind.EXACT, best))
     sets = token_sets_over_inputs(recipe)
-    made.append(Point(Axis.SETS_OVER_INPUTS, series, Kind.EXACT, d, sets, **own))
-    return made
+    made.append(exactly(Axis.SETS_OVER_INPUTS, Kind.EXACT, sets))
+    networks = [of_network(point, recipe) for point in made]
+    return [ScaledPoint(**vars(point), start=recipe.start) for point in networks]
 
 
 def token_sets_over_inputs(recipe: Recipe) -> float:
@@ -429,23 +448,22 @@ def token_sets_over_inputs(recipe: Recipe) -> float:
     return math.comb(recipe.n, recipe.k) / seen
 
 
-def draw(points: Sequence[StartPoint]) -> Figure:
+def draw(points: Sequence[ScaledPoint]) -> Figure:
     """Left: failure rates on the exact curves. Right: total variation."""
     from simulate.jobs import style
 
     fig, (left, right) = style.row_of_axes(2, style.DOUBLE_COLUMN, 3.3, (1.5, 1.0))
-    colours: dict[tuple[int | None, int | None], str] = {}
-    for series, own in series_of(points, axis=Axis.FAILURE).items():
-        size = (own[0].n, own[0].k)
-        colour = colours.setdefault(size, style.COLOURS[len(colours) % len(style.COLOURS)])
-        exact = [p for p in own if p.kind == Kind.EXACT]
-        if exact:
-            left.plot(xs(exact), ys(exact), color=colour, label=style.as_math(series))
-        networks = [p for p in own if p.kind == Kind.TRAINED and p.y > 0.0]
-        marker = MARKERS[own[-1].start]
-        style.error_bars(left, networks, colour, marker)
-        variation = series_of(points, axis=Axis.TOTAL_VARIATION).get(series, [])
-        style.error_bars(right, variation, colour, marker)
+    curves = series_of(points, axis=Axis.FAILURE, start=None).values()
+    colours = {}
+    for at, exact in enumerate(curves):
+        colours[exact[0].n, exact[0].k] = colour = style.COLOURS[at % len(style.COLOURS)]
+        left.plot(xs(exact), ys(exact), color=colour, label=style.sizes(exact[0], "nk"))
+    for start, marker in MARKERS.items():
+        for axes, axis in ((left, Axis.FAILURE), (right, Axis.TOTAL_VARIATION)):
+            own = series_of(points, axis=axis, kind=Kind.TRAINED, start=start).values()
+            for networks in own:
+                colour = colours[networks[0].n, networks[0].k]
+                style.error_bars(axes, [p for p in networks if p.y > 0.0], colour, marker)
     for axes in (left, right):
         axes.set_yscale("log")
         axes.set_xlabel("residual width $d$")

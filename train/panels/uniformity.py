@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from simulate.jobs import ids
 from simulate.jobs.checks import Check
 from simulate.jobs.panel import QUICK, Effort, Panel
-from simulate.jobs.table import Point, select, xs, ys
+from simulate.jobs.table import Point, key, select, xs, ys
 from simulate.jobs.tasks import Task
 from simulate.panels.measured import size_label
 from train.analysis.mechanism import Verdict
-from train.analysis.uniformity import PARTS, UniformityRecord
+from train.analysis.uniformity import INPUTS, PARTS, UniformityRecord
 from train.panels.analysed import AnalysedNetwork, analysed_task, dissected, recipes
 from train.panels.trained import mean_point, sizes
 from train.training.recipe import Recipe
@@ -30,7 +31,7 @@ class Axis(StrEnum):
     """What is in the table."""
 
     SHARE = "share"
-    OWN_VARIANCE = "own variance"
+    OWN_VARIANCE = "own_variance"
     SD = "sd"
 
 
@@ -53,8 +54,8 @@ DEVIATIONS = {
 class PartPoint(Point):
     """A part of the variance, or one of the deviations, of a group of networks."""
 
-    group: str = ""
-    part: str = ""
+    mechanism: Verdict | None = key(None)
+    part: str | None = key(None)
 
 
 def tasks(effort: Effort) -> list[Task[AnalysedNetwork]]:
@@ -74,15 +75,15 @@ def checks(results: Sequence[AnalysedNetwork]) -> list[Check]:
 Group = list[tuple[Recipe, UniformityRecord]]
 
 
-def _groups(results: Sequence[AnalysedNetwork]) -> dict[str, Group]:
-    """The clamp and complement networks of each size."""
-    grouped: dict[str, Group] = {}
+def _groups(results: Sequence[AnalysedNetwork]) -> dict[tuple[Verdict, int, int, int], Group]:
+    """The clamp and complement networks of each size, by mechanism, n, k and d."""
+    grouped: dict[tuple[Verdict, int, int, int], Group] = {}
     for mechanism in MECHANISMS:
         for each, found in dissected(results):
-            own = found.uniformity
+            own, recipe = found.uniformity, each.recipe
             if found.mechanism.verdict is mechanism and own.variance.value > 0.0:
-                series = f"{mechanism}, {size_label('nkd', **sizes(each.recipe))}"
-                grouped.setdefault(series, []).append((each.recipe, own))
+                group = (mechanism, recipe.n, recipe.k, recipe.d)
+                grouped.setdefault(group, []).append((recipe, own))
     return grouped
 
 
@@ -107,11 +108,14 @@ def _of_group(own: Group) -> Iterator[tuple[Axis, str, int, list[float]]]:
 def table(results: Sequence[AnalysedNetwork]) -> list[PartPoint]:
     """Means over seeds: each part's share and own variance, and the standard deviations."""
     made = []
-    for group, own in _groups(results).items():
+    for (mechanism, *_), own in _groups(results).items():
+        recipe = own[0][0]
+        series = ids.of(mechanism=mechanism, **sizes(recipe))
+        label = f"{mechanism}, {size_label('nkd', **sizes(recipe))}"
         for axis, part, place, values in _of_group(own):
             if values:
-                mean = mean_point(axis, f"{group}: {part}", place, values, own[0][0], group)
-                made.append(PartPoint(**vars(mean), group=group, part=part))
+                mean = mean_point(axis, series, place, values, recipe, label)
+                made.append(PartPoint(**vars(mean), mechanism=mechanism, part=part))
     return made
 
 
@@ -120,13 +124,13 @@ def draw(points: Sequence[PartPoint]) -> Figure:
     from simulate.jobs import style
 
     fig, (left, right) = style.row_of_axes(2, style.DOUBLE_COLUMN, 2.7, (1.5, 1.0))
-    groups = list(dict.fromkeys(p.group for p in points))
+    groups = list(dict.fromkeys(p.series for p in points))
     for axes, axis, labels in (
         (left, Axis.SHARE, list(PARTS.values())),
         (right, Axis.SD, list(DEVIATIONS.values())),
     ):
         for place, group in enumerate(groups):
-            own = list(select(points, axis=axis, group=group))
+            own = list(select(points, axis=axis, series=group))
             offset = 0.7 * ((place + 0.5) / len(groups) - 0.5)
             below = [p.y - (p.y if p.low is None else p.low) for p in own]
             above = [(p.y if p.high is None else p.high) - p.y for p in own]
@@ -139,7 +143,7 @@ def draw(points: Sequence[PartPoint]) -> Figure:
                 markerfacecolor="white",
                 elinewidth=0.9,
                 capsize=1.5,
-                label=style.as_math(group),
+                label=f"{own[0].mechanism}, {style.sizes(own[0], 'nkd')}",
             )
         axes.set_yticks(range(len(labels)), labels)
         axes.set_ylim(len(labels) - 0.5, -0.5)
@@ -159,7 +163,7 @@ PANEL = Panel(
     "Outputs are uniform because units saturate. Left: parts of the variance of the members' "
     "logits, which sum to 1. Right: the standard deviation over the members, what it would be if "
     "logits were sums of bit weights, and if units were not cut at their thresholds. Means over "
-    "the seeds, 95 % intervals; 8,192 inputs each.",
+    f"the seeds, 95 % intervals; {INPUTS:,} inputs each.",
     tasks,
     checks,
     table,

@@ -16,8 +16,8 @@ from theory.domain import DomainError, check_integer, check_real
 from train.reading import construction, layout
 from train.reading.construction import ASSUMED_C, number, pairs
 from train.reading.layout import Logits
+from train.reading.names import NETWORK
 
-NETWORK = "network.safetensors"
 # of the modules of torch
 _OTHER_ACTIVATIONS = {
     "CELU",

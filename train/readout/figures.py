@@ -17,14 +17,19 @@ from train.readout.two_level import CODE_NOISE, Control
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawn
 
-CLAIM = 15
-NAME = "two_levels"
 MODEL, THEORY = "model", "theory"
 _NAMES = {
     Control.GAUSSIAN: "normal code",
     Control.SHUFFLED: "coordinates shuffled",
     Control.COVARIANCE_MATCHED: "covariance and lengths",
 }
+
+
+class FigureId(StrEnum):
+    """The figures of a readout; the ledger cites them by these."""
+
+    TWO_LEVELS = "two_levels"
+    IDEAL_RESIDUAL = "ideal_residual"
 
 
 class Axis(StrEnum):
@@ -85,7 +90,7 @@ def _two_levels(report: Report) -> Figure:
         f"planted masks found (noise {CODE_NOISE:g}, and 0.1 to 0.3 among the model's own "
         f"directions), at least half at {seen}."
     )
-    return Figure(NAME, caption, table, _draw_two_levels, claims=(CLAIM,))
+    return Figure(FigureId.TWO_LEVELS, caption, table, _draw_two_levels)
 
 
 def _draw_two_levels(table: Sequence[Point]) -> Drawn:
@@ -129,7 +134,7 @@ def _ideal(report: Report) -> Figure:
     table = [
         Point(
             Axis.REACHED,
-            each.sets.value,
+            each.sets,
             Kind.MEASURED,
             each.k,
             each.share,
@@ -149,16 +154,16 @@ def _ideal(report: Report) -> Figure:
         f"exactly, with 95 % intervals. Dashed, k* = {ideal.k_star}, up to which random sets of a "
         f"normal code are reached."
     )
-    return Figure("ideal_residual", caption, table, _draw_ideal, claims=(CLAIM,))
+    return Figure(FigureId.IDEAL_RESIDUAL, caption, table, _draw_ideal)
 
 
 def _draw_ideal(table: Sequence[Point]) -> Drawn:
     fig, axes = style.figure()
     (theory,) = select(table, series=THEORY)
-    names = [each.value for each in Sets]
-    for name, points in series_of(table, kind=Kind.MEASURED).items():
-        index = names.index(name)
-        style.error_bars(axes, points, style.COLOURS[index], MARKERS[index], label=name)
+    for series, points in series_of(table, kind=Kind.MEASURED).items():
+        index = list(Sets).index(Sets(series))
+        label = points[0].shown
+        style.error_bars(axes, points, style.COLOURS[index], MARKERS[index], label=label)
         axes.plot([p.x for p in points], [p.y for p in points], color=style.COLOURS[index])
     axes.axvline(theory.x, color=style.GREY, linestyle="--")
     axes.set(xlabel="Tokens in the set, $k$", ylabel="Share of sets on top", ylim=(-0.03, 1.03))

@@ -17,11 +17,11 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.domain import DomainError
+from train.reading.names import NETWORK
 from train.readout.gguf_file import MAGIC, GgufFile
 from train.readout.sizes import check_entries
 
 INDEX, SINGLE, CONFIG = "model.safetensors.index.json", "model.safetensors", "config.json"
-OURS = "network.safetensors"
 _MOST_JSON = 2**26
 # names of the same tensors in the families of models that are widely used; the first one wins
 W_U = (
@@ -152,7 +152,7 @@ def open_readout(
 def _file_of(model: Path) -> Path:
     if not model.is_dir():
         return model
-    for name in (INDEX, SINGLE, OURS):
+    for name in (INDEX, SINGLE, NETWORK):
         if (model / name).is_file():
             return model / name
     found = sorted(
@@ -215,7 +215,7 @@ def _assembled(
     return Readout(
         np.ascontiguousarray(vectors, dtype=np.float32),
         np.asarray(bias, dtype=np.float32),
-        path.parent.name if path.name in (INDEX, SINGLE, OURS) else path.name,
+        path.parent.name if path.name in (INDEX, SINGLE, NETWORK) else path.name,
         tensor,
         tied="emb" in tensor or "wte" in tensor,
         gain_folded=norm is not None,

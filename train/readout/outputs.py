@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from simulate.jobs.table import Named
 from simulate.sampling import random_hashes, random_sets
 from theory.softmax_output import sufficient_beta
 from train.readout.files import Readout
@@ -23,6 +24,14 @@ RANKS = 50
 NUCLEUS = 0.9
 LEAKAGE = 0.1
 _AT_ONCE = 64
+
+
+class Whose(Named):
+    """Whose outputs they are."""
+
+    MODEL = "model"
+    BLOOM = "bloom", "Bloom filter"
+    DENSE = "dense_code", "dense code"
 
 
 @dataclass(frozen=True)
@@ -36,7 +45,7 @@ class Outputs:
     perplexity of the output; its 5 % and 95 % quantiles beside it.
     """
 
-    name: str
+    name: Whose
     count: int
     spacing_cv: float
     gap: float
@@ -62,6 +71,10 @@ class NaturalOutputs:
     within_capacity: float
     outputs: tuple[Outputs, ...]
 
+    def of(self, whose: Whose) -> Outputs:
+        """Those of the model or of a control."""
+        return next(each for each in self.outputs if each.name == whose)
+
 
 def natural_outputs(
     rng: np.random.Generator, readout: Readout, states: Float[np.ndarray, "T d"], most: int = 1000
@@ -74,7 +87,7 @@ def natural_outputs(
         _measures(states[first : first + _AT_ONCE] @ readout.vectors.T + readout.bias)
         for first in range(0, len(states), _AT_ONCE)
     ]
-    model = _joined("model", measures)
+    model = _joined(Whose.MODEL, measures)
     effective = np.concatenate([each.effective_k for each in measures])
     k = int(np.clip(round(model.effective_k), 2, n // 2))
     # half of the bits are then in the union, which is near the best
@@ -126,7 +139,7 @@ def _measures(logits: Float[np.ndarray, "T n"]) -> _Measures:
     )
 
 
-def _joined(name: str, parts: list[_Measures]) -> Outputs:
+def _joined(name: Whose, parts: list[_Measures]) -> Outputs:
     def median(field: str) -> float:
         return float(np.median(np.concatenate([getattr(part, field) for part in parts])))
 
@@ -157,7 +170,7 @@ def _bloom(rng: np.random.Generator, n: int, k: int, d: int, m: int, count: int 
     for first in range(0, count, _AT_ONCE):
         union = hashes[sets[first : first + _AT_ONCE]].max(axis=1)
         parts.append(_measures(-beta * (1.0 - union) @ hashes.T))
-    return _joined("Bloom filter", parts)
+    return _joined(Whose.BLOOM, parts)
 
 
 def _dense(rng: np.random.Generator, n: int, k: int, d: int, count: int = 200) -> Outputs:
@@ -170,4 +183,4 @@ def _dense(rng: np.random.Generator, n: int, k: int, d: int, count: int = 200) -
         _measures(beta * vectors[sets[first : first + _AT_ONCE]].sum(axis=1) @ vectors.T)
         for first in range(0, count, _AT_ONCE)
     ]
-    return _joined("dense code", parts)
+    return _joined(Whose.DENSE, parts)

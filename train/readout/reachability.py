@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from simulate.jobs.intervals import proportion
+from simulate.jobs.table import Named
 from train.readout import controls
 from train.readout.files import Readout
 from train.readout.ideal import Uniformity, largest_free_set, most_uniform, reach
@@ -24,14 +24,14 @@ _UNIFORM_KS = (2, 4, 8, 16)
 _FREQUENT = 10
 
 
-class Sets(StrEnum):
+class Sets(Named):
     """What the sets are of: the model's tokens, chosen in three ways, or random ones of a code."""
 
-    RANDOM = "random tokens"
-    FREQUENT = "often predicted tokens"
-    TOGETHER = "tokens predicted together"
-    GAUSSIAN = "Gaussian code"
-    MASKS = "random masks"
+    RANDOM = "random_tokens", "random tokens"
+    FREQUENT = "frequent_tokens", "often predicted tokens"
+    TOGETHER = "tokens_predicted_together", "tokens predicted together"
+    GAUSSIAN = "gaussian_code", "Gaussian code"
+    MASKS = "random_masks", "random masks"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from train.readout.files import Readout
-from train.readout.outputs import NaturalOutputs, natural_outputs
+from train.readout.outputs import NaturalOutputs, Whose, natural_outputs
 from train.readout.parts import Parts, fingerprint
 from train.readout.reachability import IdealResidual, ideal_residual
 from train.readout.two_level import Direction, Power, TwoLevel, search_with_controls
@@ -83,7 +83,7 @@ def report_on(
             lambda: natural_outputs(np.random.default_rng([seed, 4]), readout, states),
             of_states,
         )
-        progress(f"natural outputs: effective k {natural.outputs[0].effective_k:.3g}")
+        progress(f"natural outputs: effective k {natural.of(Whose.MODEL).effective_k:.3g}")
     ideal = parts.get(
         "ideal",
         IdealResidual,
@@ -133,7 +133,7 @@ def summary(report: Report) -> list[str]:
             f"{layer.covariance_matched.explained.median:.3f}"
         )
     if report.natural is not None:
-        model, bloom, dense = report.natural.outputs
+        model, bloom, dense = (report.natural.of(whose) for whose in Whose)
         lines.append(
             f"natural outputs    spacings vary by {model.spacing_cv:.2f} (Bloom filter "
             f"{bloom.spacing_cv:.2f}, dense code {dense.spacing_cv:.2f}); effective k "
@@ -141,7 +141,7 @@ def summary(report: Report) -> list[str]:
         )
     for each in report.ideal.reachable:
         lines.append(
-            f"ideal residual     {each.sets.value}: {each.reached} of {each.tried} sets of {each.k}"
+            f"ideal residual     {each.sets.label}: {each.reached} of {each.tried} sets of {each.k}"
             f" (k* = {report.ideal.k_star})"
         )
     return lines

@@ -4,30 +4,19 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
+from itertools import compress
 from pathlib import Path
 
+from reports.claims import CLAIMS
 from reports.docs.generate import EVIDENCE, GENERATED, ROOT, Pages, table, toctree
 from reports.docs.generate.markdown import plain
 from reports.jobs import Job
 from reports.results import Figure, Results
 
-_TITLES = {
-    "scaling": "The main job: theory against simulation",
-    "study": "Trained networks of the presets",
-    "width": "Trained networks on the width law",
-    "survey": "Many small networks, predicted and taken apart",
-    "organisms": "Networks whose truth is known",
-}
-
 
 def saved() -> Results:
     """The results that come with the project."""
     return Results(EVIDENCE)
-
-
-def title(job: Job) -> str:
-    """The heading of a job's figures."""
-    return _TITLES.get(job.folder, job.folder.replace("/", ": ").replace("_", " "))
 
 
 def _page_name(job: Job) -> str:
@@ -41,7 +30,8 @@ def _from_page(path: Path) -> str:
 
 def _section(figure: Figure, command: str) -> str:
     name = figure.name.replace("_", " ")
-    claims = ", ".join(map(str, figure.claims))
+    cited = ((figure.job, figure.name) in (*claim.figures, *claim.where_there) for claim in CLAIMS)
+    claims = ", ".join(claim.key for claim in compress(CLAIMS, cited))
     bears = f" It bears on claim {claims} of the [ledger](../claims.md)." if claims else ""
     return (
         f"## {name[:1].upper()}{name[1:]}\n\n![{name}]({_from_page(figure.svg)})\n\n"
@@ -62,8 +52,8 @@ def pages() -> Pages:
     for job, found in figures.items():
         command = results.command(job)
         sections = [_section(figure, command) for figure in found]
-        texts[f"gallery/{_page_name(job)}.md"] = f"# {title(job)}\n\n" + "\n".join(sections)
-        rows.append([f"[{title(job)}]({_page_name(job)}.md)", str(len(found)), f"`{command}`"])
+        texts[f"gallery/{_page_name(job)}.md"] = f"# {job.title}\n\n" + "\n".join(sections)
+        rows.append([f"[{job.title}]({_page_name(job)}.md)", str(len(found)), f"`{command}`"])
     texts["gallery/index.md"] = (
         "# Gallery\n\nThe figures of the results that come with the project. Each is drawn from "
         "the CSV beside it and nothing else. Bars on measured points are 95 % intervals.\n\n"

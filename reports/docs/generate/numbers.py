@@ -9,6 +9,7 @@ from reports.docs.generate import ROOT
 from reports.docs.generate.gallery import saved
 from reports.documents import run, verdict
 from reports.jobs import SCALING, STUDY, SURVEY, WIDTH, Job
+from reports.numbers import power_of_ten
 from simulate.jobs import checks, intervals
 from simulate.panels import PANELS
 from theory.derivations import DERIVATIONS
@@ -16,14 +17,6 @@ from theory.formulas import CATALOGUE
 
 _PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 VERSION: str = _PROJECT["version"]
-_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-
-def power_of_ten(value: float) -> str:
-    """1e-7 as 10⁻⁷; a value that is no power of ten with its mantissa."""
-    mantissa, exponent = f"{value:.1e}".split("e")
-    power = "10" + str(int(exponent)).translate(_SUPERSCRIPTS)
-    return power if mantissa == "1.0" else f"{mantissa} × {power}"
 
 
 def _minutes(job: Job) -> str:

@@ -9,6 +9,8 @@ import pytest
 from scipy import stats
 
 from simulate.jobs.intervals import (
+    Mean,
+    Share,
     clustered_proportion,
     from_standard_error,
     log_slope,
@@ -90,3 +92,12 @@ def test_too_few_units() -> None:
         clustered_proportion(np.array([3]), 10, 0.95)
     with pytest.raises(DomainError, match="values"):
         mean(np.array([3.0]), 0.95)
+
+
+def test_shares_stay_within_their_range() -> None:
+    """Ends of an interval beyond 0 and 1 are cut; a share far from both is a mean as any other."""
+    rare, common = Share(1e-4, 1e-4, 10), Share(0.999, 1e-3, 10)
+    assert rare.at(0.95).interval == (0.0, Mean(1e-4, 1e-4, 10).at(0.95).interval[1])
+    assert common.at(0.95).interval[1] == 1.0
+    assert Share(0.5, 0.01, 10).at(0.95) == Mean(0.5, 0.01, 10).at(0.95)
+    assert isinstance(Share.of(np.array([0.0, 1.0])), Share)

@@ -4,22 +4,34 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulate.jobs.table import Kind, Point, as_csv, from_csv, of_kind, select, series_of, xs, ys
+from simulate.jobs.table import (
+    Kind,
+    Point,
+    as_csv,
+    from_csv,
+    key,
+    of_kind,
+    select,
+    series_of,
+    xs,
+    ys,
+)
 
 
 @dataclass(frozen=True)
 class Detailed(Point):
-    """With columns of its own."""
+    """With columns of its own, of which one tells rows apart."""
 
     beta: float | None = None
-    steps: int | None = None
+    steps: int | None = key(None)
 
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
@@ -44,17 +56,43 @@ POINTS = st.builds(
 )
 
 
-@given(st.lists(POINTS, max_size=6))
+@given(st.lists(POINTS, max_size=6, unique_by=lambda point: point.id))
 def test_reading_gives_what_was_written(table: list[Detailed]) -> None:
-    """Every digit of every float, commas, quotes and all; further columns, too."""
-    assert from_csv(as_csv(table), Detailed) == table
+    """Every digit of every float, commas, quotes and all; further columns and ids, too."""
+    text = as_csv(table)
+    assert from_csv(text, Detailed) == table
+    written = [row["id"] for row in csv.DictReader(io.StringIO(text))]
+    assert written == [point.id for point in table]
 
 
-@given(st.lists(POINTS, max_size=6))
-def test_every_row_has_an_id_of_its_own(table: list[Detailed]) -> None:
-    rows = list(csv.DictReader(io.StringIO(as_csv(table + table))))
-    named = [row["id"] for row in rows]
-    assert len(set(named)) == len(named)
+@given(st.lists(POINTS, min_size=1, max_size=6, unique_by=lambda point: point.id))
+def test_two_rows_of_one_id_are_refused(table: list[Detailed]) -> None:
+    """Whatever their numbers and labels are."""
+    again = replace(table[-1], y=1.5, low=None, label="other", beta=2.0)
+    with pytest.raises(ValueError, match="two rows have the id"):
+        as_csv([*table, again])
+
+
+@given(POINTS, st.sampled_from(("axis", "series", "x", "n", "steps")))
+def test_an_id_changes_with_what_the_number_is(point: Detailed, column: str) -> None:
+    """With every column that tells rows apart, however little a float changes."""
+    before = getattr(point, column)
+    other = {
+        "axis": f"{point.axis}2",
+        "series": f"{point.series}2",
+        "x": float(np.nextafter(point.x, np.inf)),
+        "n": (point.n or 0) + 1,
+        "steps": (point.steps or 0) + 1,
+    }[column]
+    assert other != before
+    assert replace(point, **{column: other}).id != point.id
+
+
+def test_a_row_with_the_id_of_another_is_refused() -> None:
+    text = as_csv([Point("a", "s", Kind.EXACT, 1.0, 2.0, n=3)])
+    assert "a/s/exact/1/n=3" in text
+    with pytest.raises(msgspec.ValidationError, match="row a/s/exact/1/n=3 must have that id"):
+        from_csv(text.replace("n=3", "n=4"))
 
 
 def test_another_table_is_refused() -> None:
