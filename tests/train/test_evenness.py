@@ -52,7 +52,7 @@ def test_undecided_entries_move_towards_even_bits(seed: int, n: int, d: int) -> 
     rest = np.delete(table[:, column], row)
     high, low = 1.0, 0.0
     table[row, column] = 0.25
-    if 0.25 > table[:, column].mean():
+    if table[:, column].mean() < 0.25:
         high = (rest.sum() + 0.25) / (rest.sum() + 1)
     else:
         low = 0.25 / (n - rest.sum())
@@ -67,7 +67,7 @@ def test_undecided_entries_move_towards_even_bits(seed: int, n: int, d: int) -> 
 
 @given(st.integers(0, 2**32 - 1), st.integers(3, 30), st.integers(1, 12))
 def test_neither_order_nor_offsets_matter(seed: int, n: int, d: int) -> None:
-    """Tokens and dimensions in another order move in that order; a column's shift changes nothing."""
+    """Tokens and dimensions move in any order alike; a column's shift changes nothing."""
     rng = np.random.default_rng(seed)
     table = rng.normal(size=(n, d))
     rows, columns = rng.permutation(n), rng.permutation(d)

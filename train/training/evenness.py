@@ -26,12 +26,12 @@ def even_out(W_E: Float[Tensor, "tokens d"], step: float) -> None:
     half-distances from their middle moves by step (1 - z^2) times the bits that its token lacks,
     if |z| < 1.
     """
-    above = W_E > W_E.mean(0)
+    above = W_E.mean(0) < W_E
     count = above.sum(0)
     high = (W_E * above).sum(0) / count.clamp(min=1)
     low = (W_E * ~above).sum(0) / (len(W_E) - count).clamp(min=1)
     middle, half = (high + low) / 2, (high - low) / 2
-    bits = (W_E > middle).sum(1).to(W_E.dtype)
+    bits = (middle < W_E).sum(1).to(W_E.dtype)
     lacking = (bits.mean() - bits).clamp(-MOST_BITS, MOST_BITS)
     z = ((W_E - middle) / half.clamp(min=torch.finfo(W_E.dtype).tiny)).clamp(-1.0, 1.0)
     W_E.addcmul_(lacking[:, None], 1 - z * z, value=step)

@@ -16,9 +16,9 @@ Fitted by hand on some 60 networks of one seed, n = 512 and 1024 mostly; failure
   on (failure rate 3.6e-4), half of it 4 units (none of 50,000 failed), a quarter none; at
   (512, 3, 64) half of .014 failed 1.30 times as often as the best random hashes, .014 itself .90.
 - **Batches four times as large at the end** lower what the coefficients cost of total variation:
-  .0137 without them, .0059 with them at (512, 3, 96). Above n = 512 they are twice as large, on more
-  of the tokens: at (1024, 4, 115) all of the tokens instead of half of them at the end took total
-  variation from .0125 to .0082, in less time.
+  .0137 without them, .0059 with them at (512, 3, 96). Above n = 512 they are twice as large, and
+  on more of the tokens: at (1024, 4, 115) all of the tokens instead of half of them at the end
+  took total variation from .0125 to .0082, in less time.
 - **Even hashes**: tokens with fewer bits than the mean are given more (see `evenness`). At
   (512, 3, 124) the masks failed 1.5 times as often as the best random hashes without it, 1.03 times
   with it; at (1024, 4, 115) 1.31 and .98 times. At n = 4096 as strong a push raises the number of
