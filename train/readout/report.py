@@ -65,12 +65,10 @@ def report_on(
 
     def layers() -> Layers:
         rng = np.random.default_rng([seed, 3])
-        return Layers(
-            tuple(
-                layer_writes(rng, each.name, each.directions, readout.vectors)
-                for each in readout.units
-            )
+        found = (
+            layer_writes(rng, each.name, each.directions, readout.vectors) for each in readout.units
         )
+        return Layers(tuple(layer for layer in found if layer is not None))
 
     units = parts.get("units", Layers, layers, inputs).layers
     for layer in units:
