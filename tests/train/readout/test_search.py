@@ -9,10 +9,10 @@ import pytest
 
 from theory.domain import DomainError
 from train.readout import controls
+from train.readout.control_searches import Control
 from train.readout.parts import Parts
 from train.readout.search import best_threshold, climbs
 from train.readout.two_level import (
-    Control,
     Power,
     TwoLevel,
     Verdict,
