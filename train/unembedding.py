@@ -1,5 +1,16 @@
 """`python -m train.unembedding MODEL`: does a real network's readout hold a Bloom filter's code?
 
+The verdict is `found` where more directions part the tokens into two levels than in any null;
+`not found (power P at densities ...)` where no more do, although the search finds the share P at
+least of masks of these densities that are planted; and `no power` where it finds less than half of
+the planted masks at every density. `found` alone is no Bloom filter: a code that tells tokens apart
+parts them into about as many groups as tokens, and the summary says into how many they are parted.
+
+A readout of 6,625 tokens and 120 dimensions takes about five minutes on two cores, one of 49,152
+tokens and 576 dimensions about half an hour; fewer --starts are quicker and find less.
+
+Example: python -m train.unembedding model.gguf --text book.txt --out results
+
 Exit code 0 whatever the verdict, 2 on bad input, 130 when interrupted.
 """
 
@@ -37,18 +48,8 @@ class Unembedding:
     """Look for two-level directions in a readout, and measure its units, outputs and reach.
 
     Writes unembedding.json, run.json, figures.md and the figures (PNG, SVG), each with the CSV of
-    its numbers, into the output folder.
-
-    The verdict is `found` where more directions part the tokens into two levels than in any null;
-    `not found (power P at densities ...)` where no more do, although the search finds the share P
-    at least of masks of these densities that are planted; and `no power` where it finds less than
-    half of the planted masks at every density. `found` alone is no Bloom filter: a code that tells
-    tokens apart has about as many groups as tokens, and the summary says how many there are.
-
-    A readout of 6,625 tokens and 120 dimensions takes about five minutes on two cores, one of
-    49,152 tokens and 576 dimensions about half an hour; fewer --starts are quicker and find less.
-
-    Example: python -m train.unembedding model.gguf --text book.txt --out results
+    its numbers, into the output folder. The verdict is `found`, `not found (power P at densities
+    ...)` or `no power`, beside nulls and planted masks that are searched every time.
     """
 
     MODULE: ClassVar[str] = "train.unembedding"

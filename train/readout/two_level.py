@@ -151,7 +151,7 @@ def search_with_controls(
         outcomes = _outcomes([search.name for search in searches], run, jobs, progress)
     nulls = tuple(null for each in outcomes for null in each.nulls)
     planted = tuple(masks for each in outcomes for masks in each.planted)
-    powers = tuple(_power(density, planted) for density in DENSITIES)
+    powers = tuple(power_at(density, planted) for density in DENSITIES)
     false_alarms = max(null.searched.directions for null in nulls)
     verdict, sentence = judged(len(model.directions), false_alarms, powers)
     return TwoLevel(
@@ -216,7 +216,8 @@ def _outcomes(
         return [future.result() for future in futures]
 
 
-def _power(density: float, planted: Sequence[Planted]) -> Power:
+def power_at(density: float, planted: Sequence[Planted]) -> Power:
+    """Power at one density, of all searches for planted masks; at least two of each kind."""
     code, within = (
         [each for each in planted if each.control is control and each.density == density]
         for control in (Control.CODE, Control.WITHIN)
