@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
@@ -56,7 +57,7 @@ def _head(kind: str, shape: list[int], content: bytes) -> bytes:
 
 
 def _with(value: float, kind: type = np.float32) -> bytes:
-    rows = ROWS.astype(kind)
+    rows: np.ndarray = ROWS.astype(kind)
     rows[3, 2] = value
     return rows.tobytes()
 
@@ -210,7 +211,7 @@ def graph(*nodes: NodeProto, tensors: tuple[TensorProto, ...] = ()) -> bytes:
 MATMUL = helper.make_node("MatMul", ["h", "W"], ["logits"])
 
 
-def stored(kind: int = TensorProto.FLOAT, dims: tuple[int, ...] = (D, N), **data: object) -> bytes:
+def stored(kind: int = TensorProto.FLOAT, dims: tuple[int, ...] = (D, N), **data: Any) -> bytes:
     """A product with weights W that say what they are told to."""
     return graph(MATMUL, tensors=(TensorProto(name="W", data_type=kind, dims=dims, **data),))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +82,7 @@ def test_malformed_files_end_in_one_line_and_exit_2(
     told = {}
     for name, path in broken.items():
         with pytest.raises(SystemExit) as stopped:
-            command_line.run(lambda path=path: main([str(path), "--out", str(tmp_path / "out")]))
+            command_line.run(partial(main, [str(path), "--out", str(tmp_path / "out")]))
         told[name] = (stopped.value.code, capfd.readouterr().err)
     wrong = {
         name: (code, errors)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -145,7 +146,7 @@ def test_the_command_on_a_text(tmp_path: Path, capsys: pytest.CaptureFixture[str
 def test_a_text_that_cannot_be_read_is_refused_before_anything_is_measured(
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
-    changes: dict[str, float],
+    changes: dict[str, Any],
     content: str,
     why: str,
 ) -> None:

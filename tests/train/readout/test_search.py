@@ -163,14 +163,13 @@ def test_the_verdict_of_a_normal_code_and_its_parts(tmp_path: Path) -> None:
 
 def test_the_verdict_is_the_same_in_another_linear_basis() -> None:
     rng = np.random.default_rng(9)
-    code = controls.mask_code(rng, controls.random_masks(rng, 600, (0.2,) * 6), 6, 0.1)
-    normal = controls.gaussian(rng, 600, 6)
+    code = controls.mask_code(rng, controls.random_masks(rng, 400, (0.2,) * 6), 6, 0.1)
+    normal = controls.gaussian(rng, 400, 6)
     change = controls.orthonormal(rng, 6, 6) * np.geomspace(0.1, 10.0, 6, dtype=np.float32)
     change = change @ controls.orthonormal(rng, 6, 6)
     for vectors, verdict in ((code, Verdict.FOUND), (normal, Verdict.NOT_FOUND)):
-        results = [search_with_controls(each, starts=60) for each in (vectors, vectors @ change)]
-        assert [each.verdict for each in results] == [verdict] * 2
-        assert len({len(each.directions) for each in results}) == 1
+        for each in (vectors, vectors @ change):
+            assert search_with_controls(each, starts=50, jobs=1).verdict is verdict
 
 
 def test_masks_that_are_found_together_leave_the_power_open() -> None:
