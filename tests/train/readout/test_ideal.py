@@ -62,7 +62,7 @@ def test_random_sets_are_reached_up_to_k_star() -> None:
 
 
 def test_k_star_agrees_with_linear_programming_at_small_sizes() -> None:
-    """At k* at least half of 12 random sets are reached; at half as many again and two more, few."""
+    """Of 12 random sets of k* at least half are reached; of half as many again and two, few."""
     rng = np.random.default_rng(4)
 
     def reached(n: int, d: int, k: int) -> int:

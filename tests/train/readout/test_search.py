@@ -161,6 +161,7 @@ def test_the_verdict_of_a_normal_code_and_its_parts(tmp_path: Path) -> None:
     assert result(False, 2) == first
 
 
+@pytest.mark.slow
 def test_the_verdict_is_the_same_in_another_linear_basis() -> None:
     rng = np.random.default_rng(9)
     code = controls.mask_code(rng, controls.random_masks(rng, 400, (0.2,) * 6), 6, 0.1)
