@@ -258,15 +258,15 @@ def _real_model(evidence: Evidence, name: str, readout: Document[Report]) -> tup
     # the outputs are of the model, and of a Bloom filter of its sizes
     spacing = number(
         "variation of the spacings of ranked logits",
-        lambda r: given(r.natural).of(Whose.MODEL).spacing_cv,
+        lambda r: only(given(r.natural).outputs, lambda each: each.name == Whose.MODEL).spacing_cv,
     )
     of_filter = number(
         "the same, Bloom filter of its n, d and k without noise",
-        lambda r: given(r.natural).of(Whose.BLOOM).spacing_cv,
+        lambda r: only(given(r.natural).outputs, lambda each: each.name == Whose.BLOOM).spacing_cv,
     )
     effective = number(
         "tokens that share its outputs, median perplexity",
-        lambda r: given(r.natural).of(Whose.MODEL).effective_k,
+        lambda r: only(given(r.natural).outputs, lambda each: each.name == Whose.MODEL).effective_k,
         ".1f",
     )
     largest = number(

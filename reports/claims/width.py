@@ -20,7 +20,7 @@ from reports.claims.sources import (
 from reports.jobs import RECIPE, SCALING, SURVEY, WIDTH
 from reports.ledger import Claim, Finding
 from reports.numbers import Checks, Evidence, Number
-from reports.traced import given
+from reports.traced import given, only
 from simulate.jobs.checks import Which
 from simulate.jobs.table import Kind, Point
 from simulate.panels import (
@@ -413,7 +413,7 @@ def _trained_language_model(evidence: Evidence) -> str:
     n, d = number("tokens", lambda r: r.n), number("coordinates", lambda r: r.d)
     tokens = number(
         "tokens that share its outputs, median perplexity",
-        lambda r: given(r.natural).of(Whose.MODEL).effective_k,
+        lambda r: only(given(r.natural).outputs, lambda each: each.name == Whose.MODEL).effective_k,
     )
     capacity = number(
         "largest random sets that are on top for some residual, random W_U of its n and d",
