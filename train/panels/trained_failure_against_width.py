@@ -51,9 +51,9 @@ NAME = "trained_failure_against_width"
 TARGETS = (0.3, 0.03, 1e-3, 3e-5, 1e-6)
 QUICK_TASKS, QUICK_TARGETS = ((128, 3),), (0.3, 0.1, 0.03)
 # seeds by vocabulary and k, from an identity-like layer, three of each in a full run; its tasks
-TASKS = {(512, 3): 1, (1024, 4): 1}
+TASKS = {(512, 3): 1, (1024, 4): 1, (4096, 4): 1}
 # larger ones, one seed each, a piece of its own; and those of its full run
-LARGE_TASKS, FULL_TASKS = ((4096, 4),), ((4096, 4), (4096, 8), (16384, 8))
+LARGE_TASKS, FULL_TASKS = ((4096, 8),), ((4096, 8), (16384, 8))
 # of a language model's vocabulary
 VOCABULARY, VOCABULARY_WIDTHS, VOCABULARY_ACTIVE = 50_257, (256, 384, 512, 768), (8, 16)
 QUICK_VISITS = 1_500
