@@ -26,7 +26,7 @@ class Study(PanelJob):
 
     Sizes: standard, the presets' networks and their controls, half an hour on two cores; width,
     networks trained by the recipe from sizes, on the width law, as long again; large, the same with
-    4,096 tokens; recipe, one network with each rate and scale of the recipe halved and doubled,
+    k = 8 of 4,096 tokens; recipe, one network with each rate and scale of the recipe halved and doubled,
     some minutes; vocabulary, a language model's 50,257 tokens, which needs a GPU (give --engine
     serial) and resumes.
     """
