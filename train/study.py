@@ -26,9 +26,9 @@ class Study(PanelJob):
 
     Sizes: standard, the presets' networks and their controls, half an hour on two cores; width,
     networks trained by the recipe from sizes, on the width law, as long again; large, the same with
-    k = 8 of 4,096 tokens; recipe, one network with each rate and scale of the recipe halved and doubled,
-    some minutes; vocabulary, a language model's 50,257 tokens, which needs a GPU (give --engine
-    serial) and resumes.
+    k = 8 of 4,096 tokens; recipe, one network with each rate and scale of the recipe halved and
+    doubled, some minutes; vocabulary, a language model's 50,257 tokens, which needs a GPU (give
+    --engine serial) and resumes.
     """
 
     MODULE: ClassVar[str] = "train.study"
