@@ -26,7 +26,7 @@ from theory.false_positives import failure_probability
 from theory.large_deviations import failure_slope
 from theory.random_code import RandomCode
 from theory.width import optimal_hashes_for_failure, smallest_width
-from train.measures import Behaviour, TrainedNetwork, failing, seconds, trained
+from train.measures import TrainedNetwork, failing, seconds, trained
 from train.panels.trained import (
     Measure,
     NetworkPoint,
@@ -125,11 +125,24 @@ class ScaledNetwork:
         """Of the network."""
         return self.network.recipe
 
+    @property
+    def missed(self) -> bool:
+        """Whether more failures were counted, at 95 %, than importance sampling tells of.
+
+        Failures that the masks do not foresee are met by its uniform part alone, which is smaller
+        than the sample that is counted; an interval that met none does not know of them.
+        """
+        if self.rare is None:
+            return True
+        counted = behaviour(self.network).failure.at(DRAWN_CONFIDENCE)
+        return counted.interval[0] > self.rare.failure.value
+
     def failure(self, confidence: float = CONFIDENCE) -> Estimate:
-        """Its failure rate: counted where failures are frequent, by importance sampling else."""
-        found: Behaviour = behaviour(self.network)
-        if found.failure.hits >= FEW or self.rare is None:
-            return found.failure.at(confidence)
+        """Its failure rate: counted where failures are frequent, or importance sampling missed
+        some; by importance sampling else."""
+        counted = behaviour(self.network).failure
+        if self.rare is None or counted.hits >= FEW or self.missed:
+            return counted.at(confidence)
         return self.rare.failure.at(confidence)
 
 
@@ -331,10 +344,14 @@ def _difference(one: Mean, other: Estimate) -> Estimate:
 
 
 def over_masks(each: ScaledNetwork) -> float | None:
-    """The network's failure rate over that of its masks, on the same weighted inputs."""
+    """The network's failure rate over that of its masks, on the same weighted inputs.
+
+    The counted rate over that of the masks where the weighted inputs missed failures.
+    """
     if each.rare is None or each.rare.covered.value == 0.0:
         return None
-    return each.rare.failure.value / each.rare.covered.value
+    failure = each.failure() if each.missed else each.rare.failure
+    return failure.value / each.rare.covered.value
 
 
 def masks_inside(each: ScaledNetwork) -> bool:
