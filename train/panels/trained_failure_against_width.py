@@ -65,6 +65,8 @@ FEW = 400
 RARE_INPUTS, MANY, FEWEST = 100_000, 4096, 1000
 # the network's rate over that of the best random hashes of its width, at most, upper end
 MOST_OVER_RANDOM = 1.25
+# a series keeps the law where no network of it fails more than so many times as often, upper end
+KEEPS = 2.0
 # a fitted slope may differ from that of the best random hashes by this share, beside its interval
 SLOPE_TOLERANCE = 0.15
 _AT_MOST = f"failure rate, upper end, at most {MOST_OVER_RANDOM:g} times that of random hashes"
@@ -93,6 +95,7 @@ class Axis(StrEnum):
     BEST_BITS = "best_bits_per_token"
     ANNEALED = "annealed_at_learned_weights"
     SLOPE = "slope"
+    OVER_RANDOM = "failure_over_random"
     OVER_MASKS = "failure_over_masks"
     INSIDE = "masks_inside_interval"
     SETS_OVER_INPUTS = "token_sets_over_inputs_seen"
@@ -432,7 +435,13 @@ def _points(each: ScaledNetwork) -> list[ScaledPoint]:
         return Point(axis, series, kind, d, value, **own)
 
     failure = each.failure(DRAWN_CONFIDENCE)
-    made = [measured_point(Axis.FAILURE, series, Kind.TRAINED, d, failure, **own)]
+    best = random_failure(recipe)
+    low, high = failure.interval
+    over = replace(failure, value=failure.value / best, interval=(low / best, high / best))
+    made = [
+        measured_point(Axis.FAILURE, series, Kind.TRAINED, d, failure, **own),
+        measured_point(Axis.OVER_RANDOM, series, Kind.TRAINED, d, over, **own),
+    ]
     for axis, measure in (
         (Axis.TOTAL_VARIATION, Measure.TOTAL_VARIATION),
         (Axis.KL, Measure.KL),
@@ -450,8 +459,8 @@ def _points(each: ScaledNetwork) -> list[ScaledPoint]:
     bits = mechanism(each.network).bits_per_token.mean
     if bits is not None:
         made.append(exactly(Axis.BITS, Kind.TRAINED, bits))
-    best = optimal_hashes_for_failure(recipe.n, recipe.k, d)
-    made.append(exactly(Axis.BEST_BITS, Kind.EXACT, best))
+    m = optimal_hashes_for_failure(recipe.n, recipe.k, d)
+    made.append(exactly(Axis.BEST_BITS, Kind.EXACT, m))
     sets = token_sets_over_inputs(recipe)
     made.append(exactly(Axis.SETS_OVER_INPUTS, Kind.EXACT, sets))
     networks = [of_network(point, recipe) for point in made]
