@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
 
+from reports.claims import trained_series
 from reports.claims.sources import (
     CAPACITIES,
     DISTANCES,
@@ -42,7 +42,6 @@ from train.panels.harder_hidden_layer import Number as OfLayer
 from train.panels.trained_failure_against_width import KEEPS, MOST_OVER_RANDOM
 from train.panels.trained_failure_against_width import Axis as WidthAxis
 from train.panels.trained_failure_against_width import Quantity as WidthQuantity
-from train.panels.trained_failure_against_width import ScaledPoint as WidthPoint
 
 # a rival's width is quoted near this error, far above 1/C(n, k), the least that one code can have
 QUOTED = 1e-6
@@ -183,13 +182,6 @@ def width_law(evidence: Evidence) -> Finding:
     )
 
 
-def _series_said(rows: Sequence[WidthPoint]) -> str:
-    """A series of networks in words, by its first row."""
-    first = rows[0]
-    noise = " with a layer that starts from noise" if first.start == "gaussian" else ""
-    return f"n = {first.n:,}, k = {first.k}{noise}"
-
-
 def learned_width_law(evidence: Evidence) -> Finding:
     """Claim 12, of trained networks."""
     panel = trained_failure_against_width.NAME
@@ -202,27 +194,19 @@ def learned_width_law(evidence: Evidence) -> Finding:
         "random hashes",
         Checks(WIDTH, panel, WidthQuantity.OVER_RANDOM),
     )
-    series: dict[tuple[int | None, int | None, str | None], list[WidthPoint]] = {}
-    for row in evidence.rows(TRAINED_WIDTHS):
-        if row.axis == WidthAxis.OVER_RANDOM:
-            series.setdefault((row.n, row.k, row.start), []).append(row)
+    series = trained_series.all_of(evidence, WidthAxis.OVER_RANDOM)
     kept = {key for key, rows in series.items() if max(row.high or row.y for row in rows) <= KEEPS}
-
-    def of_kept(axis: WidthAxis, keeps: bool) -> Callable[[WidthPoint], bool]:
-        return lambda row: (
-            row.axis == axis
-            and row.kind == Kind.TRAINED
-            and ((row.n, row.k, row.start) in kept) == keeps
-        )
-
     ratio = evidence.points(
         f"failure rate over that of the best random hashes, series that stay within {KEEPS:g}",
         TRAINED_WIDTHS,
-        of_kept(WidthAxis.OVER_RANDOM, True),
+        trained_series.rows_of(WidthAxis.OVER_RANDOM, kept),
         ".2f",
     )
     failure = evidence.points(
-        "their failure rates", TRAINED_WIDTHS, of_kept(WidthAxis.FAILURE, True), ".2g"
+        "their failure rates",
+        TRAINED_WIDTHS,
+        trained_series.rows_of(WidthAxis.FAILURE, kept),
+        ".2g",
     )
     variation = evidence.points(
         "total variation of all networks",
@@ -230,22 +214,22 @@ def learned_width_law(evidence: Evidence) -> Finding:
         lambda row: row.axis == WidthAxis.TOTAL_VARIATION,
         ".2g",
     )
-    names = " and ".join(_series_said(series[key]) for key in series if key in kept)
-    left = []
+    names = " and ".join(trained_series.said(series[key]) for key in series if key in kept)
+    left = ""
     for key, rows in series.items():
-        if key in kept:
-            continue
-        off = min((row for row in rows if (row.high or row.y) > KEEPS), key=lambda row: row.x)
-        worst = evidence.point(
-            f"failure rate over that of the best random hashes, the most, {_series_said(rows)}",
-            TRAINED_WIDTHS,
-            _is(max(rows, key=lambda row: row.y)),
-            ".3g",
-        )
-        left.append(
-            f"at {_series_said(rows)} they leave it from d = {off.x:g} on, and fail up to "
-            f"{worst:.2g} times as often"
-        )
+        if key not in kept:
+            name = trained_series.said(rows)
+            off = min(row.x for row in rows if (row.high or row.y) > KEEPS)
+            worst = evidence.point(
+                f"failure rate over that of the best random hashes, the most, {name}",
+                TRAINED_WIDTHS,
+                trained_series.most(rows),
+                ".3g",
+            )
+            left += (
+                f" At {name} they leave it from d = {off:g} on, and fail up to {worst:.0f} times "
+                "as often."
+            )
     return Finding(
         [bool(kept), ratio.high <= KEEPS, failure.low < 1e-2 * failure.high],
         f"Networks trained by the recipe that follows from their sizes keep the law at {names}: "
@@ -253,19 +237,14 @@ def learned_width_law(evidence: Evidence) -> Finding:
         f"{ratio.low:.2f} to {ratio.high:.2f} times as often as the best random hashes of their "
         "width.",
         f"They keep it in {len(kept)} of {len(series)} series, where keeping it means to fail at "
-        f"most {KEEPS:g} times as often at every width"
-        + "".join(f"; {each}" for each in left)
-        + f". Of all networks, {over_random.passed} of {over_random.total} meet the target of "
+        f"most {KEEPS:g} times as often at every width.{left} Of all "
+        f"networks, {over_random.passed} of {over_random.total} meet the target of "
         f"{MOST_OVER_RANDOM:g} times, and the slope agrees in {slopes.passed} of {slopes.total} "
         "series. Total variation does not fall as fast as failures: it lies between "
         f"{variation.low:.2g} and {variation.high:.2g}.",
         limited=len(kept) < len(series) or variation.low > failure.low,
         scope="" if len(kept) == len(series) else f"in {len(kept)} of {len(series)} series",
     )
-
-
-def _is(wanted: WidthPoint) -> Callable[[WidthPoint], bool]:
-    return lambda row: row.id == wanted.id
 
 
 def harder_target(evidence: Evidence) -> Finding:
