@@ -143,7 +143,7 @@ def masks_predict(evidence: Evidence) -> Finding:
     ratio = evidence.points(
         f"failure rate over that of their masks, series that stay within {CLOSE:g}",
         TRAINED_WIDTHS,
-        trained_series.rows_of(WidthAxis.OVER_MASKS, foreseen),
+        trained_series.rows_of(WidthAxis.OVER_MASKS, foreseen or set(series)),
         ".3f",
     )
     names = " and ".join(trained_series.said(series[key]) for key in series if key in foreseen)
@@ -183,7 +183,7 @@ def masks_predict(evidence: Evidence) -> Finding:
         for step in (Step.WRITES, Step.DIRECT_PATH)
     )
     return Finding(
-        [bool(foreseen)],
+        [bool(foreseen), ratio.low > 1 / CLOSE, ratio.high < CLOSE],
         f"Yes, where training is long enough and cannot memorise token sets: at {names} the "
         f"{ratio.count} networks that were trained by the recipe from their sizes fail "
         f"{ratio.low:.2f} to {ratio.high:.2f} times as often as their own masks say.",

@@ -199,13 +199,13 @@ def learned_width_law(evidence: Evidence) -> Finding:
     ratio = evidence.points(
         f"failure rate over that of the best random hashes, series that stay within {KEEPS:g}",
         TRAINED_WIDTHS,
-        trained_series.rows_of(WidthAxis.OVER_RANDOM, kept),
+        trained_series.rows_of(WidthAxis.OVER_RANDOM, kept or set(series)),
         ".2f",
     )
     failure = evidence.points(
         "their failure rates",
         TRAINED_WIDTHS,
-        trained_series.rows_of(WidthAxis.FAILURE, kept),
+        trained_series.rows_of(WidthAxis.FAILURE, kept or set(series)),
         ".2g",
     )
     variation = evidence.points(
