@@ -58,7 +58,7 @@ KINDS = {
     "total_variation": ("by", "between"),
 }
 STRUCTURE, ENUMERATION = "structure", "enumeration"
-MOST_INPUTS, PATIENCE, BATCH, KEPT = 2**26, 2**14, 128, 32
+MOST_INPUTS, PATIENCE, BATCH, KEPT = 2**26, 2**14, 128, 48
 
 
 class BadInput(Exception):
