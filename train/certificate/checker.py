@@ -208,7 +208,19 @@ def read_certificate(content, weights):
 
 # ---- the network in its normal form, and what float64 and the certified arithmetic round
 
-rational = np.vectorize(lambda x: Fraction(float(x)), [object])
+
+def exact(x):
+    """The whole numbers that floats are times a power of two, and that power."""
+    ratios = [x.as_integer_ratio() for x in np.ravel(x).tolist()]
+    power = max(below for _, below in ratios)
+    whole = [above * (power // below) for above, below in ratios]
+    return np.array(whole, dtype=object).reshape(np.shape(x)), power
+
+
+def affine(x, factor, add):
+    """x @ factor + add, all of them whole numbers and a power."""
+    (x, a), (factor, b), (add, c) = x, factor, add
+    return x @ factor * c + add * (a * b), a * b * c
 
 
 def grid(x, axis=None):
@@ -363,15 +375,19 @@ class Network:
 
     def hidden(self, tokens, alpha, units=slice(None)):
         """Exact x, and exact z of those units, at one input."""
-        x = rational(np.array(alpha, float)) @ rational(self.w["W_E"][list(tokens)])
-        return x, x @ rational(self.w["W_in"][:, units]) + rational(self.w["b_in"][units])
+        w, nothing = self.w, (0, 1)
+        x = affine(exact(np.array(alpha, float)), exact(w["W_E"][list(tokens)]), nothing)
+        return x, affine(x, exact(w["W_in"][:, units]), exact(w["b_in"][units]))
 
     def replay(self, tokens, alpha, wanted):
         """Exact logits of the wanted tokens at one input."""
-        w, (x, z) = self.w, self.hidden(tokens, alpha)
-        x = x + np.array([max(y, Fraction(0)) for y in z]) @ rational(w["W_out"])
-        x = (x + rational(w.get("b_out", np.zeros(1)))) @ rational(w["W_U"][:, wanted])
-        return x + rational(w.get("b_U", np.zeros(self.n))[wanted])
+        w, (x, (z, power)) = self.w, self.hidden(tokens, alpha)
+        x = affine((np.maximum(z, 0), power), exact(w["W_out"]), x)
+        W_U, b_out, b_U = w["W_U"][:, wanted], w.get("b_out"), w.get("b_U", np.zeros(self.n))
+        bias = exact(b_U[wanted])
+        bias = bias if b_out is None else affine(exact(b_out), exact(W_U), bias)
+        found, power = affine(x, exact(W_U), bias)
+        return [Fraction(int(logit), power) for logit in found]
 
 
 # ---- inputs one by one: bounds over the box of alpha, then over halves where that is not enough
@@ -749,7 +765,8 @@ class Checker:
             holds = holds[x["units"]].all()
         elif kind == "gate_errs":
             unit = x["unit"]
-            y = int(net.sign[unit]) * net.hidden(tokens, x["alpha"], [unit])[1][0]
+            (z, power) = net.hidden(tokens, x["alpha"], [unit])[1]
+            y = Fraction(int(net.sign[unit]) * z[0], power)
             y, room = y if net.own[tokens, unit].any() else -y, float(net.z_round[unit])
             says = f"unit {unit} does not tell whether tokens {tokens} own it"
             holds = math.isfinite(room) and y > Fraction(room)
