@@ -451,7 +451,7 @@ class Enumeration:
                 covered = self.covered(tokens)
                 counts = len(tokens), np.count_nonzero(covered), covered.sum()
                 found = both(found, (np.array([*counts, 0, 0, 0, 0], float), INF))
-                result = None if self.precision is None else self.whole(tokens)
+                result = None if self.precision is None else self.whole(tokens, patience > 0)
                 tokens = next(batches, None)
             else:
                 now, boxes = [x[-BATCH:] for x in boxes], [x[:-BATCH] for x in boxes]
@@ -501,7 +501,7 @@ class Enumeration:
             missed = missed | ((absent[:, None] & word) != 0)
         return self.net.n - self.net.k - np.count_nonzero(missed, axis=1)
 
-    def whole(self, tokens):
+    def whole(self, tokens, patient):
         """`bound` where alpha is free, of one batch; what is in doubt is to be looked at again."""
         k, h, prefix, row = self.net.k, self.net.h, tokens[0, :-1], np.arange(len(tokens))[:, None]
         last = slice(tokens[0, -1], tokens[-1, -1] + 1)
@@ -526,7 +526,7 @@ class Enumeration:
         high += np.abs(swing, out=swing)
         high[row, tokens] = -INF
         boxes = tokens, *ends, np.zeros(len(tokens))
-        return self.bound(boxes, own[:, 0], away[:, 0], high, None, True)
+        return self.bound(boxes, own[:, 0], away[:, 0], high, None, patient)
 
     def halves(self, boxes, patient):
         """`bound` of the parts that boxes are halved into, along what moves most."""
@@ -579,11 +579,10 @@ class Enumeration:
             leak_low[doubt] = added(np.exp(down[doubt])) * np.exp(-error - 2.0**-11) / strong
         fails, below = leak_low > 1.001 * self.threshold, ~(lead >= self.margin)
         splits = self.halved > 0 and (high - low > 2.0**-18 * self.net.c).all(axis=1)
-        unsure = doubt & ~fails & (0.5**depth > self.precision) & splits
-        unsure, again_for_margin = (
-            (doubt, below) if again is None else (unsure, below & patient & splits)
-        )
-        split = unsure | again_for_margin
+        unsure, splits = doubt & ~fails & splits & (0.5**depth > self.precision), below & splits
+        if again is None:
+            unsure, splits = doubt, below
+        split = unsure | (splits & patient)
         worst = np.where(np.isnan(lead), -INF, lead)[below & ~split].min(initial=INF)
         # members whose logits differ by D at most are tanh(D / 4) from uniform among themselves
         uneven = np.tanh((most - least + error) / 4.0)
