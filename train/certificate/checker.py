@@ -421,8 +421,8 @@ class Enumeration:
                 break
         self.threshold = 1.0 / (2 * net.k + 1)
         tables = net.read, -rho, lean, constant, net.bias, net.typical, self.y_error
-        tables = (np.ascontiguousarray(x, self.dtype) for x in tables)
-        self.read, self.cost, self.lean, self.constant, self.bias, self.typical, self.room = tables
+        same = [np.ascontiguousarray(x, self.dtype) for x in tables]
+        self.read, self.cost, self.lean, self.constant, self.bias, self.typical, self.room = same
         self.peak = np.abs(self.cost).max(axis=0)
         # where alpha is free: what each member adds
         centre, radius = self.sides(1.0, float(net.c))
@@ -443,24 +443,23 @@ class Enumeration:
 
         Sums: inputs, those covered, covered tokens, bounds on failures and on total variation.
         """
-        found, boxes, patience = (np.zeros(7), INF), None, PATIENCE
-        batches = self.batches(first)
+        found, patience, batches = (np.zeros(7), INF), PATIENCE, self.batches(first)
+        boxes: list[np.ndarray] = []
         tokens = next(batches, None)
-        while tokens is not None or boxes:
-            if tokens is not None and (boxes is None or len(boxes[0]) < BATCH):
+        while tokens is not None or (boxes and len(boxes[0])):
+            if tokens is not None and not (boxes and len(boxes[0]) >= BATCH):
                 covered = self.covered(tokens)
                 counts = len(tokens), np.count_nonzero(covered), covered.sum()
                 found = both(found, (np.array([*counts, 0, 0, 0, 0], float), INF))
-                result = None if self.precision is None else self.whole(tokens, patience > 0)
-                tokens = next(batches, None)
+                inputs, tokens = tokens, next(batches, None)
+                if self.precision is None:
+                    continue
+                *sums, undecided, spent = self.whole(inputs, patience > 0)
             else:
                 now, boxes = [x[-BATCH:] for x in boxes], [x[:-BATCH] for x in boxes]
-                result = self.halves(now, patience > 0)
-            if result is not None:
-                *sums, undecided, spent = result
-                found, patience = both(found, sums), patience - spent
-                boxes = undecided if boxes is None else joined(boxes, undecided)
-            boxes = boxes if boxes and len(boxes[0]) else None
+                *sums, undecided, spent = self.halves(now, patience > 0)
+            found, patience = both(found, sums), patience - spent
+            boxes = joined(boxes, undecided) if boxes else undecided
         return found
 
     def batches(self, first):
@@ -558,7 +557,7 @@ class Enumeration:
         their mean, lie within away of own, others' between down and up, rounding apart.
         """
         tokens, low, high, depth, *before = boxes
-        again, rest, apart = before or (None, 0.0, INF)
+        again, rest, apart = before or (None, np.zeros(len(tokens)), np.full(len(tokens), INF))
         error, k = 2.0 * self.error, self.net.k
         least, most = (own - away).min(axis=1), (own + away).max(axis=1)
         lead, gaps = np.full(len(tokens), INF), None
