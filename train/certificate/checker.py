@@ -113,6 +113,7 @@ def fields(value, checks, what):
         require(check(value[name]), f"{what}: {name} is of a wrong type, length or range")
 
 
+@np.errstate(invalid="ignore")
 def read_weights(content):
     """The tensors of a safetensors file, by name, as stored; bfloat16 as float32."""
     end = 8 + int.from_bytes(content[:8], "little")
