@@ -112,7 +112,7 @@ class Spread:
 
     def rate(self) -> float:
         """The FPR: a query meets one block."""
-        return float(self.loads()[0] @ self.coverages()[0])
+        return min(1.0, float(self.loads()[0] @ self.coverages()[0]))
 
     def variance(self) -> float:
         """Var f, f the mean of the blocks' coverages: from the loads of one block, and of two."""
