@@ -128,7 +128,7 @@ def command_at(rng: np.random.Generator, scheme: str) -> str:
     k, d = min(k, 10**7), min(d, 10**10)
     epsilon = math.exp(rng.uniform(math.log(1e-12), math.log(0.4)))
     if scheme == "blocked":
-        d = max(1, min(d, 10**4 * k) // 512) * 512
+        d = max(1, k // 50_000, min(d, 10**4 * k) // 512) * 512  # no block holds 10^5 tokens
     of_task = f"--n {n}" if n > k and rng.random() < 0.5 else "--query"
     chosen = f"--scheme {scheme}"
     # searches at sizes where one evaluation is quick
