@@ -239,3 +239,10 @@ def test_width_of_a_large_filter() -> None:
         rates = [FIXED_WEIGHT.enclose(10**7, d, m, Value()) for m in range(22, 26)]
         assert any(rate.upper <= math.log(1e-7) for rate in rates) == fits
         assert fits or all(rate.lower > math.log(1e-7) for rate in rates)
+
+
+@pytest.mark.parametrize("scheme", [FIXED_WEIGHT, WITH_REPLACEMENT], ids=["different", "draws"])
+def test_a_union_whose_size_is_certain(scheme: codes.HashScheme) -> None:
+    """One member of m different bits, or of one draw: its variance is 0, also after rounding."""
+    m = 4462 if scheme is FIXED_WEIGHT else 1
+    look_at(scheme, 6, 1, 281_372_385, m)
