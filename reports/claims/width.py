@@ -12,6 +12,7 @@ from reports.claims.sources import (
     LAYERS,
     PSEUDO_INVERSE,
     RIVALS,
+    SMOLLM2_READOUT,
     TRAINED_WIDTHS,
     complement,
     source,
@@ -19,6 +20,7 @@ from reports.claims.sources import (
 from reports.jobs import RECIPE, SCALING, SURVEY, WIDTH
 from reports.ledger import Claim, Finding
 from reports.numbers import Checks, Evidence, Number
+from reports.traced import given
 from simulate.jobs.checks import Which
 from simulate.jobs.table import Kind, Point
 from simulate.panels import (
@@ -42,6 +44,8 @@ from train.panels.harder_hidden_layer import Number as OfLayer
 from train.panels.trained_failure_against_width import KEEPS, MOST_OVER_RANDOM
 from train.panels.trained_failure_against_width import Axis as WidthAxis
 from train.panels.trained_failure_against_width import Quantity as WidthQuantity
+from train.readout.outputs import Whose
+from train.readout.report import Report
 
 # a rival's width is quoted near this error, far above 1/C(n, k), the least that one code can have
 QUOTED = 1e-6
@@ -402,9 +406,37 @@ def language_model_sizes(evidence: Evidence) -> Finding:
         f"{bloom:.0f} of {n:,} tokens and fails on {failures[small]:.1e} of them, as was measured. "
         f"The pseudo-inverse of a random W_U holds {inverse:.0f}, and no residual of {d} bits "
         f"could hold more than {limit:.0f}. In the {wide:,} coordinates of {large.label} the "
-        f"filter holds {bloom_large:.0f}.",
+        f"filter holds {bloom_large:.0f}.{_trained_language_model(evidence)}",
         "That is what the width allows, and not what GPT-2 does: these W_U are random, and how "
-        "many tokens a language model has to tell apart at a time is not known.",
+        "many tokens share an output was measured of one small language model only.",
+    )
+
+
+def _trained_language_model(evidence: Evidence) -> str:
+    """How many tokens share the outputs of one; nothing where its results are not there."""
+    if not evidence.there(SMOLLM2_READOUT.job):
+        return ""
+
+    def number(label: str, get: Callable[[Report], float], style: str = ".0f") -> Number:
+        return evidence.number(f"{label}, SmolLM2-135M-Instruct", SMOLLM2_READOUT, get, style)
+
+    n, d = number("tokens", lambda r: r.n), number("coordinates", lambda r: r.d)
+    tokens = number(
+        "tokens that share its outputs, median perplexity",
+        lambda r: given(r.natural).of(Whose.MODEL).effective_k,
+    )
+    capacity = number(
+        "largest random sets that are on top for some residual, random W_U of its n and d",
+        lambda r: given(r.natural).capacity,
+    )
+    within = number(
+        "share of its outputs that no more share", lambda r: given(r.natural).within_capacity, ".0%"
+    )
+    return (
+        f" In a trained language model, SmolLM2-135M-Instruct with {d:.0f} coordinates for "
+        f"{n:,.0f} tokens, a typical output on a text is shared by {tokens:.0f} tokens (median "
+        f"perplexity), and {within:.0%} of the outputs by no more than the {capacity:.0f} of which "
+        "a random W_U would still put a random set on top for some residual."
     )
 
 

@@ -11,6 +11,8 @@ from train.readout.search import Climbs
 from train.readout.whiten import Whitened
 
 Vectors = Float[np.ndarray, "n d"]
+# of a mask's own standard deviation: on whole planted codes, and on a Bloom filter's readout
+CODE_NOISE = 0.2
 # correlation with a planted mask from which a found direction is that mask
 RECOVERED = 0.8
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from simulate.jobs import style
 from simulate.jobs.figure import Figure
 from simulate.jobs.table import Kind, Point, select, series_of, xs, ys
+from train.readout.control_searches import Control
+from train.readout.controls import CODE_NOISE
 from train.readout.reachability import Sets
 from train.readout.report import Report
 from train.readout.search import FOUND
-from train.readout.two_level import CODE_NOISE, Control
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawn

@@ -5,11 +5,9 @@ Nothing is unpickled and no code of a model is run.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,10 +17,17 @@ from jaxtyping import Float
 from theory.domain import DomainError
 from train.reading.names import NETWORK
 from train.readout.gguf_file import MAGIC, GgufFile
-from train.readout.sizes import check_entries
+from train.readout.messages import listed, quoted
+from train.readout.safetensors_file import (
+    CONFIG,
+    INDEX,
+    SINGLE,
+    gain_offset,
+    open_safetensors,
+)
+from train.readout.sizes import LARGEST, check_values
+from train.readout.whiten import FEWEST_TOKENS
 
-INDEX, SINGLE, CONFIG = "model.safetensors.index.json", "model.safetensors", "config.json"
-_MOST_JSON = 2**26
 # names of the same tensors in the families of models that are widely used; the first one wins
 W_U = (
     "W_U",
@@ -84,6 +89,7 @@ class Readout:
     file. tensor: the name of the weights in it. tied: whether they are also the embedding.
     vocabulary: the tokens as text; empty where the file has none. units: of the last two layers,
     last first, or of an ONNX graph the coordinates of h. reads: the name of h in an ONNX graph.
+    files: all that was read of the model.
     """
 
     vectors: Float[np.ndarray, "n d"]
@@ -95,6 +101,7 @@ class Readout:
     vocabulary: tuple[str, ...] = ()
     units: tuple[Units, ...] = ()
     reads: str = ""
+    files: tuple[Path, ...] = ()
 
     @property
     def n(self) -> int:
@@ -126,31 +133,58 @@ def open_readout(
     names = dict(names or {})
     unknown = sorted(names.keys() - {"W_U", "norm", "bias"})
     if unknown:
-        raise DomainError(f"names must be among W_U, norm, bias; got {', '.join(unknown)}")
-    path = _file_of(model)
+        raise DomainError(f"names must be among W_U, norm, bias; got {listed(unknown)}")
+    path = model_file(model)
+    # what overflows is not finite, and refused below
+    with np.errstate(over="ignore", invalid="ignore"):
+        readout = _opened(path, names, initializer, transpose)
+    _check(path, readout)
+    return readout
+
+
+def _opened(
+    path: Path, names: Mapping[str, str], initializer: str | None, transpose: bool
+) -> Readout:
     with path.open("rb") as stream:
         beginning = stream.read(16)
     if path.suffix == ".onnx":
         if names:
             raise DomainError("names must not come with an ONNX graph; use --initializer")
-        readout = _from_onnx(path, initializer, transpose)
-    elif initializer is not None:
+        return _from_onnx(path, initializer, transpose)
+    if initializer is not None:
         raise DomainError(f"initializer must come with an ONNX graph; got {path.name}")
-    elif beginning.startswith(MAGIC) or path.suffix == ".gguf":
-        readout = _from_gguf(path, names, transpose)
-    elif path.suffix == ".json" or path.suffix == ".safetensors" or beginning[8:9] == b"{":
-        readout = _from_safetensors(path, names, transpose)
-    elif beginning.startswith(_PICKLES):
-        raise DomainError(f"{path}: a pickle, which could run code; convert it to safetensors")
-    else:
-        raise DomainError(f"{path}: must be a safetensors, GGUF or ONNX file")
-    if not (np.isfinite(readout.vectors).all() and np.isfinite(readout.bias).all()):
-        raise DomainError(f"{path}: {readout.tensor} must be finite")
-    return readout
+    if beginning.startswith(MAGIC) or path.suffix == ".gguf":
+        return _from_gguf(path, names, transpose)
+    if path.suffix in (".json", ".safetensors") or beginning[8:9] == b"{":
+        return _from_safetensors(path, names, transpose)
+    if beginning.startswith(_PICKLES):
+        raise DomainError(
+            f"{path}: a pickle or an archive, which could run code; convert it to safetensors"
+        )
+    raise DomainError(f"{path}: must be a safetensors, GGUF or ONNX file")
 
 
-def _file_of(model: Path) -> Path:
+def _check(path: Path, readout: Readout) -> None:
+    """Refuse at once what no part of the measurement can take."""
+    name = f"{path}: {quoted(readout.tensor)}"
+    check_values(name, readout.vectors)
+    check_values(f"{name}: its bias", readout.bias)
+    for unit in readout.units:
+        check_values(f"{path}: {quoted(unit.name)}", unit.directions)
+    if readout.n < FEWEST_TOKENS:
+        raise DomainError(
+            f"{name} must have at least {FEWEST_TOKENS} tokens, one a row; got {readout.n} of "
+            f"{readout.d} entries (see --transpose)"
+        )
+    if not np.ptp(readout.vectors, axis=0).max() > 1.0 / LARGEST:
+        raise DomainError(f"{name} must have token vectors that differ; all of them are equal")
+
+
+def model_file(model: Path) -> Path:
+    """The file of the model: itself, or the one in its folder. DomainError if that has not one."""
     if not model.is_dir():
+        if model.exists() and not model.is_file():
+            raise DomainError(f"{model}: must be a file or a folder")
         return model
     for name in (INDEX, SINGLE, NETWORK):
         if (model / name).is_file():
@@ -159,9 +193,7 @@ def _file_of(model: Path) -> Path:
         each for each in model.iterdir() if each.suffix in (".safetensors", ".gguf", ".onnx")
     )
     if len(found) != 1:
-        raise DomainError(
-            f"{model}: must hold one model; it has {', '.join(f.name for f in found) or 'none'}"
-        )
+        raise DomainError(f"{model}: must hold one model; it has {listed([f.name for f in found])}")
     return found[0]
 
 
@@ -185,18 +217,22 @@ def _assembled(
     def find(ours: str, guesses: Sequence[str]) -> str | None:
         if ours in names:
             if names[ours] not in stored:
-                some = ", ".join(sorted(stored)[:8])
-                raise DomainError(f"{path}: no tensor {names[ours]}; it has {some}")
+                raise DomainError(
+                    f"{path}: no tensor {quoted(names[ours])}; it has {listed(sorted(stored))}"
+                )
             return names[ours]
         return next((name for name in guesses if name in stored), None)
 
     tensor = find("W_U", W_U)
     if tensor is None:
-        some = ", ".join(sorted(stored)[:8]) or "no tensors"
-        raise DomainError(f"{path}: no unembedding found; it has {some}; use --names W_U=NAME")
+        raise DomainError(
+            f"{path}: no unembedding found; it has {listed(sorted(stored))}; use --names W_U=NAME"
+        )
     vectors = read(tensor)
     if vectors.ndim != 2:
-        raise DomainError(f"{path}: {tensor} must have 2 axes; its shape is {list(vectors.shape)}")
+        raise DomainError(
+            f"{path}: {quoted(tensor)} must have 2 axes; its shape is {list(vectors.shape)}"
+        )
     if (tensor in _BY_COLUMN) != transpose:
         vectors = vectors.T
     n, d = vectors.shape
@@ -221,6 +257,7 @@ def _assembled(
         gain_folded=norm is not None,
         vocabulary=tuple(vocabulary) if len(vocabulary) == n else (),
         units=_last_units(stored, read, d),
+        files=(path,),
     )
 
 
@@ -239,15 +276,15 @@ def _last_units(
         directions = array if by_row else array.T
         # a block of another width than the residual is another model's
         if directions.ndim == 2 and directions.shape[1] == d:
-            if not np.isfinite(directions).all():
-                raise DomainError(f"{name!r} must be finite everywhere")
             units.append(Units(name, directions))
     return tuple(units)
 
 
 def _vector(path: Path, name: str, array: np.ndarray, length: int) -> np.ndarray:
     if array.shape != (length,):
-        raise DomainError(f"{path}: {name} must have shape [{length}]; got {list(array.shape)}")
+        raise DomainError(
+            f"{path}: {quoted(name)} must have shape [{length}]; got {list(array.shape)}"
+        )
     return array
 
 
@@ -276,6 +313,7 @@ def _from_onnx(path: Path, initializer: str | None, transpose: bool) -> Readout:
         vocabulary=found.vocabulary if len(found.vocabulary) == n else (),
         units=(Units(found.reads, np.eye(vectors.shape[1], dtype=np.float32)),),
         reads=found.reads,
+        files=(path, *found.beside),
     )
 
 
@@ -283,69 +321,8 @@ def _from_safetensors(path: Path, names: Mapping[str, str], transpose: bool) -> 
     from train import check_installed
 
     check_installed()
-    from safetensors import SafetensorError, safe_open
-
-    shards = _shards(path)
-    with ExitStack() as stack:
-        opened = {}
-        for shard in sorted({*shards.values()} if shards else {path}):
-            try:
-                opened[shard] = stack.enter_context(safe_open(shard, framework="pt"))
-            except SafetensorError as error:
-                raise DomainError(f"{shard}: not a safetensors file: {error}") from None
-        where = {name: shard for shard, file in opened.items() for name in file.keys()}  # noqa: SIM118
-        for name, shard in shards.items():
-            if where.get(name) != shard:
-                raise DomainError(f"{path}: {shard.name} has no tensor {name}")
-
-        def read(name: str) -> np.ndarray:
-            file = opened[where[name]]
-            check_entries(f"{path}: {name}", file.get_slice(name).get_shape())
-            try:
-                tensor = file.get_tensor(name)
-            except (RuntimeError, SafetensorError) as error:
-                raise DomainError(f"{path}: {name} cannot be read: {error}") from None
-            # of narrower types the scales lie elsewhere
-            if not tensor.is_floating_point() or tensor.element_size() < 2:
-                raise DomainError(f"{path}: {name} must be float16, bfloat16, float32 or float64")
-            return tensor.float().numpy()
-
-        return _assembled(path, where, read, names, transpose, _gain_offset(path))
-
-
-def _json_of(path: Path) -> Mapping[str, object]:
-    if path.stat().st_size > _MOST_JSON:
-        raise DomainError(f"{path}: must be at most {_MOST_JSON} bytes")
-    try:
-        found = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise DomainError(f"{path}: not JSON: {error}") from None
-    if not isinstance(found, dict):
-        raise DomainError(f"{path}: must be one JSON object")
-    return found
-
-
-def _shards(path: Path) -> dict[str, Path]:
-    """Which file each tensor of a sharded model lies in; empty for a single file."""
-    if path.suffix != ".json":
-        return {}
-    shards = _json_of(path).get("weight_map")
-    if not isinstance(shards, dict) or not shards:
-        raise DomainError(f"{path}: must have a weight_map from tensors to files")
-    for name in shards.values():
-        # a file beside the index and nowhere else
-        if not isinstance(name, str) or Path(name).name != name or not name.isprintable():
-            raise DomainError(f"{path}: weight_map must name files beside it; got {name!r}")
-    found = {name: path.parent / shard for name, shard in shards.items()}
-    for shard in found.values():
-        if not shard.is_file():
-            raise DomainError(f"{path}: there is no file {shard.name!r} beside it")
-    return found
-
-
-def _gain_offset(path: Path) -> float:
-    """1 for the Gemma family, whose norms multiply by 1 + weight; known from config.json."""
-    config = path.parent / CONFIG
-    if not config.is_file():
-        return 0.0
-    return float(str(_json_of(config).get("model_type", "")).startswith("gemma"))
+    with open_safetensors(path) as file:
+        found = _assembled(path, file.where, file.tensor, names, transpose, gain_offset(path))
+    beside = path.parent / CONFIG
+    extra = {beside} if beside.is_file() else set()
+    return replace(found, files=tuple(sorted({path, *file.read_from, *extra})))

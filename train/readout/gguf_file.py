@@ -1,4 +1,4 @@
-"""GGUF files, read with every count bounded by the file before it is believed.
+"""GGUF files, read with every count bounded, by the file and otherwise, before it is believed.
 
 The `gguf` package dequantises the tensors. Its own reader is not used: it loops over counts that
 a malformed file may set to 2^63.
@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from theory.domain import DomainError
-from train.readout.sizes import check_entries
+from train.readout.messages import quoted
+from train.readout.sizes import MOST_METADATA, check_entries
 
 MAGIC = b"GGUF"
 _SCALARS = {
@@ -45,17 +46,21 @@ class _Stored:
 
 
 class _Cursor:
-    """Reads forward through the file; whatever would lie beyond its end is a DomainError."""
+    """Reads forward through the metadata; DomainError for what would lie beyond their end.
+
+    That is the end of the file, or 64 MiB: as Python's values they take up to ten times as much.
+    """
 
     def __init__(self, path: Path, data: mmap.mmap) -> None:
         self.path, self.data, self.at = path, data, 0
+        self.end = min(len(data), MOST_METADATA)
 
     def broken(self, why: str) -> DomainError:
         return DomainError(f"{self.path}: not a whole GGUF file: {why}")
 
     def take(self, size: int) -> bytes:
-        if size > len(self.data) - self.at:
-            raise self.broken(f"{size} bytes at {self.at} lie beyond its end")
+        if size > self.end - self.at:
+            raise self.broken(f"{size} bytes at {self.at} lie beyond the {self.end} of its header")
         self.at += size
         return self.data[self.at - size : self.at]
 
@@ -65,14 +70,15 @@ class _Cursor:
     def count(self, least_bytes: int) -> int:
         """How many things follow, each of at least so many bytes."""
         count = self.scalar("<Q")
-        if count * least_bytes > len(self.data) - self.at:
-            raise self.broken(f"a count of {count} does not fit into it")
+        if count * least_bytes > self.end - self.at:
+            raise self.broken(f"a count of {count} does not fit into the {self.end} of its header")
         return count
 
     def text(self) -> str:
         return self.take(self.count(1)).decode("utf-8", "replace")
 
     def value(self) -> Any:
+        """A scalar, text or list of texts; None for an array of numbers, which nobody reads."""
         kind = self.scalar("<I")
         if kind != _ARRAY:
             return self._single(kind)
@@ -81,9 +87,9 @@ class _Cursor:
             return [self.text() for _ in range(self.count(8))]
         if kind not in _SCALARS:
             raise self.broken(f"arrays of type {kind} are not known")
-        form = _SCALARS[kind]
-        count = self.count(struct.calcsize(form))
-        return np.frombuffer(self.take(count * struct.calcsize(form)), form).tolist()
+        size = struct.calcsize(_SCALARS[kind])
+        self.at += self.count(size) * size
+        return None
 
     def _single(self, kind: int) -> Any:
         if kind == _STRING:
@@ -96,8 +102,8 @@ class _Cursor:
 class GgufFile:
     """The metadata and tensors of a GGUF file, versions 2 and 3, little-endian.
 
-    metadata: plain values. Tensors are dequantised to float32 when asked for. Raises DomainError,
-    naming the file, for what is malformed.
+    metadata: scalars and texts. Tensors are dequantised to float32 when asked for. Raises
+    DomainError, naming the file, for what is malformed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -114,10 +120,12 @@ class GgufFile:
             raise cursor.broken(f"version {version} is not known")
         tensors, pairs = cursor.count(0), cursor.count(0)
         # a tensor's entry has at least 24 bytes, a pair 13
-        if 24 * tensors + 13 * pairs > len(data):
+        if 24 * tensors + 13 * pairs > cursor.end:
             raise cursor.broken(f"{tensors} tensors and {pairs} values do not fit into it")
         self.metadata: Mapping[str, Any] = {cursor.text(): cursor.value() for _ in range(pairs)}
         self._stored = dict(self._entry(cursor) for _ in range(tensors))
+        if len(self._stored) < tensors:
+            raise cursor.broken("two of its tensors have one name")
         alignment = self.metadata.get(_ALIGNMENT, 32)
         if not isinstance(alignment, int) or not 1 <= alignment <= 2**16:
             raise cursor.broken(f"an alignment of {alignment!r}")
@@ -128,7 +136,7 @@ class GgufFile:
     def _entry(cursor: _Cursor) -> tuple[str, _Stored]:
         name, axes = cursor.text(), cursor.scalar("<I")
         if not 1 <= axes <= 4:
-            raise cursor.broken(f"tensor {name} has {axes} axes")
+            raise cursor.broken(f"tensor {quoted(name)} has {axes} axes")
         # the fastest axis comes first
         shape = tuple(cursor.scalar("<Q") for _ in range(axes))[::-1]
         return name, _Stored(shape, cursor.scalar("<I"), cursor.scalar("<Q"))
@@ -138,29 +146,32 @@ class GgufFile:
         """The names of all tensors."""
         return tuple(self._stored)
 
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of a tensor as the file says it, the slowest axis first."""
+        return self._stored[name].shape
+
     def tensor(self, name: str) -> np.ndarray:
-        """A tensor as float32, the slowest axis first."""
+        """A tensor as float32, the slowest axis first; what overflows is infinite."""
         from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
         from gguf.quants import dequantize
 
-        stored = self._stored[name]
-        check_entries(f"{self.path}: {name}", stored.shape)
+        stored, shown = self._stored[name], f"{self.path}: {quoted(name)}"
+        check_entries(shown, stored.shape)
         try:
             kind = GGMLQuantizationType(stored.kind)
             block, size = GGML_QUANT_SIZES[kind]
         except (ValueError, KeyError):
-            raise DomainError(
-                f"{self.path}: {name} has type {stored.kind}, which is not known"
-            ) from None
+            raise DomainError(f"{shown} has type {stored.kind}, which is not known") from None
         if stored.shape[-1] % block:
-            raise DomainError(f"{self.path}: {name} does not divide into blocks of {block}")
+            raise DomainError(f"{shown} does not divide into blocks of {block}")
         count = math.prod(stored.shape) // block * size
         begin = self._start + stored.offset
         if begin + count > len(self._data):
-            raise DomainError(f"{self.path}: {name} lies beyond the end of the file")
+            raise DomainError(f"{shown} lies beyond the end of the file")
         raw = np.frombuffer(self._data, np.uint8, count, begin)
         rows = raw.reshape(*stored.shape[:-1], stored.shape[-1] // block * size)
         try:
-            return np.asarray(dequantize(rows, kind), dtype=np.float32).reshape(stored.shape)
+            with np.errstate(over="ignore", invalid="ignore"):
+                return np.asarray(dequantize(rows, kind), dtype=np.float32).reshape(stored.shape)
         except NotImplementedError:
-            raise DomainError(f"{self.path}: {name} of type {kind.name} cannot be read") from None
+            raise DomainError(f"{shown} of type {kind.name} cannot be read") from None

@@ -6,17 +6,19 @@ queries, SwiGLU. Only the states before the unembedding are computed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
-from theory.domain import DomainError
+from theory.domain import DomainError, check_integer
 from train.readout.gguf_file import GgufFile
 from train.readout.tokenizer import Tokenizer
 
 _MOST_CONTEXT = 8192
+_MOST_PARTS = 4096
 
 
 class Llama:
@@ -34,22 +36,63 @@ class Llama:
 
         def number(key: str, default: float | None = None) -> float:
             value = metadata.get(f"llama.{key}", default)
-            if not isinstance(value, int | float) or isinstance(value, bool) or not value > 0:
-                raise DomainError(f"{path}: llama.{key} must be a positive number; got {value!r}")
+            if not isinstance(value, int | float) or isinstance(value, bool):
+                value = None
+            if value is None or not 0 < value < math.inf:
+                raise DomainError(f"{path}: llama.{key} must be a positive number")
             return float(value)
 
-        self.layers = int(number("block_count"))
-        self.heads = int(number("attention.head_count"))
-        self.kv_heads = int(number("attention.head_count_kv", self.heads))
+        def count(key: str, default: int | None = None) -> int:
+            # each of the things counted has tensors, or rows of one
+            return check_integer(
+                f"{path}: llama.{key}", metadata.get(f"llama.{key}", default), 1, _MOST_PARTS
+            )
+
+        self.layers = count("block_count")
+        self.heads = count("attention.head_count")
+        self.kv_heads = count("attention.head_count_kv", self.heads)
         self.epsilon = number("attention.layer_norm_rms_epsilon")
         self.base = number("rope.freq_base", 10000.0)
-        missing = [name for name in self._names() if name not in self.file.names]
+        self._check_shapes()
+        self._embedding = self.file.tensor("token_embd.weight")
+
+    @property
+    def d(self) -> int:
+        """Width of the residual."""
+        return int(self._embedding.shape[1])
+
+    def _check_shapes(self) -> None:
+        path, file = self.file.path, self.file
+        missing = [name for name in self._names() if name not in file.names]
         if missing:
             raise DomainError(f"{path}: no tensor {missing[0]}, which a llama has")
-        self._embedding = self.file.tensor("token_embd.weight")
-        d = self._embedding.shape[1]
+        embedding = file.shape("token_embd.weight")
+        if len(embedding) != 2 or embedding[0] != len(self.tokenizer.tokens):
+            raise DomainError(
+                f"{path}: token_embd.weight must have a row for each of the "
+                f"{len(self.tokenizer.tokens)} tokens; its shape is {list(embedding)}"
+            )
+        d, hidden = embedding[1], file.shape("blk.0.ffn_gate.weight")[0]
         if d % self.heads or self.heads % self.kv_heads or (d // self.heads) % 2:
             raise DomainError(f"{path}: {self.heads} heads do not fit a width of {d}")
+        own = d // self.heads * self.kv_heads
+        wanted = {
+            "attn_norm": (d,),
+            "attn_q": (d, d),
+            "attn_k": (own, d),
+            "attn_v": (own, d),
+            "attn_output": (d, d),
+            "ffn_norm": (d,),
+            "ffn_gate": (hidden, d),
+            "ffn_up": (hidden, d),
+            "ffn_down": (d, hidden),
+        }
+        for name in self._names()[1:]:
+            shape = wanted[name.split(".")[2]]
+            if file.shape(name) != shape:
+                raise DomainError(
+                    f"{path}: {name} must have shape {list(shape)}; got {list(file.shape(name))}"
+                )
 
     def _names(self) -> list[str]:
         parts = [f"attn_{part}" for part in ("norm", "q", "k", "v", "output")]

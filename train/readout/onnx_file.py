@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,14 +11,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from theory.domain import DomainError
-from train.readout.sizes import check_entries
+from train.readout.messages import listed, quoted, reason
+from train.readout.sizes import check_bytes, check_entries
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, TensorProto
+    from onnx import ModelProto, NodeProto, TensorProto
 
 BLANK = "blank"
 _LINEAR = ("MatMul", "Gemm")
 _BYTES = {1: 4, 10: 2, 11: 8, 16: 2}  # float32, float16, float64, bfloat16
+_MOST_GRAPH = 2**31  # bytes; no protocol buffer is larger
+_EXTERNAL = {"location", "offset", "length", "checksum"}
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,8 @@ class LinearMap:
     """h W + b as the graph has it. W: as stored. bias: None without one. reads: the name of h.
 
     transposed: whether the graph multiplies by the transpose of what is stored. vocabulary: of a
-    text recogniser, from its metadata: the blank, its characters, and a space.
+    text recogniser, from its metadata: the blank, its characters, and a space. beside: files with
+    data of it.
     """
 
     name: str
@@ -34,6 +39,7 @@ class LinearMap:
     reads: str
     transposed: bool
     vocabulary: tuple[str, ...] = ()
+    beside: tuple[Path, ...] = ()
 
 
 def load_graph(path: Path) -> ModelProto:
@@ -41,10 +47,11 @@ def load_graph(path: Path) -> ModelProto:
     import onnx
     from google.protobuf.message import DecodeError
 
+    check_bytes(path, _MOST_GRAPH)
     try:
         model = onnx.load(path, load_external_data=False)
     except (DecodeError, ValueError) as error:
-        raise DomainError(f"{path}: not an ONNX file: {error}") from None
+        raise DomainError(f"{path}: not an ONNX file: {reason(error)}") from None
     if not model.graph.node:
         raise DomainError(f"{path}: not an ONNX file, or one without a graph")
     return model
@@ -68,29 +75,39 @@ def last_linear(path: Path, initializer: str | None = None) -> LinearMap:
         for node in graph.node
         if node.op_type in _LINEAR
         and len(node.input) >= 2
+        and node.output
         and node.input[1] in tensors
         and len(tensors[node.input[1]].dims) == 2
     ]
     chosen = [node for node in matrices if initializer in (None, node.input[1])]
     if not chosen:
-        known = ", ".join(node.input[1] for node in matrices[-5:]) or "none"
-        wanted = "no linear map" if initializer is None else f"no linear map by {initializer}"
+        known = listed([node.input[1] for node in matrices[-5:]])
+        wanted = "no linear map" if initializer is None else f"no map by {quoted(initializer)}"
         raise DomainError(f"{path}: {wanted}; its last ones are by {known}; use --initializer")
     node = chosen[-1]
-    bias = node.input[2] if node.op_type == "Gemm" and len(node.input) > 2 else None
+    added = node.input[2] if node.op_type == "Gemm" and len(node.input) > 2 else None
+    scale, of_bias = _number(node, "alpha"), _number(node, "beta")
     for after in graph.node:
         if after.op_type == "Add" and node.output[0] in after.input:
             others = [name for name in after.input if name in tensors]
-            bias = others[0] if others else bias
+            added, of_bias = (others[0], 1.0) if others else (added, of_bias)
     name = node.input[1]
+    used = {each: tensors[each] for each in (name, added) if each in tensors and each is not None}
+    arrays = {each: _array(path, each, tensor) for each, tensor in used.items()}
     return LinearMap(
         name,
-        _array(path, name, tensors[name]),
-        None if bias is None or bias not in tensors else _array(path, bias, tensors[bias]),
+        np.float32(scale) * arrays[name],
+        None if added not in arrays else np.float32(of_bias) * arrays[added],
         node.input[0],
         any(option.name == "transB" and option.i for option in node.attribute),
         _vocabulary(model),
+        tuple(path.parent / told["location"] for told in map(_external, used.values()) if told),
     )
+
+
+def _number(node: NodeProto, name: str) -> float:
+    """A factor of a Gemm: its alpha or beta, 1 where it has none."""
+    return next((float(each.f) for each in node.attribute if each.name == name), 1.0)
 
 
 def _vocabulary(model: ModelProto) -> tuple[str, ...]:
@@ -100,28 +117,54 @@ def _vocabulary(model: ModelProto) -> tuple[str, ...]:
     return ()
 
 
+def _external(tensor: TensorProto) -> Mapping[str, str]:
+    """Where data beside the graph lie; empty for a tensor that has its own."""
+    from onnx import TensorProto as Proto
+
+    if tensor.data_location != Proto.EXTERNAL:
+        return {}
+    return {entry.key: entry.value for entry in tensor.external_data}
+
+
 def _array(path: Path, name: str, tensor: TensorProto) -> np.ndarray:
     """The tensor in float32; its data may lie in a file beside the graph."""
     from onnx import TensorProto as Proto
     from onnx import checker, external_data_helper, numpy_helper
 
-    check_entries(f"{path}: {name}", tensor.dims)
+    shown = f"{path}: {quoted(name)}"
+    check_entries(shown, tensor.dims)
     if tensor.data_type not in _BYTES:
-        raise DomainError(f"{path}: {name} must be a floating-point tensor")
+        raise DomainError(f"{shown} must be a floating-point tensor")
+    size = math.prod(tensor.dims) * _BYTES[tensor.data_type]
+    told = _external(tensor)
+    if tensor.data_location == Proto.EXTERNAL:
+        _check_external(shown, tensor, told, size)
+    own = Proto()
+    own.CopyFrom(tensor)
     try:
-        if tensor.data_location == Proto.EXTERNAL:
-            # no more than the shape says, however long the file is
-            size = math.prod(tensor.dims) * _BYTES[tensor.data_type]
-            lengths = [entry for entry in tensor.external_data if entry.key == "length"]
-            (lengths[0] if lengths else tensor.external_data.add(key="length")).value = str(size)
+        if told:
             # refuses paths that lead out of the folder
-            external_data_helper.load_external_data_for_tensor(tensor, str(path.parent))
-            tensor.data_location = Proto.DEFAULT
-        size = len(tensor.raw_data)
-        if size and size != math.prod(tensor.dims) * _BYTES[tensor.data_type]:
-            raise DomainError(f"{path}: {name} has {size} bytes, not those of its shape")
-        return numpy_helper.to_array(tensor).astype(np.float32)
-    except (ValueError, checker.ValidationError, OSError) as error:
-        if isinstance(error, DomainError):
-            raise
-        raise DomainError(f"{path}: {name} cannot be read: {error}") from None
+            external_data_helper.load_external_data_for_tensor(own, str(path.parent))
+            own.data_location = Proto.DEFAULT
+        stored = len(own.raw_data)
+        if stored and stored != size:
+            raise DomainError(f"{shown} has {stored} bytes, not the {size} of its shape")
+        return np.asarray(numpy_helper.to_array(own).astype(np.float32))
+    except DomainError:
+        raise
+    except (ValueError, TypeError, checker.ValidationError, OSError) as error:
+        raise DomainError(f"{shown} cannot be read: {reason(error)}") from None
+
+
+def _check_external(shown: str, tensor: TensorProto, told: Mapping[str, str], size: int) -> None:
+    """No more bytes than the shape says, however long the file beside the graph is."""
+    each_once = len(told) == len(tensor.external_data)
+    if "location" not in told or not told.keys() <= _EXTERNAL or not each_once:
+        raise DomainError(f"{shown} must say where its data lie once; got {listed(sorted(told))}")
+    if told.get("length", str(size)) != str(size):
+        raise DomainError(
+            f"{shown} has {quoted(told['length'])} bytes beside the graph, not the {size} of its "
+            "shape"
+        )
+    if "length" not in told:
+        tensor.external_data.add(key="length", value=str(size))

@@ -16,6 +16,7 @@ from jaxtyping import Float
 from simulate.jobs.table import Named
 from simulate.sampling import random_hashes, random_sets
 from theory.softmax_output import sufficient_beta
+from train.readout.controls import CODE_NOISE
 from train.readout.files import Readout
 from train.readout.ideal import largest_free_set
 
@@ -32,6 +33,8 @@ class Whose(Named):
     MODEL = "model"
     BLOOM = "bloom", "Bloom filter"
     DENSE = "dense_code", "dense code"
+    # last, so that it takes none of the others' random numbers
+    NOISY_BLOOM = "noisy_bloom", "Bloom filter with noise"
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,10 @@ class Outputs:
 class NaturalOutputs:
     """The model's outputs beside a Bloom filter's and a dense code's of the same n, d and k.
 
-    k: the median effective k, rounded, at least 2. capacity: k* of the theory at (n, d).
-    within_capacity: share of outputs whose effective k is at most that.
+    And a Bloom filter's with noise on its readout, as much as on the planted masks; results from
+    before it was measured have no such entry. k: the median effective k, rounded, at least 2.
+    capacity: k* of the theory at (n, d). within_capacity: share of outputs whose effective k is at
+    most that.
     """
 
     k: int
@@ -98,7 +103,12 @@ def natural_outputs(
         m,
         capacity,
         float((effective <= capacity).mean()),
-        (model, _bloom(rng, n, k, d, m), _dense(rng, n, k, d)),
+        (
+            model,
+            _bloom(rng, Whose.BLOOM, n, k, d, m),
+            _dense(rng, n, k, d),
+            _bloom(rng, Whose.NOISY_BLOOM, n, k, d, m, CODE_NOISE),
+        ),
     )
 
 
@@ -161,16 +171,33 @@ def _joined(name: Whose, parts: list[_Measures]) -> Outputs:
     )
 
 
-def _bloom(rng: np.random.Generator, n: int, k: int, d: int, m: int, count: int = 200) -> Outputs:
-    """Logits -beta times missing bits, of random hashes with m of d bits."""
+def _bloom(
+    rng: np.random.Generator,
+    whose: Whose,
+    n: int,
+    k: int,
+    d: int,
+    m: int,
+    noise: float = 0.0,
+    count: int = 200,
+) -> Outputs:
+    """Logits -beta times missing bits, of random hashes with m of d bits.
+
+    noise: of the readout's entries, relative to the standard deviation of a bit. The residual is
+    the one without noise: beta on the bits that are in no member's hash.
+    """
     hashes = random_hashes(rng, n, d, m).astype(np.float32)
+    readout = hashes
+    if noise:
+        spread = noise * math.sqrt(m / d * (1.0 - m / d))
+        readout = hashes + spread * rng.standard_normal(hashes.shape, dtype=np.float32)
     beta = sufficient_beta(n, k, LEAKAGE)
     sets = random_sets(rng, count, n, k)
     parts = []
     for first in range(0, count, _AT_ONCE):
         union = hashes[sets[first : first + _AT_ONCE]].max(axis=1)
-        parts.append(_measures(-beta * (1.0 - union) @ hashes.T))
-    return _joined(Whose.BLOOM, parts)
+        parts.append(_measures(-beta * (1.0 - union) @ readout.T))
+    return _joined(whose, parts)
 
 
 def _dense(rng: np.random.Generator, n: int, k: int, d: int, count: int = 200) -> Outputs:

@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from theory.domain import DomainError
 from train.readout.files import Readout
+from train.readout.messages import reason
 from train.readout.onnx_file import BLANK, load_graph
 
 # pixels; the height that recognisers of the PP-OCR family are trained for
@@ -35,9 +36,14 @@ def recogniser_states(
     try:
         face = ImageFont.truetype(str(font), _GLYPH)
     except OSError as error:
-        raise DomainError(f"{font}: not a font: {error}") from None
+        raise DomainError(f"{font}: not a font: {reason(error)}") from None
+    characters = _drawable(readout.vocabulary, face)
+    if not characters.size:
+        raise DomainError(f"{font}: has none of the recogniser's Chinese characters")
     model = load_graph(path)
-    (entry, *_), name = model.graph.input, readout.reads
+    if not model.graph.input:
+        raise DomainError(f"{path}: the graph reads nothing")
+    entry, name = model.graph.input[0].name, readout.reads
     del model.graph.output[:]
     model.graph.output.append(helper.make_empty_tensor_value_info(name))
     options = onnxruntime.SessionOptions()
@@ -48,14 +54,16 @@ def recogniser_states(
             model.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # the runtime's errors have no common base
-        raise DomainError(f"{path}: the graph cannot be run: {str(error)[:120]}") from None
-    characters = _drawable(readout.vocabulary, face)
+        raise DomainError(f"{path}: the graph cannot be run: {reason(error)}") from None
     states, right = [], 0
     for _ in range(lines):
         wanted = rng.choice(characters, size=_IN_A_LINE)
         drawn = _drawn("".join(readout.vocabulary[each] for each in wanted), face)
-        (found,) = session.run([name], {entry.name: drawn})
-        frames = np.asarray(found, dtype=np.float32).reshape(-1, readout.d)
+        try:
+            (found,) = session.run([name], {entry: drawn})
+            frames = np.asarray(found, dtype=np.float32).reshape(-1, readout.d)
+        except Exception as error:
+            raise DomainError(f"{path}: the graph cannot read a line: {reason(error)}") from None
         best = (frames @ readout.vectors.T + readout.bias).argmax(axis=1)
         states.append(frames[best != 0])
         changed = np.concatenate([[True], best[1:] != best[:-1]])

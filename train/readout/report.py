@@ -8,12 +8,26 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from train.readout.control_searches import CODES
+from train.readout.controls import CODE_NOISE
 from train.readout.files import Readout
+from train.readout.messages import printable
 from train.readout.outputs import NaturalOutputs, Whose, natural_outputs
 from train.readout.parts import Parts, fingerprint
 from train.readout.reachability import IdealResidual, ideal_residual
-from train.readout.two_level import Direction, Power, TwoLevel, search_with_controls
+from train.readout.search import FOUND, VALLEY
+from train.readout.two_level import (
+    CONFIDENCE,
+    Direction,
+    Power,
+    TwoLevel,
+    Verdict,
+    search_with_controls,
+)
 from train.readout.units import Layer, Layers, layer_writes
+
+# variance between two levels that no symmetric direction with one mode exceeds
+NEAR = 0.75
 
 
 @dataclass(frozen=True)
@@ -65,16 +79,15 @@ def report_on(
 
     def layers() -> Layers:
         rng = np.random.default_rng([seed, 3])
-        return Layers(
-            tuple(
-                layer_writes(rng, each.name, each.directions, readout.vectors)
-                for each in readout.units
-            )
+        found = (
+            layer_writes(rng, each.name, each.directions, readout.vectors) for each in readout.units
         )
+        return Layers(tuple(layer for layer in found if layer is not None))
 
-    units = parts.get("units", Layers, layers, inputs).layers
-    for layer in units:
-        progress(f"{layer.name}: {layer.units.two_level} of {layer.units.units} units two-level")
+    measured = parts.get("units", Layers, layers, inputs).layers
+    for layer in measured:
+        units = layer.units
+        progress(f"{printable(layer.name)}: {units.two_level} of {units.units} units two-level")
     natural = None
     if states is not None:
         natural = parts.get(
@@ -82,6 +95,7 @@ def report_on(
             NaturalOutputs,
             lambda: natural_outputs(np.random.default_rng([seed, 4]), readout, states),
             of_states,
+            list(Whose),
         )
         progress(f"natural outputs: effective k {natural.of(Whose.MODEL).effective_k:.3g}")
     ideal = parts.get(
@@ -102,7 +116,7 @@ def report_on(
         two_level.directions,
         two_level.power,
         two_level,
-        units,
+        measured,
         ideal,
         natural,
         recipe,
@@ -110,38 +124,97 @@ def report_on(
 
 
 def summary(report: Report) -> list[str]:
-    """The findings in a few lines, the verdict first."""
-    two = report.two_level
+    """The findings in a few lines, the verdict first, each with what it means."""
     lines = [
-        f"verdict            {two.sentence}",
-        f"readout            {report.model}, {report.tensor}: n={report.n}, d={report.d}",
+        f"verdict            {report.two_level.sentence}",
+        f"readout            {printable(report.model)}, {printable(report.tensor)}: "
+        f"n={report.n}, d={report.d}",
+        *_of_search(report.two_level),
     ]
-    if two.directions:
-        lines.append(
-            f"directions         {len(two.directions)} with two levels, which part the tokens into "
-            f"{two.groups} groups"
-        )
-    best = max((near.explained for near in two.near), default=0.0)
-    nulls = max((null.searched.best[0] for null in two.nulls if null.searched.best), default=0.0)
-    lines.append(f"best direction     {best:.3f} in two levels; nulls at most {nulls:.3f}")
-    shares = ", ".join(f"{100 * each.density:g} %: {each.power:.2f}" for each in two.power)
-    lines.append(f"power              {shares}")
     for layer in report.units:
         lines.append(
-            f"units              {layer.name}: {layer.units.two_level} of {layer.units.units} "
-            f"two-level, median {layer.units.explained.median:.3f}; random directions "
-            f"{layer.covariance_matched.explained.median:.3f}"
+            f"units              {printable(layer.name)}: {layer.units.two_level} of "
+            f"{layer.units.units} write two levels, median {layer.units.explained.median:.3f} of "
+            f"the variance; random directions {layer.covariance_matched.explained.median:.3f}"
         )
-    if report.natural is not None:
-        model, bloom, dense = (report.natural.of(whose) for whose in Whose)
+    return lines + _of_outputs(report) + _of_ideal(report.ideal)
+
+
+def _of_search(two: TwoLevel) -> list[str]:
+    found = len(two.directions)
+    lines = []
+    if found:
+        enough = (
+            "a code that tells tokens apart has about as many groups as tokens"
+            if two.verdict is Verdict.FOUND
+            else "a null has as many directions"
+        )
         lines.append(
-            f"natural outputs    spacings vary by {model.spacing_cv:.2f} (Bloom filter "
-            f"{bloom.spacing_cv:.2f}, dense code {dense.spacing_cv:.2f}); effective k "
-            f"{model.effective_k:.3g}, capacity {report.natural.capacity}"
+            f"directions         {found} with two levels, which part the {two.n} tokens into "
+            f"{two.groups} groups; {enough}"
         )
-    for each in report.ideal.reachable:
+    passed = {direction.explained for direction in two.directions}
+    near = [each for each in two.near if each.explained >= NEAR and each.explained not in passed]
+    if near:
         lines.append(
-            f"ideal residual     {each.sets.label}: {each.reached} of {each.tried} sets of {each.k}"
-            f" (k* = {report.ideal.k_star})"
+            f"near misses        {len(near)} of the {len(two.near)} best directions have "
+            f"{NEAR:.0%} or more of their variance between two levels, the best of them "
+            f"{near[0].explained:.1%} with {near[0].density:.0%} of the tokens on one, and do not "
+            f"pass: that takes {FOUND:.0%} and few tokens midway (at most {VALLEY:g} for each on "
+            f"the smaller level; it has {near[0].valley:.2f})"
         )
+    else:
+        lines.append(f"near misses        none: no other direction has {NEAR:.0%} between levels")
+    nulls = max((null.searched.best[0] for null in two.nulls if null.searched.best), default=0.0)
+    alarms = max((null.searched.directions for null in two.nulls), default=0)
+    lines.append(
+        f"nulls              codes without levels (normal, shuffled, as long-tailed as this one): "
+        f"the best direction in them has {nulls:.3f}, and at most {alarms} pass"
+    )
+    shares = ", ".join(f"{100 * each.density:g} %: {each.power:.2f}" for each in two.power)
+    lines.append(f"power              {shares}")
+    lines.append(
+        "                   of planted masks, by the share of tokens on them, are found by the "
+        f"same search; {CODES} whole codes each with noise {CODE_NOISE:g}, or masks among this "
+        "readout's own directions, whichever are found less"
+    )
+    widest = max(two.power, key=lambda each: each.high - each.low)
+    lines.append(
+        f"                   {CONFIDENCE:.0%} intervals over searches are in the record; the "
+        f"widest, at {100 * widest.density:g} %, is {widest.low:.2f} to {widest.high:.2f}"
+    )
+    return lines
+
+
+def _of_outputs(report: Report) -> list[str]:
+    natural, recipe = report.natural, report.recipe
+    if natural is None:
+        return ["natural outputs    not measured: no --states, --text or --font"]
+    made = "given in a file"
+    if recipe is not None:
+        made = f"{recipe.states} made by running the model; {recipe.check}: {recipe.value:.3g}"
+    spacings = ", ".join(
+        f"{each.name.label} {each.spacing_cv:.2f}"
+        for each in natural.outputs
+        if each.name is not Whose.MODEL
+    )
+    model = natural.of(Whose.MODEL)
+    return [
+        f"states             {made}",
+        f"natural outputs    spacings of ranked logits vary by {model.spacing_cv:.2f} of their "
+        f"mean, 1 for a smooth tail ({spacings}); {model.effective_k:.3g} tokens share a typical "
+        "output",
+    ]
+
+
+def _of_ideal(ideal: IdealResidual) -> list[str]:
+    lines = [
+        f"ideal residual     {each.sets.label}: {each.reached} of {each.tried} sets of {each.k} "
+        "are on top for some h"
+        for each in ideal.reachable
+    ]
+    lines.append(
+        f"k*                 {ideal.k_star}: by the theory, random sets of so many tokens, and "
+        "hardly larger ones, are on top for some h in a normal code of this n and d"
+    )
     return lines

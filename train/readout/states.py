@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,10 +11,13 @@ from jaxtyping import Float
 
 from theory.domain import DomainError
 from train.readout.files import Readout
+from train.readout.messages import reason
 from train.readout.report import Recipe
+from train.readout.sizes import check_bytes, check_values
 
 WINDOW = 512
 _MOST_TEXT = 2**26
+_MOST_NATS = 600.0
 
 
 def load_states(path: Path, d: int) -> Float[np.ndarray, "T d"]:
@@ -24,15 +28,14 @@ def load_states(path: Path, d: int) -> Float[np.ndarray, "T d"]:
     try:
         states = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError, SyntaxError, UnicodeDecodeError) as error:
-        why = str(error).splitlines()[0] if str(error) else "it ends too early"
-        raise DomainError(f"{path}: not an array file: {why}") from None
+        raise DomainError(f"{path}: not an array file: {reason(error)}") from None
     if not isinstance(states, np.ndarray) or not np.issubdtype(states.dtype, np.floating):
         raise DomainError(f"{path}: states must be one floating-point array")
     if states.ndim != 2 or states.shape[1] != d or not len(states):
         raise DomainError(f"{path}: states must have shape [T, {d}]; got {list(states.shape)}")
-    found = np.asarray(states, dtype=np.float32)
-    if not np.isfinite(found).all():
-        raise DomainError(f"{path}: states must be finite")
+    with np.errstate(over="ignore"):
+        found = np.asarray(states, dtype=np.float32)
+    check_values(f"{path}: states", found)
     return found
 
 
@@ -42,20 +45,25 @@ def states_of_text(
     """States of a Llama-type GGUF at the first tokens of the texts together, at most so many.
 
     In windows of 512 tokens; the check is the perplexity of the text in them. Raises DomainError
-    for a model of another type, or no text.
+    for a model of another type, or a text of fewer than two tokens.
     """
     from train.readout.llama import Llama
 
     llama = Llama(model)
+    if (readout.n, readout.d) != (len(llama.tokenizer.tokens), llama.d):
+        raise DomainError(f"{model}: text needs the readout of all of its tokens; use --states")
     tokens: list[int] = []
     for path in texts:
-        if path.stat().st_size > _MOST_TEXT:
-            raise DomainError(f"{path}: a text must have at most {_MOST_TEXT} bytes")
+        check_bytes(path, _MOST_TEXT)
         share = max(1, most // len(texts))
         # a token has at least one byte; 16 a token is more than enough
         tokens += llama.tokenizer.encode(path.read_text("utf-8", "replace")[: 16 * share])[:share]
+    if len(tokens) < 2:
+        raise DomainError(f"text must have at least two tokens; got {len(tokens)}")
     windows = [tokens[first : first + WINDOW] for first in range(0, len(tokens), WINDOW)]
-    states = llama.states(windows)
+    with np.errstate(all="ignore"):  # what comes of it is looked at
+        states = llama.states(windows)
+    check_values(f"{model}: states of the text", states)
     surprise, first = [], 0
     for window in windows:
         logits = states[first : first + len(window) - 1] @ readout.vectors.T + readout.bias
@@ -63,8 +71,10 @@ def states_of_text(
         total = top + np.log(np.exp(logits - top[:, None]).sum(axis=1))
         surprise.append(total - logits[np.arange(len(logits)), window[1:]])
         first += len(window)
-    perplexity = float(np.exp(np.concatenate(surprise).mean(dtype=np.float64)))
-    return states, Recipe(len(states), "perplexity per token", perplexity)
+    nats = float(np.concatenate(surprise).mean(dtype=np.float64))
+    if not nats < _MOST_NATS:
+        raise DomainError(f"{model}: does not predict the text at all: {nats:.0f} nats a token")
+    return states, Recipe(len(states), "perplexity per token", math.exp(nats))
 
 
 def states_of_lines(
@@ -77,4 +87,5 @@ def states_of_lines(
     states, right = recogniser_states(rng, model, readout, font, lines)
     if not len(states):
         raise DomainError(f"{model}: the recogniser reads nothing but blanks in lines of {font}")
+    check_values(f"{model}: states of the lines", states)
     return states, Recipe(len(states), "share of lines read rightly", right)

@@ -2,38 +2,37 @@
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import partial
 
 import numpy as np
 from jaxtyping import Float
 from threadpoolctl import threadpool_limits
 
-from simulate.jobs.intervals import proportion
-from train.readout import controls
+from simulate.jobs.intervals import ClusteredCount
+from train.readout.control_searches import (
+    BEST,
+    DENSITIES,
+    Control,
+    Null,
+    Outcome,
+    Planted,
+    control_jobs,
+)
 from train.readout.parts import Parts, fingerprint
 from train.readout.search import Climbs, best_threshold, climbs
 from train.readout.whiten import Whitened, whiten
 
-DENSITIES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
-NOISES = (0.1, 0.2, 0.3)
-CODE_NOISE = 0.2
-OVERCOMPLETE = (1.25, 1.5)
-OVERCOMPLETE_DENSITY = 0.1
 # the search is said to see a density from this power on
 SEEN = 0.5
 MOST_DIRECTIONS = 64
-BEST = 10
 CONFIDENCE = 0.95
 # multiplications of one search, and its starts within these bounds
 _WORK = 1.4e12
 _FEWEST_STARTS, _MOST_STARTS = 250, 2000
-_EVERY_MASK = 2
 
 
 class Verdict(StrEnum):
@@ -42,20 +41,6 @@ class Verdict(StrEnum):
     FOUND = "found"
     NOT_FOUND = "not found"
     NO_POWER = "no power"
-
-
-class Control(StrEnum):
-    """What is searched beside the model."""
-
-    GAUSSIAN = "gaussian"
-    SHUFFLED = "shuffled"
-    COVARIANCE_MATCHED = "covariance_matched"
-    CODE = "code"
-    WITHIN = "within"
-    OVERCOMPLETE = "overcomplete"
-
-
-NULLS = (Control.GAUSSIAN, Control.SHUFFLED, Control.COVARIANCE_MATCHED)
 
 
 @dataclass(frozen=True)
@@ -74,48 +59,13 @@ class Direction:
 
 
 @dataclass(frozen=True)
-class Searched:
-    """One search. best: the largest explained shares, whether they pass or not."""
-
-    directions: int
-    best: tuple[float, ...]
-    converged: float
-
-
-@dataclass(frozen=True)
-class Null:
-    """What the search finds where nothing is: two-level directions, and the best explained."""
-
-    control: Control
-    searched: Searched
-
-
-@dataclass(frozen=True)
-class Planted:
-    """Masks of one density that were planted, and how many of them were found again.
-
-    control: a whole code of d masks, masks within the model's own tokens, or a code of more masks
-    than dimensions, `bits`. noise: standard deviation relative to a mask's own.
-    """
-
-    control: Control
-    density: float
-    noise: float
-    bits: int
-    planted: int
-    recovered: int
-
-    @property
-    def power(self) -> float:
-        return self.recovered / self.planted
-
-
-@dataclass(frozen=True)
 class Power:
     """Share of planted masks of one density that are found again, with its 95 % interval.
 
     power: the smaller of the two kinds of planting. code: of whole codes. within: of masks within
-    the model's own tokens.
+    the model's own tokens. The interval is that of independent searches, whose masks may be found
+    or lost together (Korn & Graubard 1998). searches: how many; 1 in results from before, whose
+    interval takes the masks of one code as independent.
     """
 
     density: float
@@ -125,6 +75,7 @@ class Power:
     low: float
     high: float
     planted: int
+    searches: int = 1
 
 
 @dataclass(frozen=True)
@@ -162,22 +113,6 @@ class OfModel:
     near: tuple[Direction, ...]
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """Of one search beside the model's: a null, or planted masks by density."""
-
-    nulls: tuple[Null, ...] = ()
-    planted: tuple[Planted, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Job:
-    """A search beside the model's, by what it is of."""
-
-    name: str
-    run: Callable[[np.random.Generator], Outcome]
-
-
 def search_with_controls(
     vectors: Float[np.ndarray, "n d"],
     seed: int = 0,
@@ -205,7 +140,7 @@ def search_with_controls(
         inputs = fingerprint(vectors, seed, starts)
         model = parts.get("model", OfModel, search_model, inputs, vocabulary)
         progress(f"the model: {len(model.directions)} two-level directions")
-        searches = list(_jobs(tokens, starts))
+        searches = list(control_jobs(tokens, starts))
 
         def run(index: int) -> Outcome:
             rng = np.random.default_rng([seed, 2, index])
@@ -216,7 +151,7 @@ def search_with_controls(
         outcomes = _outcomes([search.name for search in searches], run, jobs, progress)
     nulls = tuple(null for each in outcomes for null in each.nulls)
     planted = tuple(masks for each in outcomes for masks in each.planted)
-    powers = tuple(_power(density, planted) for density in DENSITIES)
+    powers = tuple(power_at(density, planted) for density in DENSITIES)
     false_alarms = max(null.searched.directions for null in nulls)
     verdict, sentence = judged(len(model.directions), false_alarms, powers)
     return TwoLevel(
@@ -281,115 +216,29 @@ def _outcomes(
         return [future.result() for future in futures]
 
 
-def _jobs(tokens: Whitened, starts: int) -> Iterator[_Job]:
-    n, d = len(tokens.tokens), tokens.search.shape[1]
-    white = tokens.all
-    matrices: dict[Control, Callable[[np.random.Generator], np.ndarray]] = {
-        Control.GAUSSIAN: lambda rng: controls.gaussian(rng, n, d),
-        Control.SHUFFLED: lambda rng: controls.shuffled(rng, white),
-        Control.COVARIANCE_MATCHED: lambda rng: controls.covariance_matched(rng, white),
-    }
-    for control, make in matrices.items():
-        yield _Job(control.value, partial(_search_null, control, make, starts))
-
-    def code(density: float, bits: int, control: Control) -> _Job:
-        return _Job(
-            f"{control.value} of {100.0 * density:g} %",
-            partial(
-                _search_planted,
-                control,
-                (density,) * bits,
-                CODE_NOISE,
-                n,
-                lambda rng, masks: controls.mask_code(rng, masks, d, CODE_NOISE),
-                starts,
-            ),
-        )
-
-    for density in DENSITIES:
-        yield code(density, d, Control.CODE)
-    for ratio in OVERCOMPLETE:
-        yield code(OVERCOMPLETE_DENSITY, math.ceil(ratio * d), Control.OVERCOMPLETE)
-    # as many at once as leave the model's own tokens most of their directions
-    planted = DENSITIES * _EVERY_MASK
-    at_once = min(len(planted), max(1, d // 4))
-    for noise in NOISES:
-        for first in range(0, len(planted), at_once):
-            yield _Job(
-                f"within the model, noise {noise:g}",
-                partial(
-                    _search_planted,
-                    Control.WITHIN,
-                    planted[first : first + at_once],
-                    noise,
-                    n,
-                    partial(_within, white, noise),
-                    starts,
-                ),
-            )
-
-
-def _within(
-    white: np.ndarray, noise: float, rng: np.random.Generator, masks: np.ndarray
-) -> np.ndarray:
-    return controls.planted_within(rng, white, masks, noise)
-
-
-def _searched(found: Climbs) -> Searched:
-    best = found.explained[found.distinct(BEST)]
-    return Searched(
-        int(found.distinct(found.explained.size, found=True).size),
-        tuple(round(float(each), 4) for each in best),
-        float(found.two_level.mean()),
+def power_at(density: float, planted: Sequence[Planted]) -> Power:
+    """Power at one density, of all searches for planted masks; at least two of each kind."""
+    code, within = (
+        [each for each in planted if each.control is control and each.density == density]
+        for control in (Control.CODE, Control.WITHIN)
+    )
+    weakest = min(code, within, key=_share)
+    # every search of a kind plants as many masks of the density
+    hits, trials = [each.recovered for each in weakest], weakest[0].planted
+    estimate = ClusteredCount(hits, trials).at(CONFIDENCE)
+    return Power(
+        density,
+        estimate.value,
+        _share(code),
+        _share(within),
+        *estimate.interval,
+        trials * len(hits),
+        len(hits),
     )
 
 
-def _search_null(
-    control: Control,
-    make: Callable[[np.random.Generator], np.ndarray],
-    starts: int,
-    rng: np.random.Generator,
-) -> Outcome:
-    tokens = whiten(rng, make(rng))
-    return Outcome(nulls=(Null(control, _searched(climbs(rng, tokens, starts))),))
-
-
-def _search_planted(
-    control: Control,
-    densities: Sequence[float],
-    noise: float,
-    n: int,
-    make: Callable[[np.random.Generator, np.ndarray], np.ndarray],
-    starts: int,
-    rng: np.random.Generator,
-) -> Outcome:
-    masks = controls.random_masks(rng, n, densities)
-    tokens = whiten(rng, make(rng, masks))
-    again = controls.recovered(tokens, climbs(rng, tokens, starts), masks)
-    each = np.array(densities)
-    planted = tuple(
-        Planted(
-            control,
-            density,
-            noise,
-            len(densities),
-            int((each == density).sum()),
-            int(again[each == density].sum()),
-        )
-        for density in dict.fromkeys(densities)
-    )
-    return Outcome(planted=planted)
-
-
-def _power(density: float, planted: Sequence[Planted]) -> Power:
-    shares: dict[Control, tuple[int, int]] = {}
-    for control in (Control.CODE, Control.WITHIN):
-        those = [p for p in planted if p.control is control and p.density == density]
-        shares[control] = (sum(p.recovered for p in those), sum(p.planted for p in those))
-    weakest = min(shares.values(), key=lambda counts: counts[0] / counts[1])
-    estimate = proportion(*weakest, CONFIDENCE)
-    code, within = (hits / trials for hits, trials in shares.values())
-    return Power(density, estimate.value, code, within, *estimate.interval, weakest[1])
+def _share(searches: Sequence[Planted]) -> float:
+    return sum(each.recovered for each in searches) / sum(each.planted for each in searches)
 
 
 def _directions(

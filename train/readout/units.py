@@ -17,6 +17,8 @@ _AT_ONCE = 128
 QUANTILES = (0.05, 0.5, 0.95)
 # of the vocabulary; medians and tails of units do not need more
 _MOST_TOKENS = 16_384
+# of the largest logit: what a constant varies by in float32
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class Spread:
 class Writes:
     """Units, or random directions: share of variance in two levels, and excess kurtosis.
 
-    two_level: how many explain 0.85 or more; .637 is what a normal direction explains.
+    units: those that write anything. two_level: how many explain 0.85 or more; .637 is what a
+    normal direction explains.
     """
 
     units: int
@@ -64,10 +67,11 @@ def layer_writes(
     name: str,
     directions: Float[np.ndarray, "h d"],
     vectors: Float[np.ndarray, "n d"],
-) -> Layer:
+) -> Layer | None:
     """Measure the units that write the given directions into the residual.
 
-    Over all tokens, or 16,384 random ones of a larger vocabulary.
+    Over all tokens, or 16,384 random ones of a larger vocabulary. Units that write the same into
+    all logits are left out; None where all of them do.
     """
     tokens = len(vectors)
     if tokens > _MOST_TOKENS:
@@ -76,15 +80,21 @@ def layer_writes(
     mixing = rng.standard_normal((len(directions), len(directions)), dtype=np.float32)
     # normal with the units' second moments
     matched = mixing @ directions / np.float32(np.sqrt(len(directions)))
-    return Layer(name, tokens, _writes(directions, vectors), _writes(matched, vectors))
+    units, beside = _writes(directions, vectors), _writes(matched, vectors)
+    return None if units is None or beside is None else Layer(name, tokens, units, beside)
 
 
-def _writes(directions: np.ndarray, vectors: np.ndarray) -> Writes:
+def _writes(directions: np.ndarray, vectors: np.ndarray) -> Writes | None:
     explained_parts, kurtosis_parts = [], []
     for first in range(0, len(directions), _AT_ONCE):
         logits = vectors @ directions[first : first + _AT_ONCE].T.astype(np.float32)
+        largest = np.abs(logits).max(axis=0)
         logits -= logits.mean(axis=0)
-        variance = np.maximum((logits**2).mean(axis=0), np.finfo(np.float32).tiny)
+        spread = np.abs(logits).max(axis=0)
+        varied = spread > _ROUNDING * largest
+        # so that neither their squares nor the squares of those overflow or vanish
+        logits = logits[:, varied] / spread[varied]
+        variance = (logits**2).mean(axis=0)
         kurtosis_parts.append((logits**4).mean(axis=0) / variance**2 - 3.0)
         high = logits > best_threshold(logits)
         share = high.mean(axis=0)
@@ -92,6 +102,8 @@ def _writes(directions: np.ndarray, vectors: np.ndarray) -> Writes:
         between = mean**2 / np.maximum(share * (1.0 - share), 1e-12)
         explained_parts.append(np.minimum(between / variance, 1.0))
     explained, kurtosis = np.concatenate(explained_parts), np.concatenate(kurtosis_parts)
+    if not explained.size:
+        return None
     return Writes(
         len(explained), _spread(explained), _spread(kurtosis), int((explained >= FOUND).sum())
     )

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from theory.domain import DomainError
 
 HELD_OUT = 5  # one token in so many is kept from the search
+FEWEST_TOKENS = 2 * HELD_OUT
 _RANK = 1e-10
 
 
@@ -45,8 +46,8 @@ def whiten(rng: np.random.Generator, vectors: Float[np.ndarray, "n d"]) -> White
     Raises DomainError for fewer than 10 tokens, or if all token vectors are equal.
     """
     n = len(vectors)
-    if n < 2 * HELD_OUT:
-        raise DomainError(f"W_U must have at least {2 * HELD_OUT} tokens; got {n}")
+    if n < FEWEST_TOKENS:
+        raise DomainError(f"W_U must have at least {FEWEST_TOKENS} tokens; got {n}")
     tokens = rng.permutation(n)
     seen = n - n // HELD_OUT
     mean = vectors[tokens[:seen]].mean(axis=0, dtype=np.float64)

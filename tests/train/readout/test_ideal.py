@@ -61,6 +61,16 @@ def test_random_sets_are_reached_up_to_k_star() -> None:
         assert not reach(vectors, order[: 2 * k_star]).reachable
 
 
+def test_k_star_lies_between_the_sizes_that_linear_programming_reaches_and_does_not() -> None:
+    rng = np.random.default_rng(4)
+    for n, d in ((150, 16), (80, 24)):
+        k_star = largest_free_set(n, d)
+        for _ in range(6):
+            vectors, order = rng.standard_normal((n, d)), rng.permutation(n)
+            assert by_linear_programming(vectors, order[: k_star // 2])
+            assert not by_linear_programming(vectors, order[: min(2 * k_star, n // 2)])
+
+
 def test_an_output_that_has_not_converged_keeps_a_valid_bound() -> None:
     """Long h with few steps: the bound stays below what many steps reach."""
     vectors = np.random.default_rng(3).standard_normal((60, 8)).astype(np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -13,6 +14,7 @@ pytest.importorskip("gguf")
 pytest.importorskip("onnx")
 
 from tests.train.readout import model_files
+from theory import command_line
 from theory.domain import DomainError
 from train.readout.llama import Llama
 from train.readout.tokenizer import Tokenizer
@@ -29,13 +31,16 @@ METADATA = {
 WIDTH, HIDDEN, HEADS = 16, 24, 4
 
 
-def tiny_llama(path: Path) -> Path:
+def tiny_llama(
+    path: Path, layers: int = 2, heads: int = HEADS, hidden: int = HIDDEN, up: float = 1.0
+) -> Path:
+    """layers, heads: as the metadata say, not as there are. hidden, up: of the ffn_up tensors."""
     from gguf import GGUFWriter
 
     rng = np.random.default_rng(0)
     writer = GGUFWriter(path, "llama")
-    writer.add_block_count(2)
-    writer.add_head_count(HEADS)
+    writer.add_block_count(layers)
+    writer.add_head_count(heads)
     writer.add_head_count_kv(2)
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_rope_freq_base(100.0)
@@ -56,8 +61,10 @@ def tiny_llama(path: Path) -> Path:
     tensors = {
         f"blk.{layer}.{name}.weight": shape for layer in range(2) for name, shape in shapes.items()
     } | {"token_embd.weight": (len(TOKENS), WIDTH), "output_norm.weight": (WIDTH,)}
+    tensors["blk.1.ffn_up.weight"] = (hidden, WIDTH)
     for name, shape in tensors.items():
-        writer.add_tensor(name, rng.standard_normal(shape).astype(np.float32))
+        scale = up if "ffn_up" in name else 1.0
+        writer.add_tensor(name, (scale * rng.standard_normal(shape)).astype(np.float32))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -108,9 +115,51 @@ def test_the_command_on_a_text(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert isinstance(record["directions"], list)
     assert [each["density"] for each in record["power"]] == [0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5]
     assert record["natural"]["outputs"][0]["count"] == 64
+    names = ["model", "bloom", "dense_code", "noisy_bloom"]
+    assert [each["name"] for each in record["natural"]["outputs"]] == names
     assert record["recipe"]["check"] == "perplexity per token"
+    run = json.loads((out / "run.json").read_text())
+    hashes = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (model, text)]
+    assert run["configuration"]["inputs"] == [
+        {"file": "tiny.gguf", "sha256": hashes[0]},
+        {"file": "text", "sha256": hashes[1]},
+    ]
+    assert {"numpy", "torch", "gguf", "onnx"} <= run["versions"].keys()
     assert (out / "two_levels.csv").is_file()
     assert (out / "two_levels.svg").is_file()
+
+
+@pytest.mark.parametrize(
+    ("changes", "content", "why"),
+    [
+        ({"layers": 2**31}, "the theory", "at most 4096"),
+        ({"layers": 0}, "the theory", "at least 1"),
+        ({"layers": 3}, "the theory", "no tensor blk.2.attn_norm.weight"),
+        ({"heads": 3}, "the theory", "do not fit a width of 16"),
+        ({"hidden": 25}, "the theory", "must have shape"),
+        ({"up": 1e37}, "the theory", "must be finite"),
+        ({}, "", "two tokens"),
+        ({}, "t", "two tokens"),
+    ],
+)
+def test_a_text_that_cannot_be_read_is_refused_before_anything_is_measured(
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    changes: dict[str, float],
+    content: str,
+    why: str,
+) -> None:
+    model, text = tiny_llama(tmp_path / "tiny.gguf", **changes), tmp_path / "text"
+    text.write_text(content)
+    given = [str(model), "--text", str(text), "--out", str(tmp_path / "out")]
+    with pytest.raises(SystemExit) as stopped:
+        command_line.run(lambda: main(given))
+    assert stopped.value.code == command_line.BAD_INPUT
+    # the model's own line, and the error
+    _, error, end = capfd.readouterr().err.split("\n")
+    assert error.startswith("error: ")
+    assert why in error
+    assert not end
 
 
 def test_states_need_a_model_that_can_run(tmp_path: Path) -> None:

@@ -9,14 +9,15 @@ import pytest
 
 from theory.domain import DomainError
 from train.readout import controls
+from train.readout.control_searches import Control, Planted
 from train.readout.parts import Parts
 from train.readout.search import best_threshold, climbs
 from train.readout.two_level import (
-    Control,
     Power,
     TwoLevel,
     Verdict,
     judged,
+    power_at,
     search_with_controls,
 )
 from train.readout.whiten import whiten
@@ -38,9 +39,10 @@ def planted(seed: int, density: float, noise: float) -> tuple[np.ndarray, np.nda
 
 @pytest.mark.parametrize("density", [0.1, 0.2, 0.3, 0.5])
 @pytest.mark.parametrize("noise", [0.0, 0.2])
-def test_planted_masks_are_recovered(density: float, noise: float) -> None:
-    masks, vectors = planted(0, density, noise)
-    rng = np.random.default_rng(0)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_planted_masks_are_recovered(density: float, noise: float, seed: int) -> None:
+    masks, vectors = planted(seed, density, noise)
+    rng = np.random.default_rng(seed)
     tokens = whiten(rng, vectors)
     again = controls.recovered(tokens, climbs(rng, tokens, 320), masks)
     assert again.mean() >= 0.75
@@ -157,6 +159,36 @@ def test_the_verdict_of_a_normal_code_and_its_parts(tmp_path: Path) -> None:
     # from the kept parts, or anew on two threads, the same
     assert result(True, 1) == first
     assert result(False, 2) == first
+
+
+def test_the_verdict_is_the_same_in_another_linear_basis() -> None:
+    rng = np.random.default_rng(9)
+    code = controls.mask_code(rng, controls.random_masks(rng, 600, (0.2,) * 6), 6, 0.1)
+    normal = controls.gaussian(rng, 600, 6)
+    change = controls.orthonormal(rng, 6, 6) * np.geomspace(0.1, 10.0, 6, dtype=np.float32)
+    change = change @ controls.orthonormal(rng, 6, 6)
+    for vectors, verdict in ((code, Verdict.FOUND), (normal, Verdict.NOT_FOUND)):
+        results = [search_with_controls(each, starts=60) for each in (vectors, vectors @ change)]
+        assert [each.verdict for each in results] == [verdict] * 2
+        assert len({len(each.directions) for each in results}) == 1
+
+
+def test_masks_that_are_found_together_leave_the_power_open() -> None:
+    """All of one code and none of another: no more than two independent searches say."""
+
+    def masks(control: Control, planted: int, *recovered: int) -> list[Planted]:
+        return [Planted(control, 0.1, 0.2, planted, planted, each) for each in recovered]
+
+    within = masks(Control.WITHIN, 2, 2, 2, 2)
+    apart = power_at(0.1, [*masks(Control.CODE, 50, 50, 0), *within])
+    assert (apart.power, apart.code, apart.within) == (0.5, 0.5, 1.0)
+    assert (apart.planted, apart.searches) == (100, 2)
+    assert apart.low < 0.05
+    assert apart.high > 0.95
+    alike = power_at(0.1, [*masks(Control.CODE, 50, *[25] * 20), *within])
+    assert 0.45 < alike.low < 0.5 < alike.high < 0.55
+    weaker = power_at(0.1, [*masks(Control.CODE, 50, 50, 50), *masks(Control.WITHIN, 2, 1, 1, 1)])
+    assert (weaker.power, weaker.planted, weaker.searches) == (0.5, 6, 3)
 
 
 def test_the_verdict_weighs_finds_against_false_alarms_and_power() -> None:
