@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from reports.claims import trained_series
 from reports.claims.sources import (
