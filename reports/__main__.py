@@ -1,7 +1,8 @@
 """`python -m reports`: the claims ledger, all figures and the interactive page.
 
-Built from saved results, nothing computed. Exit code 0 when it is built, whatever results are
-missing; 1 when a saved scientific check had failed, 2 on bad input, 130 when interrupted.
+The report is built from saved results, and nothing is computed anew. Exit code 0 when it is built,
+whatever results are missing; 1 when a saved scientific check had failed, 2 on bad input, 130 when
+interrupted.
 """
 
 from __future__ import annotations

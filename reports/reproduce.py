@@ -1,8 +1,8 @@
 """`python -m reports.reproduce`: every job that the report rests on, from nothing.
 
-Finished jobs are kept and an interrupted one goes on where it stopped. Exit code 0 when all are
-done, whatever their checks found (the report tells); 130 when interrupted; else that of the job
-that could not be done.
+To resume, run it again: finished jobs are kept, and the interrupted one continues. Exit code 0 when
+all are done, whatever their checks found (the report says it); 130 when interrupted; otherwise the
+exit code of the job that could not be done.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class Reproduce:
     """Run every job whose results are not there yet, in order."""
 
     out: Path = Path("reports/results/all")
-    """Folder of all results, one folder in it to a job."""
+    """Folder of all results, with a folder for each job."""
     quick: bool = False
-    """Small samples and small networks, in about five minutes."""
+    """Small samples and small networks, in about ten minutes."""
     list: bool = False
     """Print the commands instead of running them."""
 

@@ -34,7 +34,7 @@ LARGEST_VARIANCE = 10.0
 class Estimate:
     """Estimate P_fail, the probability that a random input has a false positive.
 
-    With the method quenched: FPR, the rate of false positives, of one fixed hash family.
+    The method quenched estimates FPR instead, the false-positive rate of one fixed hash family.
     """
 
     n: int
@@ -46,13 +46,14 @@ class Estimate:
     m: int
     """Hash bits per token, 1 <= m <= d."""
     method: Method
-    """direct: count failures over hash families; no theory is used. conditional: draw random
-    unions, and average the exact probability of failure given the union; where it varies too much
-    between unions, as at k = 2 and 3 or far from the best m, they are drawn by importance
-    sampling. planted: put a false positive into every input of the float network, see it fail,
-    and weight each failure by how likely that input was. quenched: count the false positives of
-    one hash family, beside that family's own exact rate; the cost grows as n m 2^m, from seconds
-    for n = 4096 at m = 16 to half an hour at m = 24, the largest."""
+    """direct: count failures over hash families, without any theory. conditional: draw random
+    unions, and average the exact probability of failure given the union. Where that probability
+    varies too much between unions, as at k = 2 and 3 or far from the best m, unions are drawn by
+    importance sampling. planted: give the float network inputs that have a false positive on
+    purpose, see it fail, and weight each failure by how likely that input was. quenched: count
+    the false positives of one hash family, and print that family's own exact rate beside them. Its
+    cost grows as n m 2^m, from seconds for n = 4096 at m = 16 to half an hour at m = 24, the
+    largest."""
     sets: int
     """Inputs in all, at least 2."""
     families: int | None = None

@@ -112,7 +112,7 @@ class Spread:
 
     def rate(self) -> float:
         """The FPR: a query meets one block."""
-        return float(self.loads()[0] @ self.coverages()[0])
+        return min(1.0, float(self.loads()[0] @ self.coverages()[0]))
 
     def variance(self) -> float:
         """Var f, f the mean of the blocks' coverages: from the loads of one block, and of two."""
@@ -203,7 +203,7 @@ def coverages_by_load(
     """Exact: (E f, E f^2) of one block that holds j = 0..most tokens; float64 [most + 1] each."""
     check_draws(1, block, m)
     # whole powers of two, so that neighbouring sizes share their tables
-    rounded = max(64, 1 << (most - 1).bit_length()) if most > 1 else 64
+    rounded = max(8, 1 << (most - 1).bit_length()) if most > 1 else 8
     first, second = _coverages(rounded, block, m, replacing)
     return first[: most + 1], second[: most + 1]
 

@@ -334,7 +334,7 @@ class Independent(HashScheme[float]):
         return bernoulli_enclosure(k, d, parameter, value)
 
     def check_parameter(self, d: int, parameter: float) -> float:
-        return check_real("rho", parameter, 0.0, 1.0)
+        return check_real("density", parameter, 0.0, 1.0)
 
     def log_rate_given_fill(self, d: int, parameter: float, w: int) -> float:
         """(d - w) ln(1 - rho)."""

@@ -426,7 +426,7 @@ def _moments(union: Union, order: int) -> tuple[int, float, Floats]:
         empty = [avoided**k for avoided in union.token(order, d, union.parameter)]
         centre = max(union.least, d - int((d * empty[1]).to_integral_value()))
         moments = falling_moments(d, d - centre, empty)
-        scale = max(Decimal(1), moments[2].sqrt())
+        scale = max(Decimal(1), moments[2]).sqrt()  # rounding may take a variance of 0 below it
         scaled = np.array([float(moment / scale**i) for i, moment in enumerate(moments)])
     scaled.flags.writeable = False
     return centre, float(scale), scaled

@@ -120,6 +120,8 @@ def _on_a_grid(k: int, d: int, m: int, count: int) -> Enclosure:
     parts = [(bits, times, _fill_law(k, bits)) for bits, times in blocks(d, m)]
     atoms = max(len(law) for _, _, law in parts)
     step = m * m * atoms * max(1.0, math.log(parts[-1][0])) / _GRID_COST
+    if step > 1.0:  # too coarse to say anything
+        return Enclosure(-math.inf, 0.0)
     grid = np.ones(1)
     for bits, times, law in parts:
         share = np.arange(1, len(law) + 1) / bits

@@ -44,14 +44,22 @@ def first_true(holds: Callable[[int], bool], guess: int, lowest: int = 1) -> int
 def lowest_of_valley(value: Callable[[int], T], guess: int, highest: int) -> int:
     """A minimiser over 1..highest of a function that falls and then rises, found from the guess.
 
-    The smaller of two neighbours that tie.
+    The smaller of two neighbours that tie. Strides double while they lead downhill and are halved
+    where they do not: about 2 log2 |answer - guess| evaluations, and two for a guess that is right.
     """
     at = cache(value)
-    place = min(max(guess, 1), highest)
-    while place > 1 and at(place - 1) <= at(place):
-        place -= 1
-    while place < highest and at(place + 1) < at(place):
-        place += 1
+    place, before = min(max(guess, 1), highest), 0
+    while place != before:
+        before = place
+        for towards in (-1, 1):
+            stride = 1
+            while stride:
+                there = min(max(place + towards * stride, 1), highest)
+                lower = at(there) <= at(place) if there < place else at(there) < at(place)
+                if lower:
+                    place, stride = there, 2 * stride
+                else:
+                    stride //= 2
     return place
 
 

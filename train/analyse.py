@@ -46,27 +46,28 @@ class Analyse:
     out: Path = Path("reports/results/analysis")
     """Folder for the results. An earlier analysis in it is replaced; other files are left alone."""
     k: int | None = None
-    """Active tokens in one input; that of the file's metadata if not given."""
+    """Active tokens in one input. If it is not given, the file's metadata must have it."""
     c: float | None = None
-    """Largest coefficient, alpha ~ U[1, c]; that of the file's metadata, or 2, if not given."""
+    """Largest coefficient, alpha ~ U[1, c]. If it is not given, that of the metadata, or 2."""
     names: tuple[str, ...] = ()
-    """The file's names of tensors that are not guessed, as W_in=mlp.0.weight."""
+    """What the file calls tensors whose names are not guessed, as in W_in=mlp.0.weight."""
     transpose: tuple[str, ...] = ()
-    """Our names of tensors that the file holds transposed, where shapes and names do not tell."""
+    """Tensors (W_E, W_in, W_out, W_U) that the file holds transposed, where shapes and names do not
+    tell."""
     ignore: tuple[str, ...] = ()
-    """The file's names of tensors that are to be left out; every other one must be used."""
+    """Names of tensors in the file that are to be left out. All others must be used."""
     residual: bool | None = None
-    """Whether there is a residual connection; there is, if this is not given and shapes allow it.
-    """
+    """Whether there is a residual connection. If it is not given, there is one where shapes allow
+    it."""
     sections: tuple[Optional, ...] = ("departures", "prediction", "causal", "uniformity")
-    """Parts beside structure, mechanism and behaviour, which are always there."""
+    """What is looked at besides structure, mechanism and behaviour, which always are."""
     quick: bool = False
     """A first look: the verdict alone, on a tenth of the inputs, without the other sections."""
     rare: bool = False
     """Estimate failures too rare to count, by importance sampling guided by the masks."""
     inputs: int | None = None
-    """Fresh inputs of the behavioural measures, at least 1,000; 100,000 if not given, and fewer for
-    a vocabulary of over 83 tokens."""
+    """Fresh inputs on which behaviour is measured, at least 1,000. If it is not given, there are
+    100,000, and fewer with more than 83 tokens."""
     seed: int = 0
     """Seed of the sampled inputs, at least 0."""
     formats: tuple[Format, ...] = ("png",)

@@ -1,4 +1,4 @@
-"""`python -m train.benchmark`: methods that look for structure, on networks whose truth is known.
+"""`python -m train.benchmark`: score methods that look for structure on networks of known masks.
 
 Exit code 0 when every check passed, 1 when one failed, 2 on bad input, 130 when interrupted.
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Benchmark(PanelJob):
-    """Score methods against the truth of small networks, by what hides it and by noise.
+    """Score methods against the true masks of small networks that hide them in various ways.
 
     Prints the table with 95 % intervals over independent networks. What a score means, and how to
     add a method, is in reports/docs/benchmark.md.
@@ -35,14 +35,15 @@ class Benchmark(PanelJob):
     """Folder for the results. An earlier run in it is replaced; other files are left alone."""
 
     methods: tuple[str, ...] = ()
-    """Methods to run: ours by name, yours as MODULE:FUNCTION; all of ours if none is named."""
+    """Methods to run: those of the project by name, your own as MODULE:FUNCTION. If none is named,
+    all of the project's are run."""
 
     organisms: tuple[str, ...] = ()
     """Names of the organisms to run them on; all of them if none is named."""
 
     write_organisms: Path | None = None
-    """Run no method: write the organisms that the seed makes into this folder, with their truth, a
-    data card and a loader."""
+    """Folder into which to write the organisms of the seed, with their masks, a data card and a
+    loader. No method is run then."""
 
     def registry(self) -> Mapping[str, Panel[Any, Any]]:
         check_installed()

@@ -54,18 +54,19 @@ class Certify:
     out: Path = Path("reports/results/certificate")
     """Folder for the results. Earlier ones in it are replaced; other files are left alone."""
     k: int | None = None
-    """Active tokens in one input; that of the file's metadata if not given."""
+    """Active tokens in one input. If it is not given, the file's metadata must have it."""
     c: float | None = None
-    """Largest coefficient; that of the file's metadata, or 2, if not given."""
+    """Largest coefficient. If it is not given, that of the file's metadata, or 2."""
     names: tuple[str, ...] = ()
-    """The file's names of tensors that are not guessed, as W_in=mlp.0.weight."""
+    """What the file calls tensors whose names are not guessed, as in W_in=mlp.0.weight."""
     transpose: tuple[str, ...] = ()
-    """Our names of tensors that the file holds transposed, where shapes and names do not tell."""
+    """Tensors (W_E, W_in, W_out, W_U) that the file holds transposed, where shapes and names do not
+    tell."""
     ignore: tuple[str, ...] = ()
-    """The file's names of tensors that are to be left out; every other one must be used."""
+    """Names of tensors in the file that are to be left out. All others must be used."""
     residual: bool | None = None
-    """Whether there is a residual connection; there is, if this is not given and shapes allow it.
-    """
+    """Whether there is a residual connection. If it is not given, there is one where shapes allow
+    it."""
     finish: Literal["no", "least", "sharp"] = "no"
     """Certify not the network but one on the way to its own rounding, whose total variation is at
     most 1.1 times the network's. least: the nearest whose members are proved, without enumeration,
@@ -73,17 +74,18 @@ class Certify:
     an input fails if and only if its tokens cover another."""
     most_inputs: int = MOST_INPUTS
     """Search all inputs if there are at most so many (22 million take about ten minutes on two
-    cores), else a sample; 0 for none but the structure of the weights."""
+    cores), and otherwise a sample. With 0 nothing is searched: what is proved follows from the
+    structure of the weights."""
     samples: int = 2000
     """Size of that sample, at least 2."""
     precision: float = 0.006
-    """A box of an input's coefficients is halved where in more of it, as a share of all, the input
-    may or may not fail."""
+    """How finely an input's coefficients are divided: a box of them is halved as long as it is
+    undecided whether the input fails in more than this share of all coefficients."""
     arithmetic: Literal["real", "float32", "bfloat16"] = "real"
     """What the certificate is about: the weights in real arithmetic, or every forward pass in
     float32 or in bfloat16, whatever the order of its sums. bfloat16 needs weights that it holds."""
     resume: bool = False
-    """Go on where an earlier run of the same command was killed."""
+    """Continue an interrupted run of the same command."""
     jobs: int = 0
     """Threads; 0 for one on each processor. Results do not depend on it."""
     seed: int = 0

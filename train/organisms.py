@@ -1,4 +1,4 @@
-"""`python -m train.organisms`: small networks with a known hidden truth, and its blind recovery.
+"""`python -m train.organisms`: small networks whose hidden masks are known, and their recovery.
 
 Exit code 0 whatever is recovered, 2 on bad input, 130 when interrupted.
 """
@@ -27,12 +27,12 @@ RECOVERY, TABLE = "recovery.json", "organisms.csv"
 
 @dataclass(frozen=True)
 class Organisms:
-    """Write a graded family of networks with their truth, and recover it from the weights alone.
+    """Write small networks with their hidden masks, and recover these from the weights alone.
 
-    For each organism NAME.safetensors (W_E, W_in, b_in, W_out, W_U; k, c and seed as metadata) and
-    NAME.truth.json; then recovery.json, organisms.csv, run.json, figures.md and the figure
-    recovery_against_noise (PNG, SVG) with its CSV. The grades: 1 exact, 2 in another basis, 3 two
-    mechanisms in one network, 4 dead units and flipped bits, 5 trained, 6 noise.
+    Writes NAME.safetensors (W_E, W_in, b_in, W_out, W_U; k, c and seed as metadata) and
+    NAME.truth.json for each network, then recovery.json, organisms.csv, run.json, figures.md and
+    the figure recovery_against_noise (PNG, SVG) with its CSV. The grades: 1 exact, 2 in another
+    basis, 3 two mechanisms in one network, 4 dead units and flipped bits, 5 trained, 6 noise.
     """
 
     MODULE: ClassVar[str] = "train.organisms"

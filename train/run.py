@@ -50,7 +50,12 @@ class Run:
 
     MODULE: ClassVar[str] = "train.run"
 
-    preset: Annotated[str, tyro.conf.arg(help=f"{', '.join(NAMES)}; its fields are the defaults.")]
+    preset: Annotated[
+        str,
+        tyro.conf.arg(
+            help=f"The recipe whose fields are the defaults of the other flags: {', '.join(NAMES)}."
+        ),
+    ]
     recipe: Annotated[Recipe, tyro.conf.arg(name="")]
     execution: Annotated[Execution, tyro.conf.arg(name="")]
     out: Path

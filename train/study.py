@@ -22,14 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Study(PanelJob):
-    """Train the networks of the report, one a core, and compare them with the predictions.
-
-    Sizes: standard, the presets' networks and their controls, half an hour on two cores; width,
-    networks trained by the recipe from sizes, on the width law, as long again; large, the same with
-    4,096 tokens; recipe, one network with each rate and scale of the recipe halved and doubled,
-    some minutes; vocabulary, a language model's 50,257 tokens, which needs a GPU (give --engine
-    serial) and resumes.
-    """
+    """Train the networks of the report, one on each core, and compare them with the predictions."""
 
     MODULE: ClassVar[str] = "train.study"
 
@@ -37,8 +30,11 @@ class Study(PanelJob):
     """Folder for the results. An earlier run in it is replaced; other files are left alone."""
 
     sizes: Literal["standard", "width", "large", "recipe", "vocabulary"] = "standard"
-    """Which networks: of the presets, on the width law, on it with more tokens, of a recipe that is
-    off by two, or of a language model's vocabulary."""
+    """Which networks are trained. standard: those of the presets and their controls; half an hour
+    on two cores. width: those of the recipe that follows from the sizes, compared with the width
+    law; as long again. large: the same with k = 8 of 4,096 tokens. recipe: one network with each
+    rate and scale of that recipe halved and doubled; some minutes. vocabulary: a language model's
+    50,257 tokens; needs a GPU and --engine serial."""
 
     def registry(self) -> Mapping[str, Panel[Any, Any]]:
         check_installed()

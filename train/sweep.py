@@ -1,4 +1,4 @@
-"""`python -m train.sweep`: train a grid of networks, and tabulate what each became.
+"""`python -m train.sweep`: train a grid of networks, and write a table of how each one turned out.
 
 Exit code 0 when all are trained, 1 when a task failed, 2 on bad input, 130 when interrupted.
 """
@@ -153,7 +153,7 @@ class Sweep:
     MODULE: ClassVar[str] = "train.sweep"
 
     preset: str = "source"
-    """Recipe of all that is in no list; see train.run."""
+    """The preset that gives every field for which no values are listed; see train.run."""
     grid: Annotated[_Grid, tyro.conf.arg(name="", constructor=Grid)] = field(default_factory=Grid)
     out: Path = Path("reports/results/train_sweep")
     """Folder for the results. An earlier sweep in it is replaced; other files are left alone."""

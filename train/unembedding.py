@@ -59,27 +59,27 @@ class Unembedding:
     states: Path | None = None
     """A .npy file [T, d] of what W_U reads: after the final norm, before its gain."""
     text: tuple[Path, ...] = ()
-    """Texts on which a Llama-type GGUF is run for its states."""
+    """Texts that a Llama-type GGUF model reads, to get its states."""
     font: Path | None = None
-    """A font from which lines are drawn for an ONNX text recogniser, for its states."""
+    """A font in which lines are drawn that an ONNX text recogniser reads, to get its states."""
     most_states: int = 2048
-    """Tokens of text, or characters in lines, for the states; at least 16."""
+    """Most states that are taken: tokens of text, or characters in lines; at least 16."""
     out: Path = Path("reports/results/unembedding")
     """Folder for the results. An earlier run in it is replaced; other files are left alone."""
     names: tuple[str, ...] = ()
-    """The file's names of tensors that are not guessed: W_U=, norm= or bias=NAME."""
+    """What the file calls tensors whose names are not guessed: W_U=NAME, norm=NAME, bias=NAME."""
     initializer: str | None = None
-    """Name of the weights in an ONNX graph; its last linear map if not given."""
+    """Name of the weights in an ONNX graph. If it is not given, those of the last linear map."""
     transpose: bool = False
-    """The weights lie the other way round: a column for each token instead of a row."""
+    """The weights have a column for each token instead of a row."""
     starts: int | None = None
-    """Starts of each search, at least 50; as many as n and d afford if not given."""
+    """Starts of each search, at least 50. If it is not given, it follows from n and d."""
     seed: int = 0
     """Seed of all searches and controls, at least 0."""
     jobs: int | None = None
-    """Searches at a time, each on one thread; one for each processor if not given."""
+    """Searches at a time, each on one thread. If it is not given, one for each processor."""
     resume: bool = False
-    """Take up the finished parts of an interrupted run of the same model, seed and starts."""
+    """Continue an interrupted run of the same model, seed and starts; finished parts are kept."""
     formats: tuple[Format, ...] = ("png", "svg")
     """File formats of the figures."""
     json: bool = False

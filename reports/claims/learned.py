@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from reports.claims import trained_series
 from reports.claims.sources import (
     COVERED,
     DENSITIES,
@@ -39,6 +40,7 @@ from train.panels import (
 from train.panels.covered_inputs import AS_TRAINED, PLACES, Drawn, WayPoint
 from train.panels.formation import CoursePoint, Mechanism
 from train.panels.learned_density import PowerPoint, Series, Swept
+from train.panels.trained_failure_against_width import Axis as WidthAxis
 
 
 def _power(field: Swept, optimum: bool) -> Callable[[PowerPoint], bool]:
@@ -131,15 +133,34 @@ def masks_predict(evidence: Evidence) -> Finding:
     inside = evidence.point(
         "networks trained by the recipe whose 95 % interval holds the failure rate of their masks",
         TRAINED_WIDTHS,
-        lambda row: row.axis == trained_failure_against_width.Axis.INSIDE,
+        lambda row: row.axis == WidthAxis.INSIDE,
         ".0%",
     )
+    series = trained_series.all_of(evidence, WidthAxis.OVER_MASKS)
+    foreseen = {
+        key for key, rows in series.items() if all(1 / CLOSE < row.y < CLOSE for row in rows)
+    }
     ratio = evidence.points(
-        "their failure rate over that of their masks",
+        f"failure rate over that of their masks, series that stay within {CLOSE:g}",
         TRAINED_WIDTHS,
-        lambda row: row.axis == trained_failure_against_width.Axis.OVER_MASKS,
+        trained_series.rows_of(WidthAxis.OVER_MASKS, foreseen or set(series)),
         ".3f",
     )
+    names = " and ".join(trained_series.said(series[key]) for key in series if key in foreseen)
+    others = ""
+    for key, rows in series.items():
+        if key not in foreseen:
+            name = trained_series.said(rows)
+            worst = evidence.point(
+                f"failure rate over that of their masks, the most, {name}",
+                TRAINED_WIDTHS,
+                trained_series.most(rows),
+                ".3g",
+            )
+            others += (
+                f" At {name} they fail up to {worst:.2g} times as often as their masks say, from "
+                "failures that no mask foresees."
+            )
     small_inside = evidence.point(
         "networks of the survey whose interval holds the masks' failure rate",
         PREDICTIONS,
@@ -162,11 +183,12 @@ def masks_predict(evidence: Evidence) -> Finding:
         for step in (Step.WRITES, Step.DIRECT_PATH)
     )
     return Finding(
-        [ratio.low > 1.0 / CLOSE, ratio.high < CLOSE],
-        "Yes, where training cannot memorise token sets. The "
+        [bool(foreseen), ratio.low > 1 / CLOSE, ratio.high < CLOSE],
+        f"Yes, where training is long enough and cannot memorise token sets: at {names} the "
         f"{ratio.count} networks that were trained by the recipe from their sizes fail "
-        f"{ratio.low:.2f} to {ratio.high:.2f} times as often as their own masks say, and the "
-        f"interval of {inside:.0%} of them holds the rate of the masks.",
+        f"{ratio.low:.2f} to {ratio.high:.2f} times as often as their own masks say.",
+        f"The interval of {inside:.0%} of all {sum(map(len, series.values()))} networks of the "
+        f"recipe holds the rate of the masks.{others} "
         "Networks that are small, or were trained briefly, do not keep to it: as means by size "
         f"they fail {small_ratio.low:.2f} to {small_ratio.high:.2f} times as often as their masks "
         f"say, and the interval of {small_inside:.0%} of them holds the prediction. The smallest "
@@ -177,7 +199,9 @@ def masks_predict(evidence: Evidence) -> Finding:
         "They also use more than their masks, mostly what bypasses the units: of the token sets "
         f"never drawn {two_levels:.0%} fail with every unit at its two levels, {no_bypass:.0%} "
         "without the bypass as well, and all of them in the exact filter.",
-        limited=not 1.0 / CLOSE < small_ratio.low <= small_ratio.high < CLOSE,
+        limited=len(foreseen) < len(series)
+        or not 1.0 / CLOSE < small_ratio.low <= small_ratio.high < CLOSE,
+        scope="" if len(foreseen) == len(series) else f"in {len(foreseen)} of {len(series)} series",
     )
 
 

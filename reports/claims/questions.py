@@ -38,7 +38,7 @@ from train.panels import (
 from train.readout.control_searches import Control
 from train.readout.controls import CODE_NOISE
 from train.readout.figures import FigureId as ReadoutFigure
-from train.readout.outputs import Whose
+from train.readout.outputs import Outputs, Whose
 from train.readout.reachability import Sets
 from train.readout.report import Report
 
@@ -219,6 +219,11 @@ def language_models_use(evidence: Evidence) -> Finding:
     )
 
 
+def outputs_of(record: Report, whose: Whose) -> Outputs:
+    """Those of the model or of a control."""
+    return only(given(record.natural).outputs, lambda each: each.name == whose)
+
+
 def _real_model(evidence: Evidence, name: str, readout: Document[Report]) -> tuple[list[bool], str]:
     """What was found in the readout of a network that others trained: conditions, sentences."""
 
@@ -258,15 +263,15 @@ def _real_model(evidence: Evidence, name: str, readout: Document[Report]) -> tup
     # the outputs are of the model, and of a Bloom filter of its sizes
     spacing = number(
         "variation of the spacings of ranked logits",
-        lambda r: only(given(r.natural).outputs, lambda each: each.name == Whose.MODEL).spacing_cv,
+        lambda r: outputs_of(r, Whose.MODEL).spacing_cv,
     )
     of_filter = number(
         "the same, Bloom filter of its n, d and k without noise",
-        lambda r: only(given(r.natural).outputs, lambda each: each.name == Whose.BLOOM).spacing_cv,
+        lambda r: outputs_of(r, Whose.BLOOM).spacing_cv,
     )
     effective = number(
         "tokens that share its outputs, median perplexity",
-        lambda r: only(given(r.natural).outputs, lambda each: each.name == Whose.MODEL).effective_k,
+        lambda r: outputs_of(r, Whose.MODEL).effective_k,
         ".1f",
     )
     largest = number(

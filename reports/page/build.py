@@ -34,6 +34,7 @@ _SCRIPTS = (
     "page",
     "lab",
     "rates",
+    "own_network",
     "trained",
     "figures",
     "self_check",
@@ -119,6 +120,7 @@ def _intake() -> dict[str, Any]:
         "aliases": {name: text.split() for name, text in layout.ALIASES.items()},
         "biasAliases": {name: text.split() for name, text in layout.BIAS_ALIASES.items()},
         "biasOf": layout.BIAS_OF,
+        "outside": layout.OUTSIDE,
     }
 
 

@@ -266,6 +266,10 @@ def draw(points: Sequence[Point]) -> Figure:
             own = drawn.get(series, [])
             for kind, line in lines.items():
                 style.curve(axes, of_kind(own, kind), line, color=colour)
+            for bound in sorted(of_kind(own, Kind.UPPER_BOUND), key=lambda p: p.x)[-1:]:
+                beside: dict[str, Any] = {"xytext": (3, 0), "textcoords": "offset points"}
+                beside |= {"color": colour, "va": "center", "fontsize": 6}
+                axes.annotate(series.label, (bound.x, bound.y), **beside)
             measured = of_kind(own, Kind.FORWARD_PASS)
             style.error_bars(axes, measured, colour, marker, label=series.label)
         shown = [
@@ -288,6 +292,8 @@ def draw(points: Sequence[Point]) -> Figure:
     members.set_ylabel("mean distance from uniform")
     vocabulary.set_title(rf"$n={N}$, $k={K}$, best $\beta$")
     vocabulary.set_ylim(0.02, 60.0)
+    # room for the names of the bounds
+    vocabulary.set_xlim(None, 1.6e4)
     members.set_ylim(None, 0.4)
     members.legend(
         handles=[

@@ -246,7 +246,7 @@ def draw(points: Sequence[Point]) -> Figure:
         Code.PSEUDO_INVERSE: (pink, "-.", "D", 1.3),
         Code.THRESHOLDED: (orange, "--", "v", 1.3),
         Code.LINEAR: (sky, "-", "", 1.3),
-        Code.AFFINE: (style.GREY, ":", "", 1.3),
+        Code.AFFINE: (style.GREY, "--", "", 1.3),
         Code.RADON: (style.INK, ":", "", 1.3),
         Code.INFORMATION: (style.INK, "-.", "", 1.3),
     }

@@ -18,13 +18,16 @@ from reports.claims import CLAIMS
 from reports.claims.sources import COMPLEMENT, SOURCE
 from reports.documents import figures, run, verdict
 from reports.jobs import JOBS
-from reports.ledger import Claim, Verdict, failed_checks, judge, ledger
+from reports.ledger import Claim, Row, Verdict, failed_checks, judge, ledger
 from reports.numbers import Evidence
 from reports.results import Results
+from simulate.jobs.table import Named
 from tests.reports.planted import Planted, changes, part, write_json
 
 EVIDENCE = Path("reports/evidence")
 SAVED = Results(EVIDENCE)
+# the organisms' table is of no figure
+TABLES = [path for path in sorted(EVIDENCE.rglob("*.csv")) if path.stem != "organisms"]
 HOLDS = (Verdict.CONFIRMED, Verdict.LIMITED, Verdict.ANSWERED, Verdict.PARTLY)
 
 
@@ -71,6 +74,15 @@ class TestEvidence:
         text = Path("reports/docs/findings.md").read_text("utf-8")
         table = text.partition("<!-- verdicts -->\n\n")[2].partition("\n\n<!-- /verdicts -->")[0]
         assert table == render.verdicts(rows)
+
+    @pytest.mark.parametrize("path", TABLES, ids=lambda path: path.stem)
+    def test_every_row_has_a_clean_id_of_its_own(self, path):
+        """Of figures' tables; axes and series are data, and neither mathematics nor prose."""
+        rows = list(csv.DictReader(path.read_text().splitlines()))
+        assert len({row["id"] for row in rows}) == len(rows)
+        for row in rows:
+            assert row["id"].startswith(f"{row['axis']}/{row['series']}/{row['kind']}/")
+            assert re.fullmatch(r"[-\w.,=/]+", f"{row['axis']}/{row['series']}")
 
     def test_it_is_small(self):
         size = sum(path.stat().st_size for path in EVIDENCE.rglob("*") if path.is_file())
@@ -150,11 +162,24 @@ class TestRules:
         ]
         assert shown[0] == shown[1]
 
+    def test_words_are_for_people_only(self, monkeypatch, rows):
+        """Every label in the code is another: no verdict, number, place or figure is."""
+        for member in (member for kind in Named.__subclasses__() for member in kind):
+            monkeypatch.setattr(member, "label", f"{len(member.label)} reworded")
+        assert [said(row) for row in ledger(CLAIMS, SAVED)] == [said(row) for row in rows]
+
     # those about what a trained network is and does
     @pytest.mark.parametrize("key", ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "14"])
     def test_an_untrained_network_confirms_nothing(self, of_another_network, key):
         row = next(row for row in of_another_network if row.key == key)
         assert row.verdict in (Verdict.REFUTED, Verdict.MISSING)
+
+
+def said(row: Row) -> object:
+    """What a row of the ledger says, without its words."""
+    numbers = [(number.text, number.value, number.place) for number in row.numbers]
+    figures = [figure.file_name for figure in row.figures]
+    return row.key, row.verdict, numbers, figures, row.commands, row.missing
 
 
 @pytest.fixture(scope="module")

@@ -299,7 +299,82 @@ def test_a_network_outside_the_class_is_refused(open_page, disguised, tmp_path):
     page = open_page()
     page.set_input_files("#net-file", path)
     wait_until(page, "document.getElementById('net-message').textContent !== ''")
-    assert "ln_f.weight left over" in page.inner_text("#net-message")
+    said = page.inner_text("#net-message")
+    assert "there seems to be a norm in the file (model.ln_f.weight)" in said
+    assert "with a residual connection" in said
+
+
+def shown_names(page: Any) -> dict[str, str]:
+    """What the page takes each tensor for, by the file's names."""
+    return page.evaluate(
+        "() => Object.fromEntries([...document.querySelectorAll('#net-names-rows select')].map("
+        "choice => [choice.getAttribute('aria-label'), choice.selectedOptions[0].text]))"
+    )
+
+
+def test_names_said_by_hand(open_page, disguised, tmp_path):
+    """Where names say nothing the reader says what the tensors are, and how they are stored."""
+    pytest.importorskip("safetensors")
+    from safetensors.numpy import save_file
+
+    network = disguised[0].relu_network
+    stored = {
+        "one": (network.W_E.T, "W_E [d, n]"),
+        "two": (network.W_in.T, "W_in [h, d]"),
+        "three": (network.b_in, "b_in [h]"),
+        "four": (network.W_out, "W_out [h, d]"),
+        "lm_head.weight": (network.W_U.T, None),
+        "steps": (network.b_in, "left out"),
+    }
+    path = tmp_path / "nameless.safetensors"
+    save_file({name: np.ascontiguousarray(value) for name, (value, _) in stored.items()}, path)
+    page = open_page()
+    page.set_input_files("#net-file", path)
+    wait_until(page, "document.getElementById('net-message').textContent !== ''")
+    said = page.inner_text("#net-message")
+    assert re.search(r"\bone\b.*\btwo\b.*\bthree\b.*\bfour\b.*\bsteps are\b", said)
+    assert shown_names(page)["lm_head.weight"] == "W_U [n, d]"
+    for name, (_, label) in stored.items():
+        if label:
+            page.locator(f"#net-names-rows select[aria-label='{name}']").select_option(label=label)
+    page.click("#net-names-run")
+    wait_until(page, "document.getElementById('net-message').textContent.includes('running now')")
+    assert "without steps" in page.inner_text("#net-message")
+    for name in ("W_E", "W_in", "b_in", "W_out", "W_U"):
+        found = page.evaluate("name => [...reluBloom.network()[name]]", name)
+        np.testing.assert_array_equal(found, getattr(network, name).ravel())
+
+    # two tensors for one place are refused, and so are axes in an order that does not fit
+    choice = page.locator("#net-names-rows select[aria-label='four']")
+    for label, complaint in (("W_in [d, h]", "two tensors"), ("?", "do not tell what four is")):
+        choice.select_option(label=label)
+        page.click("#net-names-run")
+        assert complaint in page.inner_text("#net-message")
+    choice.select_option(label="W_out [h, d]")
+    page.locator("#net-names-rows select[aria-label='one']").select_option(label="W_E [n, d]")
+    page.click("#net-names-run")
+    assert "shapes must fit" in page.inner_text("#net-message")
+
+
+def test_the_names_that_were_guessed_are_shown(open_page, disguised, tmp_path, axe):
+    pytest.importorskip("safetensors")
+    path = tmp_path / "other.safetensors"
+    saved_by_other_names(path, disguised[0].relu_network)
+    page = open_page(viewport=PHONE)
+    page.set_input_files("#net-file", path)
+    wait_until(page, "document.getElementById('net-message').textContent !== ''")
+    assert shown_names(page) == {
+        "model.wte.weight": "W_E [n, d]",
+        "model.mlp.fc1.weight": "W_in [h, d]",
+        "model.mlp.fc1.bias": "b_in [h]",
+        "model.mlp.fc2.weight": "W_out [d, h]",
+        "model.mlp.fc2.bias": "b_out [d]",
+        "lm_head.weight": "W_U [n, d]",
+        "lm_head.bias": "b_U [n]",
+    }
+    page.evaluate("() => { document.getElementById('net-names').open = true }")
+    assert axe.run(page).response["violations"] == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 
 def test_half_precision(page):

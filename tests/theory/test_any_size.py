@@ -128,13 +128,16 @@ def command_at(rng: np.random.Generator, scheme: str) -> str:
     k, d = min(k, 10**7), min(d, 10**10)
     epsilon = math.exp(rng.uniform(math.log(1e-12), math.log(0.4)))
     if scheme == "blocked":
-        d = max(1, min(d, 10**4 * k) // 512) * 512
+        d = max(1, k // 50_000, min(d, 10**4 * k) // 512) * 512  # no block holds 10^5 tokens
     of_task = f"--n {n}" if n > k and rng.random() < 0.5 else "--query"
     chosen = f"--scheme {scheme}"
     # searches at sizes where one evaluation is quick
     few = min(k, int(rng.integers(1, 300)))
+    bits = f"--m {min(m, d, 64)}"
+    if scheme == INDEPENDENT.name and min(m, 64) >= d:  # a density of 1 is none
+        bits = f"--density {m / (m + 1)!r}"
     return (
-        f"rates {of_task} --k {k} --d {d} --m {min(m, d, 64)} {chosen} --queries 3 --fill {d // 2}",
+        f"rates {of_task} --k {k} --d {d} {bits} {chosen} --queries 3 --fill {d // 2}",
         f"width {of_task} --k {few} --epsilon {epsilon!r} {chosen} --multiple-of 64",
         f"capacity {of_task} --d {512 * int(rng.integers(1, 9))} --epsilon {epsilon!r} {chosen}",
     )[int(rng.integers(3))]
@@ -236,3 +239,10 @@ def test_width_of_a_large_filter() -> None:
         rates = [FIXED_WEIGHT.enclose(10**7, d, m, Value()) for m in range(22, 26)]
         assert any(rate.upper <= math.log(1e-7) for rate in rates) == fits
         assert fits or all(rate.lower > math.log(1e-7) for rate in rates)
+
+
+@pytest.mark.parametrize("scheme", [FIXED_WEIGHT, WITH_REPLACEMENT], ids=["different", "draws"])
+def test_a_union_whose_size_is_certain(scheme: codes.HashScheme) -> None:
+    """One member of m different bits, or of one draw: its variance is 0, also after rounding."""
+    m = 4462 if scheme is FIXED_WEIGHT else 1
+    look_at(scheme, 6, 1, 281_372_385, m)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from functools import cache
+from typing import Any
 
+import hypothesis
 import numpy as np
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from simulate.constructions import clamp, complement
@@ -14,6 +18,15 @@ from simulate.sampling import random_hashes
 from train.reading.normal_form import NormalForm
 
 TENSORS = ("W_E", "W_in", "b_in", "W_out", "W_U")
+
+
+def in_pieces(
+    test: Callable[..., None], piece: int, size: int, *drawn: st.SearchStrategy[Any]
+) -> None:
+    """`test` of `size` examples, which are others for every piece and the same at every run."""
+    patient = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+    some = settings(max_examples=size, deadline=None, suppress_health_check=patient)
+    hypothesis.seed(piece)(some(given(*drawn)(test)))()
 
 
 @cache

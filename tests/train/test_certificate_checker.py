@@ -176,6 +176,7 @@ WIDER: dict[str, Change] = {
     "a tensor nobody knows": lambda w, c: (w.replace(b'"W_in"', b'"W_im"'), c),
     "weights cut short": lambda w, c: (w[:-1], c),
     "no weights at all": lambda w, c: (b"", c),
+    "a signalling NaN": lambda w, c: (w[:-4] + bytes([1, 0, 0xA0, 0x7F]), c),
     "infinite weights": lambda w, c: (columns(w, "b_in", np.full(10, np.inf)), c),
     "owners too short": lambda w, c: (w, {**c, "owners": base64.b64encode(b"abc").decode()}),
     "owners no base64": lambda w, c: (w, {**c, "owners": "%%%"}),

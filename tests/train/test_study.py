@@ -12,7 +12,8 @@ import pytest
 
 pytest.importorskip("torch")
 
-from simulate.jobs.intervals import Count, Mean
+from simulate.jobs.checks import CONFIDENCE
+from simulate.jobs.intervals import Count, Mean, Share
 from simulate.jobs.panel import DEFAULT, FULL, QUICK
 from tests.train.panel_jobs import Results, results_of, run_quick
 from theory.false_positives import independent_failure_probability
@@ -24,7 +25,7 @@ from train.panels import (
     recipe_off_by_two,
     trained_failure_against_width,
 )
-from train.panels.trained_failure_against_width import Quantity, ScaledNetwork
+from train.panels.trained_failure_against_width import FEW, Quantity, ScaledNetwork, over_masks
 from train.study import main
 from train.training.presets import PRESETS
 
@@ -154,6 +155,21 @@ class TestTrainedNetworksOnTheWidthLaw:
             rate = independent_failure_probability(recipe.n, recipe.k, recipe.d, m)
             textbook.append(replace(each, enumerated=rate))
         assert self.failing(textbook) == {Quantity.MASKS}
+
+    def test_failures_that_no_mask_foresees(self, on_the_width_law: list[ScaledNetwork]) -> None:
+        """Where importance sampling met none of them, the rate is the counted one."""
+        each = on_the_width_law[-1]
+        assert not each.missed
+        assert each.rare is not None
+        few = Count(FEW // 4, 100_000)
+        blind = replace(each.rare, failure=Share(few.hits / few.trials / 10, 1e-9, 100_000))
+        missing = replace(each, network=behaving(each.network, failure=few), rare=blind)
+        assert missing.missed
+        assert missing.failure() == few.at(CONFIDENCE)
+        assert over_masks(missing) == few.at().value / blind.covered.value
+        seen = replace(missing, network=behaving(each.network, failure=Count(0, 100_000)))
+        assert not seen.missed
+        assert seen.failure() == blind.failure.at(CONFIDENCE)
 
     def test_another_slope(self, on_the_width_law: list[ScaledNetwork]) -> None:
         """The widest network failing as often as the narrowest one makes the slope flat."""

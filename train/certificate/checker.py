@@ -58,7 +58,7 @@ KINDS = {
     "total_variation": ("by", "between"),
 }
 STRUCTURE, ENUMERATION = "structure", "enumeration"
-MOST_INPUTS, PATIENCE, BATCH = 2**26, 2**14, 192
+MOST_INPUTS, PATIENCE, BATCH, KEPT = 2**26, 2**14, 128, 48
 
 
 class BadInput(Exception):
@@ -113,6 +113,7 @@ def fields(value, checks, what):
         require(check(value[name]), f"{what}: {name} is of a wrong type, length or range")
 
 
+@np.errstate(invalid="ignore")
 def read_weights(content):
     """The tensors of a safetensors file, by name, as stored; bfloat16 as float32."""
     end = 8 + int.from_bytes(content[:8], "little")
@@ -208,7 +209,19 @@ def read_certificate(content, weights):
 
 # ---- the network in its normal form, and what float64 and the certified arithmetic round
 
-rational = np.vectorize(lambda x: Fraction(float(x)), [object])
+
+def exact(x):
+    """The whole numbers that floats are times a power of two, and that power."""
+    ratios = [x.as_integer_ratio() for x in np.ravel(x).tolist()]
+    power = max(below for _, below in ratios)
+    whole = [above * (power // below) for above, below in ratios]
+    return np.array(whole, dtype=object).reshape(np.shape(x)), power
+
+
+def affine(x, factor, add):
+    """x @ factor + add, all of them whole numbers and a power."""
+    (x, a), (factor, b), (add, c) = x, factor, add
+    return x @ factor * c + add * (a * b), a * b * c
 
 
 def grid(x, axis=None):
@@ -363,15 +376,19 @@ class Network:
 
     def hidden(self, tokens, alpha, units=slice(None)):
         """Exact x, and exact z of those units, at one input."""
-        x = rational(np.array(alpha, float)) @ rational(self.w["W_E"][list(tokens)])
-        return x, x @ rational(self.w["W_in"][:, units]) + rational(self.w["b_in"][units])
+        w, nothing = self.w, (0, 1)
+        x = affine(exact(np.array(alpha, float)), exact(w["W_E"][list(tokens)]), nothing)
+        return x, affine(x, exact(w["W_in"][:, units]), exact(w["b_in"][units]))
 
     def replay(self, tokens, alpha, wanted):
         """Exact logits of the wanted tokens at one input."""
-        w, (x, z) = self.w, self.hidden(tokens, alpha)
-        x = x + np.array([max(y, Fraction(0)) for y in z]) @ rational(w["W_out"])
-        x = (x + rational(w.get("b_out", np.zeros(1)))) @ rational(w["W_U"][:, wanted])
-        return x + rational(w.get("b_U", np.zeros(self.n))[wanted])
+        w, (x, (z, power)) = self.w, self.hidden(tokens, alpha)
+        x = affine((np.maximum(z, 0), power), exact(w["W_out"]), x)
+        W_U, b_out, b_U = w["W_U"][:, wanted], w.get("b_out"), w.get("b_U", np.zeros(self.n))
+        bias = exact(b_U[wanted])
+        bias = bias if b_out is None else affine(exact(b_out), exact(W_U), bias)
+        found, power = affine(x, exact(W_U), bias)
+        return [Fraction(int(logit), power) for logit in found]
 
 
 # ---- inputs one by one: bounds over the box of alpha, then over halves where that is not enough
@@ -404,41 +421,59 @@ class Enumeration:
             if self.error < 2.0**-6 and largest < 2.0**60:
                 break
         self.threshold = 1.0 / (2 * net.k + 1)
-        tables = net.read, -rho.T, np.abs(rho.T), lean, constant, net.bias, net.typical
-        self.tables = [np.ascontiguousarray(x, self.dtype) for x in (*tables, self.y_error)]
-        self.peak = np.abs(rho).max(axis=0).astype(self.dtype)
+        tables = net.read, -rho, lean, constant, net.bias, net.typical, self.y_error
+        same = [np.ascontiguousarray(x, self.dtype) for x in tables]
+        self.read, self.cost, self.lean, self.constant, self.bias, self.typical, self.room = same
+        self.peak = np.abs(self.cost).max(axis=0)
+        # where alpha is free: what each member adds
+        centre, radius = self.sides(1.0, float(net.c))
+        self.radius, self.least = radius, centre * self.lean - radius * np.abs(self.lean)
+        self.adds = [centre * self.lean + radius * np.abs(self.lean), centre * self.read]
+        self.adds += [radius * np.abs(x) for x in (self.read, self.read - self.typical)]
+        # a box is halved along so many coefficients at a time; a narrow one's middle is rounded
+        self.halved = min(net.k, 3) if net.c - 1.0 > 2.0**-18 * net.c else 0
+        self.kept = min(net.n - net.k, KEPT)
         own = np.zeros((net.n, -(-net.h // 64) * 64), dtype=bool)
         own[:, : net.h] = net.own
-        self.words = np.packbits(own, axis=1).view(np.uint64)
+        self.words = np.packbits(own, axis=1).view(np.uint64).T.copy()
 
     @np.errstate(all="ignore")
-    def over(self, inputs):
-        """Sums over the inputs, rows of tokens, and their smallest margin if one is too small.
+    def part(self, first):
+        """Sums over all inputs whose smallest token is `first`, and their smallest margin if it is
+        too small.
 
         Sums: inputs, those covered, covered tokens, bounds on failures and on total variation.
         """
-        found, k, more, patience = (np.zeros(7), INF), self.net.k, True, PATIENCE
-        boxes = [np.empty((0, k), np.intp), np.empty((0, k)), np.empty((0, k)), np.empty(0)]
-        while more or len(boxes[0]):
-            if more and len(boxes[0]) < BATCH:
-                rows = list(itertools.islice(inputs, BATCH))
-                more, tokens = len(rows) == BATCH, np.array(rows, np.intp).reshape(-1, k)
-                covered = (self.missing(tokens) == 0).sum(axis=1) - k
-                counts = len(tokens), (covered > 0).sum(), covered.sum()
+        found, patience, batches = (np.zeros(7), INF), PATIENCE, self.batches(first)
+        boxes: list[np.ndarray] = []
+        tokens = next(batches, None)
+        while tokens is not None or (boxes and len(boxes[0])):
+            if tokens is not None and not (boxes and len(boxes[0]) >= BATCH):
+                covered = self.covered(tokens)
+                counts = len(tokens), np.count_nonzero(covered), covered.sum()
                 found = both(found, (np.array([*counts, 0, 0, 0, 0], float), INF))
-                if self.precision is not None:
-                    ends = np.ones(tokens.shape), np.full(tokens.shape, self.net.c)
-                    boxes = joined(boxes, (tokens, *ends, np.zeros(len(tokens))))
-            elif len(boxes[0]):
+                inputs, tokens = tokens, next(batches, None)
+                if self.precision is None:
+                    continue
+                *sums, undecided, spent = self.whole(inputs, patience > 0)
+            else:
                 now, boxes = [x[-BATCH:] for x in boxes], [x[:-BATCH] for x in boxes]
-                *sums, halves, spent = self.bound(now, patience > 0)
-                found, boxes, patience = both(found, sums), joined(boxes, halves), patience - spent
+                *sums, undecided, spent = self.halves(now, patience > 0)
+            found, patience = both(found, sums), patience - spent
+            boxes = joined(boxes, undecided) if boxes else undecided
         return found
 
-    def part(self, first):
-        """Those of all inputs whose smallest token is `first`."""
-        others = itertools.combinations(range(first + 1, self.net.n), self.net.k - 1)
-        return self.over((first, *chosen) for chosen in others)
+    def batches(self, first):
+        """Those inputs in rows of tokens. In a batch only the last tokens differ, by 1 each."""
+        n, k = self.net.n, self.net.k
+        if k == 1:
+            yield np.array([[first]])
+            return
+        for chosen in itertools.combinations(range(first + 1, n), k - 2):
+            for start in range((first, *chosen)[-1] + 1, n, BATCH):
+                tokens = np.empty((min(BATCH, n - start), k), np.intp)
+                tokens[:, :-1], tokens[:, -1] = (first, *chosen), start + np.arange(len(tokens))
+                yield tokens
 
     def run(self, jobs, progress=None):
         """Those of all inputs."""
@@ -452,89 +487,178 @@ class Enumeration:
 
     def missing(self, tokens):
         """How many of each token's bits the inputs' members lack, [inputs, n]."""
-        absent = ~np.bitwise_or.reduce(self.words[tokens], axis=1)
-        found = np.bitwise_count(absent[:, :1] & self.words[:, 0])
-        for word in range(1, absent.shape[1]):
-            found = found + np.bitwise_count(absent[:, word : word + 1] & self.words[:, word])
+        found = np.uint8(0) if self.net.h < 256 else np.int64(0)
+        for word in self.words:
+            absent = ~np.bitwise_or.reduce(word[tokens], axis=1)
+            found = found + np.bitwise_count(absent[:, None] & word)
         return found
 
-    def bound(self, boxes, patient):
-        """The same over those boxes that need no halving, the halves of the others, and how many
-        of these are for the margin's sake, for which none are halved without patience.
+    def covered(self, tokens):
+        """How many tokens miss no bit and are no members, [inputs]."""
+        missed = False
+        for word in self.words:
+            absent = ~np.bitwise_or.reduce(word[tokens], axis=1)
+            missed = missed | ((absent[:, None] & word) != 0)
+        return self.net.n - self.net.k - np.count_nonzero(missed, axis=1)
 
-        boxes: tokens, both ends of alpha, and how often each has been halved.
+    def whole(self, tokens, patient):
+        """`bound` where alpha is free, of one batch; what is in doubt is to be looked at again."""
+        k, h, prefix, row = self.net.k, self.net.h, tokens[0, :-1], np.arange(len(tokens))[:, None]
+        last = slice(tokens[0, -1], tokens[-1, -1] + 1)
+        lean, *parts = (x[last] + x[prefix].sum(axis=0) for x in self.adds)
+        level, spread, follow = self.units(*parts)
+        ends = np.ones(tokens.shape), np.full(tokens.shape, float(self.net.c))
+        sides, units = self.sides(*ends), (x[:, None] for x in (level, spread, follow))
+        own, away = self.logits(tokens, tokens, *(x[:, None] for x in sides), *units)
+        # the first members' part in the mean is known to every token
+        cost = np.empty((self.net.n, 2 * h + 1), self.dtype)
+        cost[:, 0], cost[:, 1 : h + 1] = 1.0, self.cost - self.cost[prefix].sum(axis=0) / k
+        np.abs(cost[:, 1 : h + 1], out=cost[:, h + 1 :])
+        rest, inside = self.cost[last] / k, self.least[tokens[:, None], tokens[:, :, None]]
+        shift = (spread * np.abs(rest) - level * rest).sum(axis=1, keepdims=True)
+        shift -= (inside.sum(axis=2) + self.constant[tokens]).sum(axis=1, keepdims=True) / k
+        high = np.concatenate([shift, level, spread], axis=1) @ cost.T
+        high += lean
+        high += self.constant
+        follow *= self.radius * k
+        shift = -(follow * rest).sum(axis=1, keepdims=True)
+        swing = np.concatenate([shift, follow], axis=1) @ cost[:, : h + 1].T
+        high += np.abs(swing, out=swing)
+        high[row, tokens] = -INF
+        boxes = tokens, *ends, np.zeros(len(tokens))
+        return self.bound(boxes, own[:, 0], away[:, 0], high, None, patient)
+
+    def halves(self, boxes, patient):
+        """`bound` of the parts that boxes are halved into, along what moves most."""
+        tokens, low, high, depth, again, *others = boxes
+        k, count, rank = self.net.k, 2**self.halved, np.arange(self.net.k)
+        if k > self.halved:
+            rank = np.argsort(np.argsort(-self.loose(tokens, low, high), axis=1), axis=1)[:, None]
+        upper, half = np.arange(count)[:, None] >> rank & 1, (low + high)[:, None] / 2.0
+        low = np.where(upper == 1, half, low[:, None])
+        high = np.where((upper == 0) & (rank < self.halved), half, high[:, None])
+        (centre, _), (_, radius) = self.sides(low, high), self.sides(low[:, :1], high[:, :1])
+        read, wanted = self.read[tokens], np.concatenate([tokens, again], axis=1)
+        parts = centre @ read, radius @ np.abs(read), radius @ np.abs(read - self.typical)
+        found = self.logits(tokens, wanted, centre, radius, *self.units(*parts))
+        middle, wide = (x.reshape(-1, wanted.shape[1]) for x in found)
+        own, away, middle, wide = middle[:, :k], wide[:, :k], middle[:, k:], wide[:, k:]
+        of = np.repeat(np.arange(len(tokens)), count)
+        ends = (x.reshape(-1, k) for x in (low, high))
+        boxes = tokens[of], *ends, depth[of] + self.halved, again, *(x[of] for x in others)
+        return self.bound(boxes, own, away, middle + wide, middle - wide, patient, of)
+
+    def bound(self, boxes, own, away, up, down, patient, of=None):
+        """Sums and margin over those boxes on which nothing is in doubt, the others, and how many
+        of these are for the margin's sake alone, for which none are without patience.
+
+        boxes: tokens, both ends of alpha, and how often each has been halved; and, unless tokens
+        are all looked at, which are, [boxes, kept], and of the others together the exponentials
+        over those of the members, at most, and the margin, at least. Members' logits, relative to
+        their mean, lie within away of own, others' between down and up, rounding apart.
         """
-        tokens, low, high, depth = boxes
-        middle, wide, swing, loose = self.box(tokens, low, high)
-        own, off, reach = (np.take_along_axis(x, tokens, 1) for x in (middle, wide, swing))
-        np.put_along_axis(middle, tokens, -INF, axis=1)
-        wide += swing
-        up, error, k = middle + wide, 2.0 * self.error, self.net.k
-        least, most = (own - off - reach).min(axis=1), (own + off + reach).max(axis=1)
-        lead = least - error - up.max(axis=1)
-        if self.level and (close := np.flatnonzero(~(lead >= self.margin))).size:
-            far = self.missing(tokens[close]) >= self.level
-            lead[close] = least[close] - error - np.where(far, up[close], -INF).max(axis=1)
-        # Jensen: members' exponentials add up to k times that of their mean, which does not swing
-        mean = (own - off).mean(axis=1, keepdims=True)
-        up -= mean
-        weak = np.exp((own - off - reach - mean).astype(float)).sum(axis=1)
-        weak = np.where(weak < INF, np.maximum(weak, k), k)
-        leak_high = self.total(up) * np.exp(error + 2.0**-11) / weak + 1e-30
+        tokens, low, high, depth, *before = boxes
+        again, rest, apart = before or (None, np.zeros(len(tokens)), np.full(len(tokens), INF))
+        error, k = 2.0 * self.error, self.net.k
+        least, most = (own - away).min(axis=1), (own + away).max(axis=1)
+        lead, gaps = np.full(len(tokens), INF), None
+        if self.margin > -INF:
+            gaps = (least - error)[:, None] - up
+            close = np.flatnonzero(~(gaps.min(axis=1) >= self.margin))
+            missing = self.missing(tokens[close])
+            missing = missing if again is None else np.take_along_axis(missing, again[of[close]], 1)
+            gaps[close] = np.where(missing >= self.level, gaps[close], INF)
+            lead = np.minimum(gaps.min(axis=1), apart)
+        # Jensen: members' exponentials add up to k times that of their mean, at least
+        weak = np.exp((own - away).astype(float)).sum(axis=1)
+        factor = np.exp(error + 2.0**-11) / np.where(weak < INF, np.maximum(weak, k), k)
+        leak_high = rest + added(np.exp(up, out=up)) * factor + 1e-30
         leak_low, doubt = np.zeros(len(tokens)), ~(leak_high < 0.999 * self.threshold)
-        if doubt.any():
-            strong = np.exp((own + off + reach - mean)[doubt].astype(float)).sum(axis=1)
-            down = self.total(middle[doubt] - wide[doubt] - mean[doubt])
-            leak_low[doubt] = down * np.exp(-error - 2.0**-11) / strong
+        if down is not None and doubt.any():
+            strong = np.exp((own + away)[doubt].astype(float)).sum(axis=1)
+            leak_low[doubt] = added(np.exp(down[doubt])) * np.exp(-error - 2.0**-11) / strong
         fails, below = leak_low > 1.001 * self.threshold, ~(lead >= self.margin)
-        # a narrow box's middle is rounded
-        possible = high - low > 2.0**-18 * self.net.c
-        unsure = doubt & ~fails & (0.5**depth > self.precision) & possible.any(axis=1)
-        split = unsure | (below & patient & possible.any(axis=1))
-        worst = np.nan_to_num(lead[below & ~split], nan=-INF).min(initial=INF)
+        splits = self.halved > 0 and (high - low > 2.0**-18 * self.net.c).all(axis=1)
+        unsure, splits = doubt & ~fails & splits & (0.5**depth > self.precision), below & splits
+        if again is None:
+            unsure, splits = doubt, below
+        split = unsure | (splits & patient)
+        worst = np.where(np.isnan(lead), -INF, lead)[below & ~split].min(initial=INF)
         # members whose logits differ by D at most are tanh(D / 4) from uniform among themselves
         uneven = np.tanh((most - least + error) / 4.0)
         tv_low = np.fmax(1.0 - 1.0 / (1.0 + leak_low) - 1e-12, 0.0)
         tv_high = np.fmin(uneven + 1.0 - 1.0 / (1.0 + leak_high) + 1e-12, 1.0)
         sums = np.zeros(7)
         sums[3:] = np.array([fails, doubt, tv_low, tv_high])[:, ~split] @ 0.5 ** depth[~split]
-        along = np.where(possible, loose, -1.0)[split].argmax(axis=1)[:, None] == np.arange(k)
-        tokens, low, high, depth = (x[split] for x in (tokens, low, high, depth + 1.0))
-        half = (low + high) / 2.0
-        lower, upper = np.where(along, half, high), np.where(along, half, low)
-        halves = joined((tokens, low, lower, depth), (tokens, upper, high, depth))
-        return sums, worst, halves, int((split & ~unsure).sum())
+        undecided = [x[split] for x in (tokens, low, high, depth)]
+        if again is None:
+            more = self.chosen(undecided[0], up[split], None if gaps is None else gaps[split])
+            more[1] *= factor[split]
+        else:
+            more = [again[of[split]], rest[split], apart[split]]
+        return sums, worst, undecided + more, int((split & ~unsure).sum())
 
-    def total(self, x):
-        """Sums of exponentials, which err by less than 2^-12 of themselves."""
-        return np.exp(x, out=x).sum(axis=1, dtype=float)
+    def chosen(self, tokens, shares, gaps):
+        """The tokens that matter most in these boxes, what shares the others have together, and the
+        least of their gaps.
+        """
+        least, others = np.full(len(tokens), INF), self.net.n - self.kept
+        np.put_along_axis(shares, tokens, -1.0, axis=1)
+        # what is no number comes last, among those that matter
+        weight = shares if gaps is None else np.where(gaps < self.margin, INF, shares)
+        again = np.argpartition(weight, others, axis=1)[:, others:]
+        np.put_along_axis(shares, np.concatenate([tokens, again], axis=1), 0.0, axis=1)
+        if gaps is not None:
+            np.put_along_axis(gaps, again, INF, axis=1)
+            least = gaps.min(axis=1)
+        return [again, added(shares).astype(float), least]
 
-    def box(self, tokens, low, high):
-        """Logits of all tokens over boxes of alpha: within wide of middle + s, for an s that is up
-        to an affine function of the sum of alpha and at most swing; members' s have mean 0.
+    def sides(self, low, high):
+        """Centre and radius."""
+        return np.array([(low + high) / 2.0, (high - low) / 2.0], self.dtype)
+
+    def loose(self, tokens, low, high):
+        """How much each coefficient adds to the width of logits, roughly."""
+        centre, radius = self.sides(low, high)[..., None]
+        read = self.read[tokens]
+        y, moved = self.bias + (centre * read).sum(axis=1), radius * np.abs(read)
+        unsure = moved.sum(axis=1) + self.room > np.abs(y)
+        apart = radius * np.abs(read - self.typical) * (y > 0.0)[:, None]
+        return (moved * unsure[:, None] + apart) @ self.peak
+
+    def units(self, y, width, rest):
+        """level, spread, follow: f_u is within spread of level + s follow, for an s that is the
+        same for all u.
 
         Where y_u may have either sign, f_u is 0 or y_u, as in the centre, and half, give or take
         half. y_u itself is followed as far as all tokens read `typical`, if that is better.
-        loose: what each coefficient adds to wide, roughly, [boxes, k].
         """
-        reads, minus, sizes, lean, constant, bias, typical, y_error = self.tables
-        centre, radius = (x.astype(self.dtype) for x in ((low + high) / 2.0, (high - low) / 2.0))
-        read, lean = reads[tokens], lean[tokens]
-        y = bias + (centre[:, None] @ read)[:, 0]
-        moved, apart = (radius[:, :, None] * np.abs(x) for x in (read, read - typical))
-        width, rest = moved.sum(axis=1) + y_error, apart.sum(axis=1)
-        on, followed = (y > 0.0).astype(self.dtype), rest < width
-        half = np.maximum(width - np.abs(y), 0.0) * 0.5
-        swing = np.where(followed, on * typical, np.float32(0.0)) @ minus
-        middle, wide = (on * y + half) @ minus, (half + on * np.minimum(rest, width)) @ sizes
-        middle += constant
-        middle += (centre[:, None] @ lean)[:, 0]
-        wide += (radius[:, None] @ np.abs(lean, out=lean))[:, 0]
-        swing -= np.take_along_axis(swing, tokens, 1).mean(axis=1, keepdims=True)
-        np.abs(swing, out=swing)
-        swing *= radius.sum(axis=1, keepdims=True)
-        loose = (moved * (half > 0.0)[:, None] + apart * on[:, None]) @ self.peak
-        return middle, wide, swing, loose
+        y, width = y + self.bias, width + self.room
+        on, half = y > 0.0, np.maximum(width - np.abs(y), 0.0) * 0.5
+        spread = half + np.where(on, np.minimum(rest, width), 0.0)
+        follow = np.where(on & (rest < width), self.typical, 0.0).astype(self.dtype)
+        return np.maximum(y, 0.0) + half, spread.astype(self.dtype), follow
+
+    def logits(self, tokens, wanted, centre, radius, level, spread, follow):
+        """Middle and width of the wanted tokens' logits, relative to the mean of the first of them,
+        the members, over boxes of one radius.
+        """
+        k = self.net.k
+        cost, constant = np.take(self.cost, wanted, axis=0), self.constant[wanted]
+        lean = self.lean[tokens[:, :, None], wanted[:, None]]
+        cost -= cost[:, :k].sum(axis=1, keepdims=True) / k
+        lean -= lean[..., :k].sum(axis=2, keepdims=True) / k
+        constant -= constant[:, :k].sum(axis=1, keepdims=True) / k
+        units = np.concatenate([level, follow], axis=1) @ cost.transpose(0, 2, 1)
+        middle, swing = np.split(units, 2, axis=1)
+        middle += constant[:, None] + centre @ lean
+        wide = spread @ np.abs(cost, out=cost).transpose(0, 2, 1) + radius @ np.abs(lean, out=lean)
+        return middle, wide + np.abs(swing) * radius.sum(axis=2, keepdims=True)
+
+
+def added(x):
+    """Sums of rows; of exponentials they err, with those, by less than 2^-12 of themselves."""
+    return x.sum(axis=1, dtype=float if x.shape[1] > 2**10 else None)
 
 
 def both(a, b):
@@ -640,7 +764,8 @@ class Checker:
             holds = holds[x["units"]].all()
         elif kind == "gate_errs":
             unit = x["unit"]
-            y = int(net.sign[unit]) * net.hidden(tokens, x["alpha"], [unit])[1][0]
+            (z, power) = net.hidden(tokens, x["alpha"], [unit])[1]
+            y = Fraction(int(net.sign[unit]) * z[0], power)
             y, room = y if net.own[tokens, unit].any() else -y, float(net.z_round[unit])
             says = f"unit {unit} does not tell whether tokens {tokens} own it"
             holds = math.isfinite(room) and y > Fraction(room)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from simulate.jobs import ids
 from simulate.jobs.checks import FALSE_ALARM, Check, Which, lies_within
 from simulate.jobs.panel import QUICK, Effort, Panel
-from simulate.jobs.table import Kind, Point, series_of, xs, ys
+from simulate.jobs.table import Kind, Point, of_kind, series_of
 from simulate.jobs.tasks import Task
 from theory.false_positives import failure_probability
 from theory.width import optimal_hashes_for_failure
@@ -152,15 +152,16 @@ def draw(points: Sequence[Point]) -> Figure:
     from simulate.jobs import style
 
     fig, (left, right) = style.row_of_axes(2, style.DOUBLE_COLUMN, 2.7)
-    for colour, (series, own) in zip(
-        style.COLOURS, series_of(points, axis=Axis.FAILURE).items(), strict=False
-    ):
-        curve = [p for p in own if p.kind == Kind.EXACT]
+    looks = zip(style.COLOURS, ("-", "--", "-.", ":"), ("o", "s", "^", "D"), strict=False)
+    drawn = series_of(points, axis=Axis.FAILURE).items()
+    keys = []
+    for (colour, line, marker), (series, own) in zip(looks, drawn, strict=False):
         label = style.sizes(own[0], "ndk")
-        left.plot(xs(curve), ys(curve), color=colour, label=label)
-        style.error_bars(left, [p for p in own if p.kind == Kind.TRAINED], colour, "o")
+        style.curve(left, of_kind(own, Kind.EXACT), line, color=colour)
+        style.error_bars(left, of_kind(own, Kind.TRAINED), colour, marker)
         variation = series_of(points, axis=Axis.VARIATION).get(series, [])
-        style.error_bars(right, variation, colour, "o", label=label)
+        style.error_bars(right, variation, colour, marker)
+        keys.append(style.key(label, colour, line, marker))
     right.axhline(TARGETS["best"][0], color=style.GREY, linestyle=":", linewidth=0.9)
     left.set_yscale("log")
     right.set_yscale("log")
@@ -172,19 +173,18 @@ def draw(points: Sequence[Point]) -> Figure:
         axes.set_xlabel("mask density (bits per token)$/d$")
     left.set_ylabel("failure rate")
     right.set_ylabel("total variation")
-    style.legends(
-        left,
-        {"random hashes, exact": ("-", None), "trained network": ("none", "o")},
-        series_at="upper right",
-        meanings_at="lower left",
-    )
+    left.add_artist(left.legend(handles=keys, loc="upper right"))
+    meanings = {"line: random hashes, exact": ("-", None), "mark: a trained network": ("none", "o")}
+    left.legend(handles=style.grey_marks(meanings), loc="lower left")
+    target = {f"target, {TARGETS['best'][0]:g}": (":", None)}
+    right.legend(handles=[*keys, *style.grey_marks(target)], loc="lower right")
     return fig
 
 
 PANEL = Panel(
     NAME,
     "Trained networks fail less often than random hashes of the same density. Left: their failure "
-    f"rate over {INPUTS:,} fresh inputs each (circles, 95 % intervals) and the exact P_fail of "
+    f"rate over {INPUTS:,} fresh inputs each (marks, 95 % intervals) and the exact P_fail of "
     "random hashes (lines). Right: their total variation; dotted, the target of "
     f"{TARGETS['best'][0]:g}. "
     "Five seeds each of "

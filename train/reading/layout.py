@@ -45,7 +45,8 @@ ALIASES = {
 }
 BIAS_ALIASES = {"b_in": "b_in b1 b_hidden", "b_out": "b_out b2", "b_U": "b_u b_unembed b_logits"}
 BIAS_OF = {"W_in": "b_in", "W_out": "b_out", "W_U": "b_U"}
-_OUTSIDE = (
+# names of what is outside the class, as patterns that JavaScript understands, too
+OUTSIDE = (
     (r"(^|[._])(ln|norm|layer_?norm|rms_?norm|batch_?norm|bn)[_\d]*([._]|$)", "a norm"),
     (r"attn|attention|w_[qkvo]$|[qkvo]_proj", "attention"),
     (r"pos_?emb|wpe|positional", "positions"),
@@ -88,7 +89,7 @@ def assigned(state: State, names: Mapping[str, str], ignore: Sequence[str] = ())
     stray = []
     for key in left:
         role = _role(key)
-        if role is None or role in names or any(re.search(p, key.lower()) for p, _ in _OUTSIDE):
+        if role is None or role in names or any(re.search(p, key.lower()) for p, _ in OUTSIDE):
             stray.append(key)
         elif role in found:
             raise DomainError(
@@ -129,7 +130,7 @@ def _role(key: str) -> str | None:
 def _left_over(keys: Sequence[str]) -> str:
     """That tensors are not used, and what they look like."""
     looks = [
-        what for pattern, what in _OUTSIDE if any(re.search(pattern, key.lower()) for key in keys)
+        what for pattern, what in OUTSIDE if any(re.search(pattern, key.lower()) for key in keys)
     ]
     seems = f" They look like {' and '.join(looks)}; {CLASS}." if looks else ""
     return (

@@ -43,28 +43,28 @@ class Recipe:
     d: int = 64
     """Residual width."""
     h: int | None = None
-    """Hidden width; d where it is not given."""
+    """Hidden width. If it is not given, d."""
     k: int = 3
     """Active tokens in one input, 1..n."""
     c: float = 2.0
     """Largest coefficient: alpha ~ U[1, c]."""
     target_scale: float = 0.0
-    """Standard deviation of the target logits, nats; above 0 it is the harder task."""
+    """Standard deviation of the target logits, nats. Above 0, the targets are not uniform."""
     steps: int = 12_000
     """Optimiser steps."""
     batch: int = 512
     """Fresh inputs per step."""
     tokens_a_step: int | None = None
-    """Tokens that one step knows, k+1..n: its inputs are drawn from them, the softmax is over them,
-    and only their rows move; n where it is not given. See `subvocabulary`."""
+    """Tokens that one step knows, k+1..n. Its inputs are drawn from them, its softmax is over them,
+    and only their rows change. If it is not given, n."""
     steps_a_part: int = 1
-    """Steps that follow each other on the same tokens, where that is not all of them."""
+    """Consecutive steps that know the same tokens, where a step does not know all of them."""
     final_share: float = 0.0
-    """Share of the steps, the last ones, that know final_tokens and take final_batch inputs."""
+    """Share of the steps, at the end, that know final_tokens tokens and take final_batch inputs."""
     final_tokens: int | None = None
-    """Tokens that one step of the final share knows; n where it is not given."""
+    """Tokens that one step of the final share knows. If it is not given, n."""
     final_batch: int | None = None
-    """Fresh inputs per step of the final share; batch where it is not given."""
+    """Fresh inputs per step of the final share. If it is not given, batch."""
     seed: int = 0
     """Seed of the start and of all inputs."""
     start: Start = "gaussian"
@@ -78,33 +78,34 @@ class Recipe:
     bias: float = 0.0
     """b_in at the start, in units of embedding_scale; exact has its own."""
     m: int | None = None
-    """Hash bits per token of the exact start, 1..d; where P_fail is least if not given."""
+    """Hash bits per token of the exact start, 1..d. If it is not given, those of least P_fail."""
     tied: bool = False
     """Keep W_U = W_E^T / (embedding_scale sqrt(d)) throughout."""
     frozen: tuple[str, ...] = ()
     """Names of parameters that stay as they start."""
     held_out: float = 0.0
-    """Share of all token sets that training never draws, 0..1, 1 excluded; what it is judged on has
-    them. Above 0 C(n, k) must be at most 33,554,432."""
+    """Share of all token sets that training never draws, 0..1, 1 excluded. The network is judged on
+    inputs that include them. Above 0, C(n, k) must be at most 33,554,432."""
     layer: bool = True
-    """Whether there is a ReLU layer; without it W_in, b_in and W_out stay 0."""
+    """Whether there is a ReLU layer. Without it W_in, b_in and W_out stay 0."""
     shuffled_targets: bool = False
-    """Ask for another input's tokens: what a network learns where there is nothing to learn."""
+    """Train on targets that belong to other inputs: a control, with nothing to learn."""
     learning_rate: float = 1e-2
-    """Largest step of AdamW, for all but the embeddings."""
+    """Largest learning rate of AdamW, for all weights but the embeddings."""
     embedding_rate: float | None = None
-    """The same for W_E and V; learning_rate where it is not given."""
+    """Largest learning rate for W_E and V. If it is not given, learning_rate."""
     readout_rate: float | None = None
-    """The same for W_U; learning_rate where it is not given."""
+    """Largest learning rate for W_U. If it is not given, learning_rate."""
     second_moment: float = 0.99
-    """AdamW's memory of squared gradients, 0..1, 1 excluded; that of the gradients is 0.9."""
+    """AdamW's beta_2, the decay of averaged squared gradients, 0..1, 1 excluded. beta_1 is 0.9."""
     weight_decay: float = 0.01
-    """Decoupled weight decay, for all but the embeddings: a weight loses this times the rate."""
+    """Decoupled weight decay of all but the embeddings: the share that a weight loses in a step is
+    this times the learning rate."""
     embedding_decay: float | None = None
-    """The same for W_E and V; weight_decay where it is not given."""
+    """Weight decay of W_E and V. If it is not given, weight_decay."""
     evenness: float = 0.0
-    """How far a step moves undecided entries of W_E towards even numbers of hash bits, for each bit
-    that a token lacks, in units of the embeddings' rate; see `evenness`."""
+    """How strongly tokens with fewer hash bits than the mean are given more: how far a step moves
+    the undecided entries of W_E for each missing bit, in units of the embeddings' rate."""
     warmup: int = 100
     """Steps in which the rate rises linearly to its largest."""
     cooling: float = 1.0

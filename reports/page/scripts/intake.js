@@ -1,5 +1,19 @@
 // Whose tensors are which: the names and shapes by which the analysis knows them (train/reading).
 
+const SHAPES = {
+  W_E: ["n", "d"],
+  W_in: ["d", "h"],
+  b_in: ["h"],
+  W_out: ["h", "d"],
+  W_U: ["d", "n"],
+  b_out: ["d"],
+  b_U: ["n"],
+};
+const LEFT_OUT = "left out";
+const CLASS =
+  "This page runs only networks of one ReLU layer between an embedding and a readout, with a " +
+  "residual connection, and without norm, attention, gate or second layer";
+
 /** Ours of a tensor's name by convention; null for a name that says nothing. */
 function roleOf(key, { aliases, biasAliases, biasOf }) {
   let stem = key.toLowerCase();
@@ -17,26 +31,45 @@ function roleOf(key, { aliases, biasAliases, biasOf }) {
   return null;
 }
 
-/** The file's name of each tensor that is used, by ours; throws where one is missing or left over. */
-function rolesOf(keys, intake) {
+/** What each tensor seems to be by its name: ours, or null where the name says nothing. */
+function guessedRoles(keys, intake) {
+  const outside = intake.outside.map(([pattern]) => new RegExp(pattern));
+  const role = (key) =>
+    outside.some((pattern) => pattern.test(key.toLowerCase())) ? null : roleOf(key, intake);
+  return Object.fromEntries(keys.map((key) => [key, role(key)]));
+}
+
+/**
+ * The file's names of tensors by ours; throws where these are no network. roles: ours by the file's
+ * names, LEFT_OUT, or null where nobody has said.
+ */
+function keysOf(roles, intake) {
   const found = {};
-  const stray = [];
-  for (const key of keys) {
-    const role = roleOf(key, intake);
-    if (role === null) stray.push(key);
-    else if (role in found)
-      throw new Error(`two tensors look like ${role}: ${found[role]} and ${key}`);
-    else found[role] = key;
+  for (const [key, role] of Object.entries(roles)) {
+    if (role === LEFT_OUT || role === null) continue;
+    if (role in found)
+      throw new Error(
+        `two tensors look like ${role}: ${found[role]} and ${key}. Choose below which of them it is`,
+      );
+    found[role] = key;
   }
+  const stray = Object.keys(roles).filter((key) => roles[key] === null);
+  if (stray.length) throw new Error(leftOver(stray, intake));
   const missing = ["W_in", "W_out"].filter((name) => !(name in found));
   if (missing.length)
-    throw new Error(`the file has no tensor ${missing.join(" and ")}, by any usual name`);
-  if (stray.length)
-    throw new Error(
-      `not every tensor is used: ${stray.join(", ")} left over. What runs here is one ReLU layer ` +
-        "between an embedding and a readout, without norm, attention, gate or second layer",
-    );
+    throw new Error(`the file has no tensor ${missing.join(" and ")}, by any usual name. ${CLASS}`);
   return found;
+}
+
+/** That nobody has said what tensors are, or that they look like what cannot run here. */
+function leftOver(keys, { outside }) {
+  const looks = outside
+    .filter(([pattern]) => keys.some((key) => new RegExp(pattern).test(key.toLowerCase())))
+    .map(([, what]) => what);
+  return looks.length
+    ? `there seems to be ${listOf(looks)} in the file (${keys.join(", ")}). ${CLASS}`
+    : `the names do not tell what ${listOf(keys)} ${keys.length === 1 ? "is" : "are"}. Choose below ` +
+        "what each of them is, or leave it out";
 }
 
 const transposed = ({ values, shape: [rows, columns] }) => {
@@ -51,36 +84,34 @@ const transposed = ({ values, shape: [rows, columns] }) => {
 function sizesOf(given) {
   const [d, h] = given.W_in.shape;
   const n = given.W_E ? given.W_E.shape[0] : d;
-  const wanted = {
-    W_E: [n, d],
-    W_in: [d, h],
-    b_in: [h],
-    W_out: [h, d],
-    W_U: [d, n],
-    b_out: [d],
-    b_U: [n],
-  };
+  const size = { n, d, h };
   const fits = Object.entries(given).every(
-    ([name, { shape }]) => String(shape) === String(wanted[name]),
+    ([name, { shape }]) => String(shape) === String(SHAPES[name].map((letter) => size[letter])),
   );
-  return fits ? { n, d, h } : null;
+  return fits ? size : null;
 }
 
 /**
- * The tensors of a network in our layout, and its sizes. tensors: { values, shape } by our names;
- * keys: the file's names of them, by which a Linear of torch is known to be transposed. What is
- * left out is filled in: no bias is 0, no embedding the identity, no readout the embedding's
- * transpose.
+ * Sets of matrices that may be stored transposed, the likeliest first. keys: the file's names by
+ * ours, by which a Linear of torch is known to be transposed.
  */
-function inOurLayout(tensors, keys, { matrices }) {
-  const held = matrices.filter((name) => name in tensors);
+function likelyTransposes(keys, { matrices }) {
+  const held = matrices.filter((name) => name in keys);
   const usual = (name) => name !== "W_E" && keys[name].toLowerCase().endsWith("weight");
-  const choices = Array.from({ length: 2 ** held.length }, (_, bits) => {
-    const flipped = held.filter((_, i) => (bits >> i) & 1);
-    const odd = held.filter((name) => flipped.includes(name) !== usual(name)).length;
-    return { flipped, odd };
-  }).sort((a, b) => a.odd - b.odd);
-  for (const { flipped } of choices) {
+  const odd = (flipped) => held.filter((name) => flipped.includes(name) !== usual(name)).length;
+  return Array.from({ length: 2 ** held.length }, (_, bits) =>
+    held.filter((_, i) => (bits >> i) & 1),
+  ).sort((a, b) => odd(a) - odd(b));
+}
+
+/**
+ * The tensors of a network in our layout, its sizes, and the names of those that were transposed.
+ * tensors: { values, shape } by our names; choices: sets of names to transpose, of which the first
+ * that fits is taken. What is left out is filled in: no bias is 0, no embedding the identity, no
+ * readout the embedding's transpose.
+ */
+function inOurLayout(tensors, choices) {
+  for (const flipped of choices) {
     const own = Object.fromEntries(
       Object.entries(tensors).map(([name, tensor]) => [
         name,
@@ -94,7 +125,7 @@ function inOurLayout(tensors, keys, { matrices }) {
     own.W_U ??= transposed(own.W_E);
     own.b_in ??= { values: new Float64Array(h), shape: [h] };
     const values = Object.entries(own).map(([name, tensor]) => [name, tensor.values]);
-    return { ...Object.fromEntries(values), n, d, h };
+    return { ...Object.fromEntries(values), n, d, h, flipped };
   }
   const shapes = Object.entries(tensors).map(([name, { shape }]) => `${name} [${shape}]`);
   throw new Error(

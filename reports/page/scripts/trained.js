@@ -288,25 +288,13 @@ if (network) {
     changedNet();
     byId("trained").scrollIntoView({ behavior: prefersReducedMotion() ? "auto" : "smooth" });
   });
-  byId("net-file").addEventListener("change", async (event) => {
-    const [file] = event.target.files;
-    if (!file) return;
-    try {
-      const asked = { k: byId("net-k").valueAsNumber, c: byId("net-c").valueAsNumber };
-      const opened = readSafetensors(await file.arrayBuffer(), asked, data.intake);
-      prepare(opened);
-      network = opened;
-      Object.assign(state, { net: network.start, nettoken: null });
-      byId("net-message").textContent =
-        `${file.name} is running now, with k = ${network.k} and c = ${network.c}. It stays on this ` +
-        "machine, and is no part of the address.";
-      setNetRunning(false);
-      showNetwork();
-      changedNet();
-    } catch (error) {
-      byId("net-message").textContent = `${file.name}: ${error.message}.`;
-    }
-    event.target.value = ""; // the same file, changed, may be opened again
+  onNetworkOpened((own) => {
+    prepare(own);
+    network = own;
+    Object.assign(state, { net: network.start, nettoken: null });
+    setNetRunning(false);
+    showNetwork();
+    changedNet();
   });
   keysOn(byId("net-figure"), netTransport);
 }

@@ -45,11 +45,8 @@ function embeddedNetwork({ tensors: packed, read, write, clampUnits, ...rest }) 
   return { ...network, expectedFalsePositives, failureProbability };
 }
 
-/**
- * A network from the bytes of a safetensors file; throws an Error that says what is wrong. asked:
- * k and c where the file's metadata have none. intake: the names of tensors.
- */
-function readSafetensors(buffer, asked, intake) {
+/** A safetensors file: its metadata, and of each tensor its dtype, shape and bytes. */
+function readSafetensors(buffer) {
   const view = new DataView(buffer);
   const length = buffer.byteLength >= 8 ? Number(view.getBigUint64(0, true)) : Infinity;
   if (length > buffer.byteLength - 8) throw new Error("this is no safetensors file");
@@ -60,21 +57,35 @@ function readSafetensors(buffer, asked, intake) {
     throw new Error("this is no safetensors file");
   }
   const { __metadata__: metadata = {}, ...entries } = header;
-  const keys = rolesOf(Object.keys(entries), intake);
-  const given = {};
-  for (const [name, key] of Object.entries(keys)) {
-    const { dtype, shape, data_offsets: ends } = entries[key];
-    if (!(dtype in DECODERS))
-      throw new Error(`${key} has dtype ${dtype}; ${listOf(Object.keys(DECODERS))} can be read`);
-    const axes = intake.matrices.includes(name) ? 2 : 1;
-    if (shape.length !== axes)
-      throw new Error(`${key} must have ${plural(axes, "axis", "axes")}; it has ${shape.length}`);
+  const tensors = {};
+  for (const [key, { dtype, shape, data_offsets: ends }] of Object.entries(entries)) {
     const [from, to] = ends.map((end) => 8 + length + end);
-    given[name] = { values: DECODERS[dtype](buffer.slice(from, to)), shape };
-    if (!given[name].values.every(Number.isFinite))
-      throw new Error(`${key} is not finite everywhere`);
+    tensors[key] = { dtype, shape, bytes: buffer.slice(from, to) };
   }
-  const { n, d, h, ...tensors } = inOurLayout(given, keys, intake);
+  return { metadata, tensors };
+}
+
+/** The numbers of one tensor, which has that many axes; throws an Error that says what is wrong. */
+function decoded(key, { dtype, shape, bytes }, axes) {
+  if (!(dtype in DECODERS))
+    throw new Error(`${key} has dtype ${dtype}; ${listOf(Object.keys(DECODERS))} can be read`);
+  if (shape.length !== axes)
+    throw new Error(`${key} must have ${plural(axes, "axis", "axes")}; it has ${shape.length}`);
+  const values = DECODERS[dtype](bytes);
+  if (!values.every(Number.isFinite)) throw new Error(`${key} is not finite everywhere`);
+  return { values, shape };
+}
+
+/**
+ * The network of a safetensors file; throws an Error that says what is wrong. keys: the file's
+ * names of tensors by ours; transposes: sets of them to transpose, the first that fits is taken;
+ * asked: k and c where the file's metadata have none.
+ */
+function networkOf({ metadata, tensors: stored }, keys, transposes, asked) {
+  const given = {};
+  for (const [name, key] of Object.entries(keys))
+    given[name] = decoded(key, stored[key], SHAPES[name].length);
+  const { n, d, h, flipped, ...tensors } = inOurLayout(given, transposes);
   if (n > MOST_TOKENS || Math.max(d, h) > MOST_UNITS) {
     throw new Error(
       `this page can show at most n = ${MOST_TOKENS} and d, h = ${MOST_UNITS}; the file has n = ${n}, d = ${d}, h = ${h}`,
@@ -89,5 +100,5 @@ function readSafetensors(buffer, asked, intake) {
   const network = trainedNetwork({ n, d, h, k, c: number("c"), tensors });
   const affordable = n * 2 ** Math.max(...network.family.bits.map((own) => own.length)) <= 1e7;
   network.expectedFalsePositives = affordable ? expectedFalsePositivesOf(network.family, k) : null;
-  return network;
+  return { ...network, flipped };
 }

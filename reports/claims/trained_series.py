@@ -1,0 +1,46 @@
+"""The series of networks on the width law, for the claims that are judged series by series."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from reports.claims.sources import TRAINED_WIDTHS
+from reports.numbers import Evidence
+from simulate.jobs.table import Kind
+from train.panels.trained_failure_against_width import Axis, ScaledPoint
+
+Key = tuple[int | None, int | None, str | None]
+
+
+def key_of(row: ScaledPoint) -> Key:
+    """Of the series that a row belongs to: n, k and what the layer started from."""
+    return row.n, row.k, row.start
+
+
+def said(rows: Sequence[ScaledPoint]) -> str:
+    """A series in words."""
+    first = rows[0]
+    noise = " with a layer that starts from noise" if first.start == "gaussian" else ""
+    return f"n = {first.n:,}, k = {first.k}{noise}"
+
+
+def all_of(evidence: Evidence, axis: Axis) -> dict[Key, list[ScaledPoint]]:
+    """The rows of each series on one axis; none where there is no result."""
+    series: dict[Key, list[ScaledPoint]] = {}
+    for row in evidence.rows(TRAINED_WIDTHS):
+        if row.axis == axis:
+            series.setdefault(key_of(row), []).append(row)
+    return series
+
+
+def rows_of(axis: Axis, keys: set[Key]) -> Callable[[ScaledPoint], bool]:
+    """Whether a row is a network's, on this axis, of one of these series."""
+    return lambda row: (
+        row.axis == axis and row.kind in (Kind.TRAINED, Kind.WEIGHTED) and key_of(row) in keys
+    )
+
+
+def most(rows: Sequence[ScaledPoint]) -> Callable[[ScaledPoint], bool]:
+    """Whether a row is the one with the largest value of these."""
+    wanted = max(rows, key=lambda row: row.y)
+    return lambda row: row.id == wanted.id

@@ -1,0 +1,1 @@
+"""What `python -m theory` offers: rates, widths, capacities, rivals and derivations."""
