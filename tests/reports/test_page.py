@@ -332,7 +332,7 @@ def test_names_said_by_hand(open_page, disguised, tmp_path):
     page.set_input_files("#net-file", path)
     wait_until(page, "document.getElementById('net-message').textContent !== ''")
     said = page.inner_text("#net-message")
-    assert re.search(r"\bone\b.*\btwo\b.*\bthree\b.*\bfour\b.*\bsteps are\b", said)
+    assert "do not tell what four, one, steps, three and two are" in said
     assert shown_names(page)["lm_head.weight"] == "W_U [n, d]"
     for name, (_, label) in stored.items():
         if label:

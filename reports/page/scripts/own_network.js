@@ -89,6 +89,7 @@ function onNetworkOpened(show) {
     byId("net-names").open = !own;
   });
   byId("net-names-run").addEventListener("click", () => {
+    if (!opened) return;
     const { roles, flipped } = namesByHand();
     runOwn(roles, () => [flipped], show);
   });
