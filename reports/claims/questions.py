@@ -212,8 +212,8 @@ def language_models_use(evidence: Evidence) -> Finding:
         "This is of two networks and of their last layers. The search was not tried on sparser "
         f"masks, nor on codes whose noise is above {CODE_NOISE:.0%} of a mask's own deviation; it "
         "misses denser ones, codes with more masks than the readout has dimensions, and bits that "
-        "are spread over several layers. The spacings are compared with those of a filter without "
-        "noise: noise would smooth them.",
+        "are spread over several layers. A filter with noise has spacings much like a dense "
+        "code's, so they rule out no more than a filter with little noise.",
         scope="of two networks",
         settled=len(measured) == len(READOUTS),
     )
@@ -260,15 +260,15 @@ def _real_model(evidence: Evidence, name: str, readout: Document[Report]) -> tup
         ).searched.best[0],
         ".0%",
     )
-    # the outputs are of the model, and of a Bloom filter of its sizes
-    spacing = number(
-        "variation of the spacings of ranked logits",
-        lambda r: outputs_of(r, Whose.MODEL).spacing_cv,
-    )
-    of_filter = number(
-        "the same, Bloom filter of its n, d and k without noise",
-        lambda r: outputs_of(r, Whose.BLOOM).spacing_cv,
-    )
+
+    def spacing_of(whose: Whose, label: str) -> Number:
+        return number(label, lambda r: outputs_of(r, whose).spacing_cv)
+
+    # the outputs are of the model, and of codes of its sizes
+    spacing = spacing_of(Whose.MODEL, "variation of the spacings of ranked logits")
+    of_filter = spacing_of(Whose.BLOOM, "the same, Bloom filter of its n, d and k without noise")
+    of_noisy = spacing_of(Whose.NOISY_BLOOM, "the same, Bloom filter with noise")
+    of_dense = spacing_of(Whose.DENSE, "the same, dense code")
     effective = number(
         "tokens that share its outputs, median perplexity",
         lambda r: outputs_of(r, Whose.MODEL).effective_k,
@@ -297,8 +297,9 @@ def _real_model(evidence: Evidence, name: str, readout: Document[Report]) -> tup
         f"{power:.0%} of planted masks on {DENSITY:.0%} of the tokens, and half at least of those "
         f"on up to {densest:.0%}. Its outputs fall off smoothly: the spacings of its ranked logits "
         f"vary by {spacing:.2f} of their mean, those of a Bloom filter of its sizes by "
-        f"{of_filter:.2f}. {effective:.1f} tokens share a typical output, and an ideal residual "
-        f"put all random sets of {largest:.0f} on top that were tried. (Of the states, "
+        f"{of_filter:.2f} without noise and by {of_noisy:.2f} with noise of {CODE_NOISE:.0%}, and "
+        f"those of a dense code by {of_dense:.2f}. {effective:.1f} tokens share a typical output, "
+        f"and an ideal residual put all random sets of {largest:.0f} on top that were tried. (Of the states, "
         f"{of_states}: {checked:.3g}.)"
     )
 
