@@ -299,8 +299,8 @@ def _real_model(evidence: Evidence, name: str, readout: Document[Report]) -> tup
         f"vary by {spacing:.2f} of their mean, those of a Bloom filter of its sizes by "
         f"{of_filter:.2f} without noise and by {of_noisy:.2f} with noise of {CODE_NOISE:.0%}, and "
         f"those of a dense code by {of_dense:.2f}. {effective:.1f} tokens share a typical output, "
-        f"and an ideal residual put all random sets of {largest:.0f} on top that were tried. (Of the states, "
-        f"{of_states}: {checked:.3g}.)"
+        f"and an ideal residual put all random sets of {largest:.0f} on top that were tried. "
+        f"(Of the states, {of_states}: {checked:.3g}.)"
     )
 
 
