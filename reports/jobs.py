@@ -27,9 +27,7 @@ class Job:
     title: what its figures are of, for people.
     options: of every run. quick: further ones of a quick run. reads: the job whose folder is the
     command's first argument. resumes: whether it goes on where an interrupted run stopped. checked:
-    whether it leaves a verdict; its exit code is then 1 where a check failed. targets: whether its
-    checks hold trained networks against targets, so that a failed one is a finding of the ledger
-    and no fault of the theory.
+    whether it leaves a verdict; its exit code is then 1 where a check failed.
     """
 
     folder: str
@@ -40,7 +38,6 @@ class Job:
     reads: Job | None = None
     resumes: bool = False
     checked: bool = False
-    targets: bool = False
 
     def arguments(self, results: str, quick: bool = False) -> list[str]:
         """What follows `python` on the command line; results is the folder of all results."""
@@ -82,7 +79,6 @@ WIDTH = Job(
     quick=QUICK,
     resumes=True,
     checked=True,
-    targets=True,
 )
 RECIPE = replace(
     WIDTH, folder="recipe", title="A recipe that is off by two", options=("--sizes", "recipe")

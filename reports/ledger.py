@@ -15,8 +15,11 @@ from reports.documents import verdict
 from reports.jobs import JOBS, Job
 from reports.numbers import Evidence, Found, typeset
 from reports.results import Figure, MissingResult, Results
+from train.panels.trained_failure_against_width import NAME, Quantity
 
 SCHEMA = 2
+# checks that hold trained networks against targets: one that fails is a finding of the ledger
+TARGETS = {(NAME, Quantity.OVER_RANDOM), (NAME, Quantity.SLOPE)}
 
 
 class Verdict(StrEnum):
@@ -157,13 +160,17 @@ def ledger(claims: Iterable[Claim], results: Results) -> list[Row]:
 def failed_checks(results: Results) -> list[str]:
     """Names of the scientific checks that failed, in any verdict there is.
 
-    Those of targets are left out: claim 12b judges them.
+    Those that hold trained networks against targets are left out: claim 12b judges them.
     """
     found = []
-    for job in (job for job in JOBS if job.checked and not job.targets):
+    for job in (job for job in JOBS if job.checked):
         try:
             checks = results.read(verdict(job)).checks
         except MissingResult:
             continue
-        found += [f"{job.folder}: {check.name}" for check in checks if not check.passed]
+        found += [
+            f"{job.folder}: {check.name}"
+            for check in checks
+            if not check.passed and (check.panel, check.quantity) not in TARGETS
+        ]
     return found

@@ -40,6 +40,7 @@ from train.panels import (
 from train.panels.covered_inputs import AS_TRAINED, PLACES, Drawn, WayPoint
 from train.panels.formation import CoursePoint, Mechanism
 from train.panels.learned_density import PowerPoint, Series, Swept
+from train.panels.trained_failure_against_width import UNFORESEEN
 from train.panels.trained_failure_against_width import Axis as WidthAxis
 
 
@@ -157,10 +158,8 @@ def masks_predict(evidence: Evidence) -> Finding:
                 trained_series.most(rows),
                 ".3g",
             )
-            others += (
-                f" At {name} they fail up to {worst:.2g} times as often as their masks say, from "
-                "failures that no mask foresees."
-            )
+            least = min(row.y for row in rows)
+            others += f" At {name} they fail {least:.2g} to {worst:.2g} times as often."
     small_inside = evidence.point(
         "networks of the survey whose interval holds the masks' failure rate",
         PREDICTIONS,
@@ -183,12 +182,13 @@ def masks_predict(evidence: Evidence) -> Finding:
         for step in (Step.WRITES, Step.DIRECT_PATH)
     )
     return Finding(
-        [bool(foreseen), ratio.low > 1 / CLOSE, ratio.high < CLOSE],
-        f"Yes, where training is long enough and cannot memorise token sets: at {names} the "
-        f"{ratio.count} networks that were trained by the recipe from their sizes fail "
-        f"{ratio.low:.2f} to {ratio.high:.2f} times as often as their own masks say.",
-        f"The interval of {inside:.0%} of all {sum(map(len, series.values()))} networks of the "
-        f"recipe holds the rate of the masks.{others} "
+        [trained_series.most_of(series, foreseen)],
+        f"Yes, at {names}: the {ratio.count} networks that were trained there by the recipe from "
+        f"their sizes fail {ratio.low:.2f} to {ratio.high:.2f} times as often as their own masks "
+        f"say. Failures that no mask foresees are rarer than {UNFORESEEN:.1g} where none was met.",
+        f"The interval of {inside:.0%} of the {sum(map(len, series.values()))} networks whose "
+        f"masks were compared holds the rate of the masks.{others} What is above the "
+        "masks' rate are failures that no mask foresees. "
         "Networks that are small, or were trained briefly, do not keep to it: as means by size "
         f"they fail {small_ratio.low:.2f} to {small_ratio.high:.2f} times as often as their masks "
         f"say, and the interval of {small_inside:.0%} of them holds the prediction. The smallest "

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from reports.claims.sources import TRAINED_WIDTHS
 from reports.numbers import Evidence
 from simulate.jobs.table import Kind
 from train.panels.trained_failure_against_width import Axis, ScaledPoint
+from train.training.scaled import scaled_recipe
 
 Key = tuple[int | None, int | None, str | None]
+
+
+def of_the_recipe(keys: Iterable[Key]) -> list[Key]:
+    """The series whose layer starts as the recipe has it; others are there for comparison."""
+    return [key for key in keys if key[2] == scaled_recipe(8, 2, 8).start]
+
+
+def most_of(keys: Iterable[Key], held: set[Key]) -> bool:
+    """Whether more than half of the recipe's series are among those that hold."""
+    own = of_the_recipe(keys)
+    return 2 * sum(key in held for key in own) > len(own)
 
 
 def key_of(row: ScaledPoint) -> Key:
@@ -35,9 +47,7 @@ def all_of(evidence: Evidence, axis: Axis) -> dict[Key, list[ScaledPoint]]:
 
 def rows_of(axis: Axis, keys: set[Key]) -> Callable[[ScaledPoint], bool]:
     """Whether a row is a network's, on this axis, of one of these series."""
-    return lambda row: (
-        row.axis == axis and row.kind in (Kind.TRAINED, Kind.WEIGHTED) and key_of(row) in keys
-    )
+    return lambda row: row.axis == axis and row.kind == Kind.TRAINED and key_of(row) in keys
 
 
 def most(rows: Sequence[ScaledPoint]) -> Callable[[ScaledPoint], bool]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
@@ -148,6 +149,9 @@ def from_csv(text: str, row: type[P] = Point) -> list[P]:  # type: ignore[assign
         if given.get(_ID) != made.id:
             raise msgspec.ValidationError(f"row {made.id} must have that id; got {given.get(_ID)}")
         found.append(made)
+    repeated = [id for id, count in Counter(each.id for each in found).items() if count > 1]
+    if repeated:
+        raise msgspec.ValidationError(f"row {repeated[0]} must be there once")
     return found
 
 

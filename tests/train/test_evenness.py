@@ -75,8 +75,15 @@ def test_neither_order_nor_offsets_matter(seed: int, n: int, d: int) -> None:
     np.testing.assert_allclose(moved(table + rng.normal(size=d)), moved(table), atol=1e-9)
 
 
-def test_a_column_of_one_value_is_left_alone() -> None:
-    assert not moved(np.full((5, 3), 2.0)).any()
+@pytest.mark.parametrize("value", [0.0, 2.0, -3.5])
+def test_a_column_of_one_value_is_left_alone(value: float) -> None:
+    """However uneven the bits of the other columns are."""
+    table = np.tril(np.ones((6, 5)))
+    table[:, 2] = value
+    table[3, 4] = 0.6
+    changes = moved(table)
+    assert not changes[:, 2].any()
+    assert changes[3, 4] != 0.0
 
 
 def test_trained_hashes_are_more_even() -> None:

@@ -51,6 +51,8 @@ VARIANTS = {
     "part_tied": replace(TINY, tokens_a_step=12, tied=True, frozen=("W_in",)),
     "part_harder": replace(TINY, tokens_a_step=8, target_scale=1.0, precision="bfloat16"),
     "even": replace(TINY, evenness=0.5, tokens_a_step=7),
+    "even_tied": replace(TINY, evenness=0.5, tied=True, precision="bfloat16"),
+    "even_harder": replace(TINY, evenness=0.5, target_scale=1.0, frozen=("W_U",)),
     "decay": replace(TINY, weight_decay=0.3, embedding_decay=0.0, cooling=2.0),
 }
 

@@ -157,19 +157,45 @@ class TestTrainedNetworksOnTheWidthLaw:
         assert self.failing(textbook) == {Quantity.MASKS}
 
     def test_failures_that_no_mask_foresees(self, on_the_width_law: list[ScaledNetwork]) -> None:
-        """Where importance sampling met none of them, the rate is the counted one."""
+        """Where more was counted than the masks foresee, the rate is the counted one."""
         each = on_the_width_law[-1]
-        assert not each.missed
         assert each.rare is not None
         few = Count(FEW // 4, 100_000)
-        blind = replace(each.rare, failure=Share(few.hits / few.trials / 10, 1e-9, 100_000))
+        foreseen = Share(few.hits / few.trials / 10, 1e-9, 100_000)
+        blind = replace(each.rare, failure=foreseen, foreseen=1.0)
         missing = replace(each, network=behaving(each.network, failure=few), rare=blind)
         assert missing.missed
         assert missing.failure() == few.at(CONFIDENCE)
         assert over_masks(missing) == few.at().value / blind.covered.value
         seen = replace(missing, network=behaving(each.network, failure=Count(0, 100_000)))
         assert not seen.missed
-        assert seen.failure() == blind.failure.at(CONFIDENCE)
+        assert seen.failure() == foreseen.at(CONFIDENCE)
+
+    def test_one_heavy_failure_sets_no_rate(self, on_the_width_law: list[ScaledNetwork]) -> None:
+        """What importance sampling met beside the masks is left to the count, which knows more."""
+        each = on_the_width_law[-1]
+        assert each.rare is not None
+        rare = replace(each.rare, failure=Share(2e-4, 1.6e-4, 25_000), foreseen=0.2)
+        found = replace(
+            each, network=behaving(each.network, failure=Count(2, 100_000)), rare=rare
+        ).failure()
+        assert found.value == pytest.approx(4e-5)
+        relative = rare.covered.standard_error / rare.covered.value
+        assert found.standard_error == pytest.approx(4e-5 * relative)
+
+    def test_a_network_that_diverged_is_not_passed_over(
+        self, on_the_width_law: list[ScaledNetwork]
+    ) -> None:
+        first, *others = on_the_width_law
+        lost = replace(first.network, behaviour=None, mechanism=None)
+        gone = [ScaledNetwork(lost, None, None), *others]
+        assert Quantity.OVER_RANDOM in self.failing(gone)
+        over = [
+            point
+            for point in WIDTH[SCALED].table(gone)
+            if point.axis == trained_failure_against_width.Axis.OVER_RANDOM
+        ]
+        assert len(over) == len(gone)
 
     def test_another_slope(self, on_the_width_law: list[ScaledNetwork]) -> None:
         """The widest network failing as often as the narrowest one makes the slope flat."""

@@ -34,4 +34,5 @@ def even_out(W_E: Float[Tensor, "tokens d"], step: float) -> None:
     bits = (middle < W_E).sum(1).to(W_E.dtype)
     lacking = (bits.mean() - bits).clamp(-MOST_BITS, MOST_BITS)
     z = ((W_E - middle) / half.clamp(min=torch.finfo(W_E.dtype).tiny)).clamp(-1.0, 1.0)
-    W_E.addcmul_(lacking[:, None], 1 - z * z, value=step)
+    # a column of one value has no levels to lie between
+    W_E.addcmul_(lacking[:, None], (1 - z * z) * (half > 0), value=step)
