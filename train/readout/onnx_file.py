@@ -133,7 +133,10 @@ def _options(path: Path, node: NodeProto) -> dict[str, float]:
     for each in node.attribute:
         field = allowed.get(each.name)
         if field is None or each.name in found or each.type != kinds[field]:
-            raise DomainError(f"{path}: {node.op_type} must not have {quoted(each.name)} like this")
+            raise DomainError(
+                f"{path}: the options of a {node.op_type} must be known, of their own types and "
+                f"given once; got {quoted(each.name)}"
+            )
         found[each.name] = float(getattr(each, field))
     if found.get("transA"):
         raise DomainError(f"{path}: the map by {quoted(node.input[1])} must not have transA")

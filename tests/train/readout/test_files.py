@@ -45,6 +45,17 @@ def test_a_gguf_without_a_head_is_tied_and_keeps_its_vocabulary(tmp_path: Path) 
     assert readout.vocabulary[3] == "token3"
 
 
+def test_a_gemm_is_read_with_its_options(tmp_path: Path) -> None:
+    from onnx import helper, numpy_helper
+
+    rows, _ = model_files.weights()
+    path = tmp_path / "gemm.onnx"
+    options = {"alpha": 2.0, "transA": 0, "transB": 1}
+    node = helper.make_node("Gemm", ["h", "W"], ["logits"], **options)
+    path.write_bytes(broken_files.graph(node, tensors=(numpy_helper.from_array(rows, "W"),)))
+    np.testing.assert_array_equal(open_readout(path).vectors, 2.0 * rows)
+
+
 def test_names_and_orientation(tmp_path: Path) -> None:
     from safetensors.numpy import save_file
 
