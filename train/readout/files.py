@@ -25,7 +25,7 @@ from train.readout.safetensors_file import (
     gain_offset,
     open_safetensors,
 )
-from train.readout.sizes import LARGEST, check_values
+from train.readout.sizes import LARGEST, check_file, check_values
 from train.readout.whiten import FEWEST_TOKENS
 
 # names of the same tensors in the families of models that are widely used; the first one wins
@@ -182,10 +182,12 @@ def _check(path: Path, readout: Readout) -> None:
 
 def model_file(model: Path) -> Path:
     """The file of the model: itself, or the one in its folder. DomainError if that has not one."""
-    if not model.is_dir():
-        if model.exists() and not model.is_file():
-            raise DomainError(f"{model}: must be a file or a folder")
-        return model
+    path = _file_in(model) if model.is_dir() else model
+    check_file(path)
+    return path
+
+
+def _file_in(model: Path) -> Path:
     for name in (INDEX, SINGLE, NETWORK):
         if (model / name).is_file():
             return model / name

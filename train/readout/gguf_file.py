@@ -123,12 +123,18 @@ class GgufFile:
         if 24 * tensors + 13 * pairs > cursor.end:
             raise cursor.broken(f"{tensors} tensors and {pairs} values do not fit into it")
         self.metadata: Mapping[str, Any] = {cursor.text(): cursor.value() for _ in range(pairs)}
+        if len(self.metadata) < pairs:
+            raise cursor.broken("two of its values have one name")
         self._stored = dict(self._entry(cursor) for _ in range(tensors))
         if len(self._stored) < tensors:
             raise cursor.broken("two of its tensors have one name")
         alignment = self.metadata.get(_ALIGNMENT, 32)
-        if not isinstance(alignment, int) or not 1 <= alignment <= 2**16:
-            raise cursor.broken(f"an alignment of {alignment!r}")
+        # a bool is an int of Python, but no size
+        if type(alignment) is not int or alignment not in range(8, 2**16 + 1, 8):
+            raise cursor.broken(f"{_ALIGNMENT} must be a multiple of 8, at most {2**16}")
+        for name, stored in self._stored.items():
+            if stored.offset % alignment:
+                raise cursor.broken(f"tensor {quoted(name)} lies at no multiple of {alignment}")
         self._start = -(-cursor.at // alignment) * alignment
         self._data = data
 

@@ -44,9 +44,10 @@ class Llama:
 
         def count(key: str, default: int | None = None) -> int:
             # each of the things counted has tensors, or rows of one
-            return check_integer(
-                f"{path}: llama.{key}", metadata.get(f"llama.{key}", default), 1, _MOST_PARTS
-            )
+            value = metadata.get(f"llama.{key}", default)
+            if not isinstance(value, int):
+                raise DomainError(f"{path}: llama.{key} must be an integer")
+            return check_integer(f"{path}: llama.{key}", value, 1, _MOST_PARTS)
 
         self.layers = count("block_count")
         self.heads = count("attention.head_count")

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-_LONGEST_NAME, _LONGEST_REASON = 80, 160
+_LONGEST_NAME, _LONGEST_LIST, _LONGEST_REASON = 80, 160, 160
 
 
 def quoted(name: str) -> str:
     """A name out of a file, in quotes; whatever is not printable is escaped."""
     text = repr(name[:_LONGEST_NAME])
-    return text if len(name) <= _LONGEST_NAME else f"{text}..."
+    # the escapes count as well
+    shown = text if len(text) <= _LONGEST_NAME + 2 else text[: _LONGEST_NAME + 1] + text[0]
+    return shown if shown == text and len(name) <= _LONGEST_NAME else f"{shown}..."
 
 
 def listed(names: list[str], most: int = 8) -> str:
     """The first few names in quotes; "none" for none of them."""
-    shown = ", ".join(quoted(name) for name in names[:most]) or "none"
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+    shown: list[str] = []
+    for name in map(quoted, names[:most]):
+        if shown and len(", ".join([*shown, name])) > _LONGEST_LIST:
+            break
+        shown.append(name)
+    text, left = ", ".join(shown) or "none", len(names) - len(shown)
+    return f"{text} and {left} more" if left else text
 
 
 def printable(name: str) -> str:

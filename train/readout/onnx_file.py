@@ -21,6 +21,8 @@ BLANK = "blank"
 _LINEAR = ("MatMul", "Gemm")
 _BYTES = {1: 4, 10: 2, 11: 8, 16: 2}  # float32, float16, float64, bfloat16
 _MOST_GRAPH = 2**31  # bytes; no protocol buffer is larger
+# options of a Gemm that are read, with the field of each
+_OPTIONS = {"alpha": "f", "beta": "f", "transA": "i", "transB": "i", "broadcast": "i"}
 _EXTERNAL = {"location", "offset", "length", "checksum"}
 
 
@@ -64,12 +66,7 @@ def last_linear(path: Path, initializer: str | None = None) -> LinearMap:
     """
     model = load_graph(path)
     graph = model.graph
-    tensors: dict[str, TensorProto] = {tensor.name: tensor for tensor in graph.initializer}
-    for node in graph.node:
-        if node.op_type == "Constant" and node.output:
-            for attribute in node.attribute:
-                if attribute.name == "value":
-                    tensors[node.output[0]] = attribute.t
+    tensors = _tensors(path, model)
     matrices = [
         node
         for node in graph.node
@@ -86,7 +83,8 @@ def last_linear(path: Path, initializer: str | None = None) -> LinearMap:
         raise DomainError(f"{path}: {wanted}; its last ones are by {known}; use --initializer")
     node = chosen[-1]
     added = node.input[2] if node.op_type == "Gemm" and len(node.input) > 2 else None
-    scale, of_bias = _number(node, "alpha"), _number(node, "beta")
+    options = _options(path, node)
+    scale, of_bias = options.get("alpha", 1.0), options.get("beta", 1.0)
     for after in graph.node:
         if after.op_type == "Add" and node.output[0] in after.input:
             others = [name for name in after.input if name in tensors]
@@ -99,15 +97,50 @@ def last_linear(path: Path, initializer: str | None = None) -> LinearMap:
         np.float32(scale) * arrays[name],
         None if added not in arrays else np.float32(of_bias) * arrays[added],
         node.input[0],
-        any(option.name == "transB" and option.i for option in node.attribute),
+        bool(options.get("transB", 0)),
         _vocabulary(model),
         tuple(path.parent / told["location"] for told in map(_external, used.values()) if told),
     )
 
 
-def _number(node: NodeProto, name: str) -> float:
-    """A factor of a Gemm: its alpha or beta, 1 where it has none."""
-    return next((float(each.f) for each in node.attribute if each.name == name), 1.0)
+def _tensors(path: Path, model: ModelProto) -> dict[str, TensorProto]:
+    """Initializers and constants by name."""
+    named = [(tensor.name, tensor) for tensor in model.graph.initializer]
+    named += [
+        (node.output[0], attribute.t)
+        for node in model.graph.node
+        if node.op_type == "Constant" and node.output
+        for attribute in node.attribute
+        if attribute.name == "value"
+    ]
+    found = dict(named)
+    if len(found) < len(named):
+        raise DomainError(f"{path}: must have each tensor once; two have one name")
+    return found
+
+
+def _options(path: Path, node: NodeProto) -> dict[str, float]:
+    """The factors and turns that a Gemm has; a MatMul has none.
+
+    Raises DomainError for any other, for one of another type, and for a map that turns what it
+    reads: that is no readout.
+    """
+    from onnx import AttributeProto
+
+    kinds = {"f": AttributeProto.FLOAT, "i": AttributeProto.INT}
+    allowed = _OPTIONS if node.op_type == "Gemm" else {}
+    found: dict[str, float] = {}
+    for each in node.attribute:
+        field = allowed.get(each.name)
+        if field is None or each.name in found or each.type != kinds[field]:
+            raise DomainError(
+                f"{path}: the options of a {node.op_type} must be known, of their own types and "
+                f"given once; got {quoted(each.name)}"
+            )
+        found[each.name] = float(getattr(each, field))
+    if found.get("transA"):
+        raise DomainError(f"{path}: the map by {quoted(node.input[1])} must not have transA")
+    return found
 
 
 def _vocabulary(model: ModelProto) -> tuple[str, ...]:
@@ -129,7 +162,7 @@ def _external(tensor: TensorProto) -> Mapping[str, str]:
 def _array(path: Path, name: str, tensor: TensorProto) -> np.ndarray:
     """The tensor in float32; its data may lie in a file beside the graph."""
     from onnx import TensorProto as Proto
-    from onnx import checker, external_data_helper, numpy_helper
+    from onnx import external_data_helper, numpy_helper
 
     shown = f"{path}: {quoted(name)}"
     check_entries(shown, tensor.dims)
@@ -152,7 +185,7 @@ def _array(path: Path, name: str, tensor: TensorProto) -> np.ndarray:
         return np.asarray(numpy_helper.to_array(own).astype(np.float32))
     except DomainError:
         raise
-    except (ValueError, TypeError, checker.ValidationError, OSError) as error:
+    except Exception as error:  # the library's errors have no common base
         raise DomainError(f"{shown} cannot be read: {reason(error)}") from None
 
 
@@ -161,6 +194,8 @@ def _check_external(shown: str, tensor: TensorProto, told: Mapping[str, str], si
     each_once = len(told) == len(tensor.external_data)
     if "location" not in told or not told.keys() <= _EXTERNAL or not each_once:
         raise DomainError(f"{shown} must say where its data lie once; got {listed(sorted(told))}")
+    if not told["location"].isprintable():  # to the library a name ends at a NUL
+        raise DomainError(f"{shown} cannot lie in a file {quoted(told['location'])}")
     if told.get("length", str(size)) != str(size):
         raise DomainError(
             f"{shown} has {quoted(told['length'])} bytes beside the graph, not the {size} of its "

@@ -11,11 +11,13 @@ from theory.domain import DomainError
 from train.readout.files import Readout
 from train.readout.messages import reason
 from train.readout.onnx_file import BLANK, load_graph
+from train.readout.sizes import check_bytes
 
 # pixels; the height that recognisers of the PP-OCR family are trained for
 HEIGHT = 48
 _GLYPH = 40
 _IN_A_LINE = 8
+_MOST_FONT = 2**28  # bytes; twice the largest collections
 
 
 def recogniser_states(
@@ -33,6 +35,7 @@ def recogniser_states(
 
     if BLANK not in readout.vocabulary:
         raise DomainError(f"{path}: lines of a font need a recogniser's characters; use --states")
+    check_bytes(font, _MOST_FONT)
     try:
         face = ImageFont.truetype(str(font), _GLYPH)
     except OSError as error:

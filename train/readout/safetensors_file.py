@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -67,6 +68,8 @@ def open_safetensors(path: Path) -> Iterator[SafetensorsFile]:
                 opened[shard] = stack.enter_context(safe_open(shard, framework="pt"))
             except SafetensorError as error:
                 raise DomainError(f"{shard}: not a safetensors file: {reason(error)}") from None
+            # that took the last of the tensors of one name
+            _object(shard, _header(shard))
         where = {name: shard for shard, file in opened.items() for name in file.keys()}  # noqa: SIM118
         for name, shard in shards.items():
             if where.get(name) != shard:
@@ -82,10 +85,34 @@ def gain_offset(path: Path) -> float:
     return float(str(_json_of(config).get("model_type", "")).startswith("gemma"))
 
 
+def _header(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        size = int.from_bytes(stream.read(8), "little")
+        if size > MOST_METADATA:
+            raise DomainError(f"{path}: must have a header of at most {MOST_METADATA} bytes")
+        return stream.read(size)
+
+
 def _json_of(path: Path) -> Mapping[str, object]:
     check_bytes(path, MOST_METADATA)
+    return _object(path, path.read_bytes())
+
+
+def _object(path: Path, content: bytes) -> Mapping[str, object]:
+    """The JSON object in the content of a file; no two of its keys may be the same."""
+
+    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        found: dict[str, object] = {}
+        for key, value in pairs:
+            if key in found:
+                raise DomainError(f"{path}: must have each key once; got {quoted(key)} twice")
+            found[key] = value
+        return found
+
     try:
-        found = json.loads(path.read_bytes())
+        found = json.loads(content, object_pairs_hook=once)
+    except DomainError:
+        raise
     except (ValueError, RecursionError) as error:
         raise DomainError(f"{path}: not JSON: {reason(error)}") from None
     if not isinstance(found, dict):
@@ -108,6 +135,6 @@ def _shards(path: Path) -> dict[str, Path]:
             )
     found = {name: path.parent / shard for name, shard in shards.items()}
     for shard in found.values():
-        if not shard.is_file():
+        if not os.path.isfile(shard):  # unlike Path's, False for a name that is too long
             raise DomainError(f"{path}: there is no file {quoted(shard.name)} beside it")
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from theory.domain import DomainError
 
 # 8 GiB in float32; the largest unembeddings of 2026 have half of it
 MOST_ENTRIES = 2**31
+MOST_AXES = 64
 # bytes of JSON, or of names, values and tokens; the largest vocabularies take a quarter of it
 MOST_METADATA = 2**26
 
@@ -20,14 +22,26 @@ LARGEST = 1e12
 
 
 def check_entries(name: str, shape: Sequence[int]) -> None:
-    """Raise DomainError, naming the tensor, for an empty axis or more than 2^31 entries."""
+    """Raise DomainError, naming the tensor, for an empty axis or more than 2^31 entries.
+
+    And for more axes than NumPy has.
+    """
+    if len(shape) > MOST_AXES:
+        raise DomainError(f"{name} must have at most {MOST_AXES} axes; it has {len(shape)}")
     if any(axis < 1 for axis in shape) or math.prod(shape) > MOST_ENTRIES:
         axes = ", ".join(str(axis) for axis in list(shape)[:8])
         raise DomainError(f"{name} must have 1 to {MOST_ENTRIES} entries; its shape is [{axes}]")
 
 
+def check_file(path: Path) -> None:
+    """Raise DomainError for a folder, a pipe or a device, whose reading may never end."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise DomainError(f"{path}: must be an ordinary file")
+
+
 def check_bytes(path: Path, most: int) -> None:
-    """Raise DomainError for a file of more bytes."""
+    """Raise DomainError for what is no ordinary file, or one of more bytes."""
+    check_file(path)
     if path.stat().st_size > most:
         raise DomainError(f"{path}: must be at most {most} bytes")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,10 +14,11 @@ from theory.domain import DomainError
 from train.readout.files import Readout
 from train.readout.messages import reason
 from train.readout.report import Recipe
-from train.readout.sizes import check_bytes, check_values
+from train.readout.sizes import check_bytes, check_entries, check_file, check_values
 
 WINDOW = 512
 _MOST_TEXT = 2**26
+_MOST_HEADER = 2**16
 _MOST_NATS = 600.0
 
 
@@ -25,18 +27,34 @@ def load_states(path: Path, d: int) -> Float[np.ndarray, "T d"]:
 
     Raises DomainError, naming the file, for any other content.
     """
-    try:
-        states = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, SyntaxError, UnicodeDecodeError) as error:
-        raise DomainError(f"{path}: not an array file: {reason(error)}") from None
-    if not isinstance(states, np.ndarray) or not np.issubdtype(states.dtype, np.floating):
+    states = _mapped(path)
+    if not np.issubdtype(states.dtype, np.floating):
         raise DomainError(f"{path}: states must be one floating-point array")
     if states.ndim != 2 or states.shape[1] != d or not len(states):
         raise DomainError(f"{path}: states must have shape [T, {d}]; got {list(states.shape)}")
+    check_entries(f"{path}: states", states.shape)
     with np.errstate(over="ignore"):
         found = np.asarray(states, dtype=np.float32)
     check_values(f"{path}: states", found)
     return found
+
+
+def _mapped(path: Path) -> np.ndarray:
+    """The array of a .npy file, of which nothing but the header has been read."""
+    check_file(path)
+    with path.open("rb") as stream:
+        beginning = stream.read(12)
+    # from version 2 on the header's length has four bytes, and as many are read
+    if beginning[6:7] > b"\x01" and int.from_bytes(beginning[8:], "little") > _MOST_HEADER:
+        raise DomainError(f"{path}: not an array file: its header is too long")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return np.lib.format.open_memmap(path, mode="r")
+    except OSError:
+        raise
+    except Exception as error:  # the header is a Python literal: whatever its parser raises
+        raise DomainError(f"{path}: not an array file: {reason(error)}") from None
 
 
 def states_of_text(
@@ -57,7 +75,9 @@ def states_of_text(
         check_bytes(path, _MOST_TEXT)
         share = max(1, most // len(texts))
         # a token has at least one byte; 16 a token is more than enough
-        tokens += llama.tokenizer.encode(path.read_text("utf-8", "replace")[: 16 * share])[:share]
+        with path.open(encoding="utf-8", errors="replace") as stream:
+            text = stream.read(min(16 * share, _MOST_TEXT))
+        tokens += llama.tokenizer.encode(text)[:share]
     if len(tokens) < 2:
         raise DomainError(f"text must have at least two tokens; got {len(tokens)}")
     windows = [tokens[first : first + WINDOW] for first in range(0, len(tokens), WINDOW)]

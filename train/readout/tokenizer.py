@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from theory.domain import DomainError
+from train.readout.messages import quoted
 
 # GPT-2's pieces, with digits one by one; \p{L} and \p{N} in the words of the standard library
 _PIECES = re.compile(
@@ -74,7 +75,7 @@ class Tokenizer:
     def _numbers(self, parts: list[str]) -> Iterator[int]:
         for part in parts:
             if part not in self._number:
-                raise DomainError(f"the vocabulary must have every byte; it lacks {part!r}")
+                raise DomainError(f"the vocabulary must have every byte; it lacks {quoted(part)}")
             yield self._number[part]
 
     def _merged(self, parts: list[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,13 @@ def all_of_them(folder: Path) -> dict[str, Path]:
             found[name] = own / name
         for path in own.glob("long.*"):
             found[path.name] = path
+    for suffix in ("safetensors", "gguf", "onnx", "json"):
+        # as a model, and as the only one in its folder
+        own = folder / f"pipe_{suffix}"
+        own.mkdir()
+        os.mkfifo(own / f"a.{suffix}")
+        found |= {own.name: own, f"{own.name}/a": own / f"a.{suffix}"}
+    found["device"] = Path("/dev/zero")
     return found
 
 
@@ -39,6 +47,46 @@ def _others(folder: Path) -> dict[str, bytes]:
         "old_pickle.bin": b"\x80\x02}q\x00." + b"\0" * 60,
         "text.txt": b"hello, this is no model at all",
     }
+
+
+def states(folder: Path) -> dict[str, Path]:
+    """Files of states that are none, of as many kinds as there are errors of their parser."""
+    whole = "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 8)}"
+    headers = {
+        "brace": whole[:20],
+        "string": whole.removesuffix("(3, 8)}"),
+        "key": whole.replace("'shape'", "[1]"),
+        "keys": whole.replace("'shape'", "1"),
+        "huge": whole.replace("3, 8", "2**64, 8").replace("2**64", str(2**64)),
+        "large": whole.replace("3, 8", f"{2**50}, 8"),
+        "negative": whole.replace("3, 8", "-3, 8"),
+        "digits": whole.replace("3, 8", "9" * 5000),
+        "deep": "(" * 9000,
+        "minus": "-" * 9000 + "1",
+        "products": "1" + "+1" * 4500,
+        "type": whole.replace("'<f4'", "[[]]"),
+        "names": whole.replace("'<f4'", "[('a', '<f4'), ('a', '<f4')]"),
+        "unknown": whole.replace("<f4", "x" * 3000),
+        "object": whole.replace("<f4", "|O"),
+        "escape": whole.replace("<f4", "\\d"),
+        "nul": "\0" * 99,
+        "long": " " * 60_000,
+    }
+    found = {}
+    for name, header in headers.items():
+        content = b"\x93NUMPY\x01\0" + struct.pack("<H", len(header)) + header.encode()
+        found[name] = content + b"\0" * 96
+    found["version"] = b"\x93NUMPY\x09\0" + b"\0" * 99
+    found["long_header"] = b"\x93NUMPY\x02\0" + struct.pack("<I", 2**32 - 1)
+    found["empty"], found["magic"], found["zip"] = b"", b"\x93NUM", b"PK\x03\x04" + b"\0" * 60
+    for name, content in found.items():
+        (folder / f"{name}.npy").write_bytes(content)
+    os.mkfifo(folder / "pipe.npy")
+    with (folder / "sparse.npy").open("wb") as stream:
+        header = whole.replace("3, 8", f"{2**29}, 8")
+        stream.write(b"\x93NUMPY\x01\0" + struct.pack("<H", len(header)) + header.encode())
+        stream.truncate(2**34 + 2**10)
+    return {path.stem: path for path in folder.glob("*.npy")}
 
 
 def packed(tensors: dict[str, tuple[str, list[int], bytes]]) -> bytes:
@@ -62,6 +110,14 @@ def _with(value: float, kind: type = np.float32) -> bytes:
     return rows.tobytes()
 
 
+def _twice(content: bytes, name: str = "lm_head") -> bytes:
+    """A safetensors file with its first entry twice, the second time under another spelling."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    entry = content[9 : end - 1]
+    text = b"{" + entry + b"," + entry.replace(b"lm_head", name.encode()) + b"}"
+    return struct.pack("<Q", len(text)) + text + content[end:]
+
+
 def _safetensors(folder: Path) -> dict[str, bytes]:
     whole = model_files.single(folder / "whole").read_bytes()
     head = ("F32", [N, D], ROWS.tobytes())
@@ -70,6 +126,10 @@ def _safetensors(folder: Path) -> dict[str, bytes]:
     (own / "config.json").write_text("{")
     return {
         "empty.safetensors": b"",
+        "many_axes.safetensors": _head("F32", [1] * 200, b"\0" * 4),
+        "many_names.safetensors": packed({f"{i}" + "\x1b" * 99: head for i in range(20)}),
+        "twice.safetensors": _twice(_head("F32", [N, D], ROWS.tobytes())),
+        "twice_escaped.safetensors": _twice(_head("F32", [N, D], ROWS.tobytes()), "lm\\u005fhead"),
         "long_header.safetensors": HUGE + b"{}",
         "cut.safetensors": whole[:-64],
         "no_json.safetensors": struct.pack("<Q", 8) + b"{broken}" + b"\0" * 8,
@@ -133,6 +193,9 @@ def _shards(folder: Path) -> dict[str, bytes]:
         "nul.json": index("a\0b"),
         "evil_shard.json": index(EVIL),
         "number.json": index(7),
+        "long_shard.json": index("a" * 5000),
+        "tensor_twice.json": b'{"weight_map": {"a": "a.safetensors", "a": "b.safetensors"}}',
+        "map_twice.json": b'{"weight_map": {}, "weight_map": {"a": "a.safetensors"}}',
         "missing_shard.json": index("gone.safetensors"),
         "shard_of_pickle.json": index("a_pickle"),
         "tensor_not_there.json": index("a.safetensors", EVIL),
@@ -175,6 +238,19 @@ def _gguf(folder: Path) -> dict[str, bytes]:
         "alignment.gguf": _pair(struct.pack("<II", 4, 0), b"general.alignment"),
         "text_for_alignment.gguf": _pair(
             struct.pack("<IQ", 8, 3) + b"\n\x1b[", b"general.alignment"
+        ),
+        "bool_for_alignment.gguf": _pair(struct.pack("<IB", 7, 1), b"general.alignment"),
+        "alignment_of_1.gguf": _pair(struct.pack("<II", 4, 1), b"general.alignment"),
+        "alignment_of_33.gguf": _pair(struct.pack("<II", 4, 33), b"general.alignment"),
+        "long_alignment.gguf": _pair(
+            struct.pack("<IQ", 8, 9999) + b"x" * 9999, b"general.alignment"
+        ),
+        "value_twice.gguf": b"GGUF"
+        + struct.pack("<IQQ", 3, 0, 2)
+        + (struct.pack("<Q", 1) + b"a" + struct.pack("<II", 4, 0)) * 2,
+        "not_aligned.gguf": _tensors((head, (D, N), 0, 8), data=b"\0" * 8 + ROWS.tobytes()),
+        "other_not_aligned.gguf": _tensors(
+            (head, (D, N), 0, 0), (b"other", (D,), 0, 4), data=ROWS.tobytes()
         ),
         "no_tensors.gguf": _pair(struct.pack("<II", 4, 0)),
         "huge_tensor.gguf": _tensors((head, (2**40, 2**40), 0, 0)),
@@ -237,9 +313,30 @@ def _onnx(folder: Path) -> dict[str, bytes]:
         stream.truncate(2**31 + 1)
     (folder / "long").rename(folder / "long.onnx")
     good = numpy_helper.from_array(W, "W")
+    os.mkfifo(folder / "pipe.data")
+
+    def gemm(**options: Any) -> bytes:
+        return graph(helper.make_node("Gemm", ["h", "W"], ["logits"], **options), tensors=(good,))
+
     add = helper.make_node("Add", ["product", "b"], ["logits"])
     product = helper.make_node("MatMul", ["h", "W"], ["product"])
     return {
+        "turned_input.onnx": gemm(transA=1),
+        "turned_both.onnx": gemm(transA=1, transB=1),
+        "factor_of_another_type.onnx": gemm(alpha=2),
+        "turn_of_another_type.onnx": gemm(transB=1.0),
+        "unknown_option.onnx": gemm(**{EVIL: 1}),
+        "option_of_a_product.onnx": graph(
+            helper.make_node("MatMul", ["h", "W"], ["logits"], transB=1), tensors=(good,)
+        ),
+        "weights_twice.onnx": graph(MATMUL, tensors=(good, good)),
+        "beside_long_name.onnx": external(location="a" * 5000),
+        "beside_long_path.onnx": external(location="a/" * 5000),
+        "beside_nul.onnx": external(location="W.data\0"),
+        "beside_folder.onnx": external(location="."),
+        "beside_pipe.onnx": external(location="pipe.data"),
+        "beside_many_digits.onnx": external(location="W.data", offset="9" * 4000, length=size),
+        "beside_too_many_digits.onnx": external(location="W.data", offset="9" * 5000),
         "noise.onnx": b"\xff\x01garbage" * 9,
         "empty.onnx": b"",
         "cut.onnx": whole[: len(whole) // 3],

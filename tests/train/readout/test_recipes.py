@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +162,15 @@ def test_a_text_that_cannot_be_read_is_refused_before_anything_is_measured(
     assert error.startswith("error: ")
     assert why in error
     assert not end
+
+
+def test_a_pipe_or_device_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    model, pipe = tiny_llama(tmp_path / "tiny.gguf"), tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for option in ("--text", "--states"):
+        for path in (pipe, Path("/dev/zero"), tmp_path):
+            with pytest.raises(DomainError, match="ordinary file"):
+                main([str(model), option, str(path), "--out", str(tmp_path / "out")])
 
 
 def test_states_need_a_model_that_can_run(tmp_path: Path) -> None:
