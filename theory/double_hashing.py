@@ -25,6 +25,8 @@ _LARGEST_EXACT_WIDTH, _LARGEST_EXACT_HASHES = 256, 12
 _PAIRS, _FEWEST_UNIONS, _SEED = 10**8, 24, 0
 # bits of a pair that are looked up, in all unions of a code
 _MOST_LOOKS = 10**9
+# bits of a pair that are looked up for all pairs at once, before few of them are left
+_WHOLE_TABLES = 6
 # tokens hashed at a time, until no bit is left
 _TOKENS = 2**13
 
@@ -43,9 +45,12 @@ def coverage(union: np.ndarray, m: int) -> float:
     if union.all():
         return 1.0
     places = offsets(d, m)
-    starts, steps = np.meshgrid(np.flatnonzero(union), np.arange(d))
-    a, b = starts.ravel(), steps.ravel()
-    for i in range(1, m):
+    moved = np.lib.stride_tricks.sliding_window_view(np.concatenate([union, union]), d)
+    both = np.tile(union, (d, 1))  # [b, a]
+    for i in range(1, min(m, _WHOLE_TABLES)):
+        both &= moved[places[:, i]]
+    b, a = np.nonzero(both)
+    for i in range(_WHOLE_TABLES, m):
         inside = union[(a + places[b, i]) % d]
         a, b = a[inside], b[inside]
     return len(a) / d**2

@@ -133,11 +133,13 @@ def command_at(rng: np.random.Generator, scheme: str) -> str:
     chosen = f"--scheme {scheme}"
     # searches at sizes where one evaluation is quick
     few = min(k, int(rng.integers(1, 300)))
-    bits = f"--m {min(m, d, 64)}"
-    if scheme == INDEPENDENT.name and min(m, 64) >= d:  # a density of 1 is none
+    m = min(m, d, 64)
+    bits = f"--m {m}"
+    fill = d // 2 if scheme == INDEPENDENT.name else max(m, min(d // 2, k * m))
+    if scheme == INDEPENDENT.name and m >= d:  # a density of 1 is none
         bits = f"--density {m / (m + 1)!r}"
     return (
-        f"rates {of_task} --k {k} --d {d} {bits} {chosen} --queries 3 --fill {d // 2}",
+        f"rates {of_task} --k {k} --d {d} {bits} {chosen} --queries 3 --fill {fill}",
         f"width {of_task} --k {few} --epsilon {epsilon!r} {chosen} --multiple-of 64",
         f"capacity {of_task} --d {512 * int(rng.integers(1, 9))} --epsilon {epsilon!r} {chosen}",
     )[int(rng.integers(3))]
