@@ -207,6 +207,15 @@ def test_width_next_to_certain_failure(n: int, k: int, epsilon: float, d: int, m
     assert min(wider) < enough
 
 
+def test_numbers_too_long_to_print_are_refused() -> None:
+    """Python prints no integer of thousands of digits, and makes no float of it."""
+    for size in (2**20_000, -(2**20_000)):
+        with pytest.raises(DomainError, match=r"k must be .* one of about 6021 digits"):
+            false_positives.false_positive_rate(size, 10, 2)
+        with pytest.raises(DomainError, match=r"epsilon must be .* one of about 6021 digits"):
+            width.smallest_width(100, 3, size)
+
+
 def test_no_width_is_claimed_where_it_cannot_be_settled() -> None:
     with pytest.raises(DomainError, match=r"epsilon must be at most 0\.999999"):
         width.smallest_width(10**9, 200, 1 - 1e-12)
