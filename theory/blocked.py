@@ -69,6 +69,9 @@ class Blocked(HashedBits):
     def likely_width(self, n: int, k: int, epsilon: float) -> float:
         return 1.2 * k * log_ratio(n, k, epsilon) / math.log(2.0) ** 2
 
+    def fewest(self, parameter: int) -> int:
+        return self.inside.fewest(parameter)
+
     def log_rate_given_fill(self, d: int, parameter: int, w: int) -> float:
         """ln of a block's coverage, all blocks equally full."""
         set_bits = check_integer("w", w, 0, d, "d") / self._blocks(d)
@@ -138,8 +141,9 @@ def _enclosure(spread: Spread, value: Value) -> Enclosure:
         return Enclosure.rounded(log_rate).or_more(left_out)
     variance = spread.variance()
     if value.some == 1:
-        upper = variance + rate * rate
-        return Enclosure(value.all_of * log_rate, math.log(upper)).widened().or_more(left_out)
+        log_variance = math.log(variance) if variance > 0.0 else -math.inf
+        upper = float(np.logaddexp(log_variance, 2.0 * log_rate))
+        return Enclosure(value.all_of * log_rate, upper).widened().or_more(left_out)
     upper = float(log_some(value.some, log_rate))
     loss = 0.5 * value.some * (value.some - 1.0) * (variance + 1e-14 * rate * rate)
     lower = max(math.exp(upper) - loss, rate)

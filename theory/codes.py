@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from functools import cache
 from typing import ClassVar, Generic, TypeVar
 
-from theory.domain import DomainError, check_integer, check_real, check_task
+from theory.domain import LARGEST_D, LARGEST_K, DomainError, check_integer, check_real, check_task
 from theory.occupancy import Enclosure, Value
 from theory.search import first_true, lowest_of_valley
 
 # ends of an enclosure that are further apart, relatively, are told apart
 _APART = 1e-6
+# ln P_fail above which a probability is not told apart from 1
+_CERTAIN = -1e-12
 
 Parameter = TypeVar("Parameter", int, float, None)
 
@@ -50,6 +52,7 @@ class Scheme(ABC, Generic[Parameter]):
     parameter: what the scheme's own parameter is called, if it has one. classes: P_fail at its
     best parameter is taken to fall with d within each class of d modulo this number.
     largest_epsilon: up to which it does so. unit: every width is a multiple of it.
+    widest: the largest width of which anything is computed.
     """
 
     name: ClassVar[str]
@@ -58,6 +61,7 @@ class Scheme(ABC, Generic[Parameter]):
     classes: ClassVar[int] = 1
     largest_epsilon: ClassVar[float] = 0.5
     unit: int = 1
+    widest: ClassVar[int] = sys.maxsize
 
     @abstractmethod
     def log_failure(self, n: int, k: int, d: int, parameter: Parameter) -> float:
@@ -101,7 +105,7 @@ class Scheme(ABC, Generic[Parameter]):
         1 <= k <= n, 0 < epsilon <= `largest_epsilon`, multiple >= 1.
         """
         suffices, guess = self._search(n, k, epsilon)
-        multiple = math.lcm(self.unit, check_integer("multiple", multiple, 1))
+        multiple = math.lcm(self.unit, check_integer("multiple", multiple, 1, self.widest))
         step = math.lcm(self.classes, multiple)
         found = []
         for first in range(multiple, step + 1, multiple):
@@ -109,7 +113,7 @@ class Scheme(ABC, Generic[Parameter]):
             widths = range(first, sys.maxsize, step)
             place = first_true(_at(suffices, widths), round(guess - first) // step, lowest)
             found.append(widths[place])
-        d = min(found)
+        d = self._computed(min(found))
         exception = self.narrower_exception(n, k, d, epsilon) if multiple == 1 else d
         return self.at_best(n, k, exception)
 
@@ -122,7 +126,7 @@ class Scheme(ABC, Generic[Parameter]):
         place = first_true(
             lambda i: suffices(2**i), round(math.log2(guess)), (lowest - 1).bit_length()
         )
-        return self.at_best(n, k, 2**place)
+        return self.at_best(n, k, self._computed(2**place))
 
     def _search(self, n: int, k: int, epsilon: float) -> tuple[Callable[[int], bool], float]:
         """Whether a width suffices, and where to look."""
@@ -131,9 +135,23 @@ class Scheme(ABC, Generic[Parameter]):
 
         @cache
         def suffices(d: int) -> bool:
-            return self.badness(n, k, d, self.best_parameter(n, k, d))[0] <= target
+            return (
+                d > self.widest or self.badness(n, k, d, self.best_parameter(n, k, d))[0] <= target
+            )
 
-        return suffices, max(1.0, self.likely_width(n, k, epsilon)) if n > k else 1.0
+        guess = max(1.0, self.likely_width(n, k, epsilon)) if n > k else 1.0
+        if guess > self.widest:
+            widest = self.widest // self.unit * self.unit
+            self._computed(widest if suffices(widest) else self.widest + 1)
+        return suffices, guess
+
+    def _computed(self, d: int) -> int:
+        if d > self.widest:
+            raise DomainError(
+                f"epsilon must be larger, or k or n smaller: the width that they need is above "
+                f"{self.widest}, the largest that is computed"
+            )
+        return d
 
     def narrower_exception(self, n: int, k: int, d: int, epsilon: float) -> int:
         """The least width below d that suffices though a larger one does not; d if none does."""
@@ -165,6 +183,11 @@ class Scheme(ABC, Generic[Parameter]):
         def fits(k: int) -> bool:
             if self.narrowest(k) > d:
                 return False
+            if k > LARGEST_K:
+                raise DomainError(
+                    f"d must be smaller: more than {LARGEST_K} tokens, the most that is computed, "
+                    f"may fit into {d} bits"
+                )
             n = vocabulary(k)
             return self.log_failure(n, k, d, self.best_parameter(n, k, d)) <= log_epsilon
 
@@ -184,6 +207,8 @@ class HashScheme(Scheme[Parameter]):
     Its failures follow from the law of that union alone; see `enclose`.
     """
 
+    widest: ClassVar[int] = LARGEST_D
+
     @abstractmethod
     def enclose(self, k: int, d: int, parameter: Parameter, value: Value) -> Enclosure:
         """ln of the probability that some, or all, of several non-members are covered, nats."""
@@ -195,6 +220,10 @@ class HashScheme(Scheme[Parameter]):
     @abstractmethod
     def log_rate_given_fill(self, d: int, parameter: Parameter, w: int) -> float:
         """ln of the FPR of a filter in which w of the d bits are set, nats."""
+
+    @abstractmethod
+    def fills(self, k: int, d: int, parameter: Parameter) -> tuple[int, int]:
+        """The fewest and the most bits that k tokens can set."""
 
     @abstractmethod
     def likely_parameter(self, k: int, d: int) -> float:
@@ -212,15 +241,38 @@ class HashScheme(Scheme[Parameter]):
         found = self.enclose(k, d, parameter, Value(some=n - k))
         return found.middle if found.relative_width < _APART else found.upper
 
+    def is_certain(self, n: int, k: int, d: int, parameter: Parameter, log_failure: float) -> bool:
+        """Whether P_fail, whose logarithm is given, is not known to be below 1."""
+        if log_failure < -_APART:
+            return False
+        return self.enclose(k, d, parameter, Value(some=n - k)).upper > _CERTAIN
+
 
 class HashedBits(HashScheme[int]):
     """A scheme whose parameter is the number of hash bits, of which P_fail has one valley."""
 
+    def fills(self, k: int, d: int, parameter: int) -> tuple[int, int]:
+        return self.fewest(parameter), min(d, k * parameter)
+
+    def fewest(self, parameter: int) -> int:
+        """Bits that one token sets at least."""
+        return 1
+
     def check_parameter(self, d: int, parameter: float) -> int:
         return check_integer("m", parameter, 1, self.most(d), "d")
 
+    def badness(self, n: int, k: int, d: int, parameter: int) -> tuple[float, float]:
+        """By ln P_fail; by ln FPR where failure is certain, so that P_fail tells nothing apart."""
+        log_failure = self.log_failure(n, k, d, parameter)
+        if self.is_certain(n, k, d, parameter, log_failure):
+            return 0.0, self.enclose(k, d, parameter, Value()).middle
+        return log_failure, 0.0
+
     def best_parameter(self, n: int, k: int, d: int) -> int:
-        """Found by descent from a likely number; right where P_fail is below 0.9."""
+        """Found by descent from a likely number; right where P_fail is below 0.9.
+
+        Where failure is certain for every m, the m with the fewest false positives.
+        """
         n, k = check_task(n, k)
         d = check_integer("d", d, self.unit)
         guess = round(self.likely_parameter(k, d))

@@ -336,6 +336,9 @@ class Independent(HashScheme[float]):
     def check_parameter(self, d: int, parameter: float) -> float:
         return check_real("density", parameter, 0.0, 1.0)
 
+    def fills(self, k: int, d: int, parameter: float) -> tuple[int, int]:
+        return 0, d
+
     def log_rate_given_fill(self, d: int, parameter: float, w: int) -> float:
         """(d - w) ln(1 - rho)."""
         return (d - check_integer("w", w, 0, d, "d")) * math.log1p(-parameter)
@@ -346,12 +349,16 @@ class Independent(HashScheme[float]):
     def best_parameter(self, n: int, k: int, d: int) -> float:
         """To 1e-5 relative, where P_fail is below 0.9.
 
-        The FPR is least at rho = 1/(k+1), P_fail at that or a little more.
+        The FPR is least at rho = 1/(k+1), P_fail at that or a little more. Where failure is certain
+        at 1/(k+1), that density, with the fewest false positives.
         """
         from scipy.optimize import minimize_scalar
 
         n, k = check_task(n, k)
         first_guess = 1.0 / (k + 1)
+        log_failure = self.log_failure(n, k, d, first_guess)
+        if self.is_certain(n, k, d, first_guess, log_failure):
+            return first_guess
         found = minimize_scalar(
             lambda rho: self.log_failure(n, k, d, rho),
             bounds=(0.5 * first_guess, min(3.0 * first_guess, 0.99)),

@@ -18,6 +18,9 @@ DONE = 0
 CHECK_FAILED = 1
 BAD_INPUT = 2
 INTERRUPTED = 130
+# a number on the command line; far beyond every domain, whose own checks say more
+_MOST_DIGITS = 400
+_MOST_BITS = 1400
 
 
 def run(command: Callable[[], int]) -> NoReturn:
@@ -48,13 +51,20 @@ def whole_number(text: str) -> int:
     """An integer as people write sizes: 4096, 1_000_000, 1e6, 2.5e9, 2^30. Raises ValueError."""
     base, power, exponent = text.partition("^")
     if power:
-        found: int = int(base) ** int(exponent)
+        of_base, times = int(base), int(exponent)
+        if times < 0 or times * of_base.bit_length() > _MOST_BITS:
+            raise ValueError(f"{text!r} is no integer of at most {_MOST_DIGITS} digits")
+        found: int = of_base**times
         return found
     try:
         number = Decimal(text.replace("_", ""))
     except InvalidOperation:
         raise ValueError(f"{text!r} is no integer") from None
-    if not number.is_finite() or number != number.to_integral_value() or number.adjusted() > 400:
+    if (
+        not number.is_finite()
+        or number != number.to_integral_value()
+        or number.adjusted() > _MOST_DIGITS
+    ):
         raise ValueError(f"{text!r} is no integer")
     return int(number)
 

@@ -13,6 +13,10 @@ LARGEST_N, LARGEST_K, LARGEST_D = 10**15, 10**10, 10**12
 LARGEST_BETA = 1e6
 
 
+# integers from which on a message counts the digits and does not print them
+_UNREADABLE = 10**30
+
+
 class DomainError(ValueError):
     """An argument lies outside its domain; the message names it and its range."""
 
@@ -24,15 +28,20 @@ def check_integer(
     limit = "" if high is None else f" and at most {high_name + ' = ' if high_name else ''}{high}"
     # bool is an Integral, but True hashes per token are a slip, not a size
     if not isinstance(value, int | np.integer) or isinstance(value, bool):
-        raise DomainError(f"{name} must be an integer, at least {low}{limit}; got {value!r}")
+        raise DomainError(f"{name} must be an integer, at least {low}{limit}; got {_shown(value)}")
     number = operator.index(value)
-    if not -(10**30) < number < 10**30:
-        raise DomainError(
-            f"{name} must be at least {low}{limit}; got one of {len(str(number))} digits"
-        )
     if number < low or (high is not None and number > high):
-        raise DomainError(f"{name} must be at least {low}{limit}; got {number}")
+        raise DomainError(f"{name} must be at least {low}{limit}; got {_shown(number)}")
+    if abs(number) >= _UNREADABLE:
+        raise DomainError(f"{name} must be below 1e30; got {_shown(number)}")
     return number
+
+
+def _shown(value: object) -> str:
+    """A value as a message shows it; Python prints no integer of thousands of digits."""
+    if isinstance(value, int) and abs(value) >= _UNREADABLE:
+        return f"one of about {round(value.bit_length() * math.log10(2.0))} digits"
+    return repr(value)
 
 
 def check_real(
@@ -46,10 +55,13 @@ def check_real(
     """`value` as a finite float in (low, high), or [low, high] where `closed`."""
     brackets = "[]" if closed else "()"
     interval = f"{brackets[0]}{low:g}, {high:g}{brackets[1] if high < math.inf else ')'}"
-    complaint = f"{name} must be a finite number in {interval}; got {value!r}"
+    complaint = f"{name} must be a finite number in {interval}; got {_shown(value)}"
     if not isinstance(value, numbers.Real) or isinstance(value, bool):
         raise DomainError(complaint)
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        raise DomainError(complaint) from None
     if not math.isfinite(number):
         raise DomainError(complaint)
     inside = low <= number <= high if closed else low < number < high

@@ -16,13 +16,17 @@ import numpy as np
 from theory.codes import HashedBits
 from theory.column_weight import WITH_REPLACEMENT, check_draws
 from theory.domain import DomainError, check_integer
-from theory.logarithms import log_some
+from theory.logarithms import log_mean, log_some
 from theory.occupancy import Enclosure, Value
 
 # d^2 pairs are looked at for every union, and d^3 for an exact rate
 LARGEST_WIDTH = 2048
 _LARGEST_EXACT_WIDTH, _LARGEST_EXACT_HASHES = 256, 12
 _PAIRS, _FEWEST_UNIONS, _SEED = 10**8, 24, 0
+# bits of a pair that are looked up, in all unions of a code
+_MOST_LOOKS = 10**9
+# bits of a pair that are looked up for all pairs at once, before few of them are left
+_WHOLE_TABLES = 6
 # tokens hashed at a time, until no bit is left
 _TOKENS = 2**13
 
@@ -38,10 +42,15 @@ def offsets(d: int, m: int) -> np.ndarray:
 def coverage(union: np.ndarray, m: int) -> float:
     """Exact: the share of all d^2 pairs (a, b) whose m bits lie in the union, bool [d]."""
     d = len(union)
+    if union.all():
+        return 1.0
     places = offsets(d, m)
-    starts, steps = np.meshgrid(np.flatnonzero(union), np.arange(d))
-    a, b = starts.ravel(), steps.ravel()
-    for i in range(1, m):
+    moved = np.lib.stride_tricks.sliding_window_view(np.concatenate([union, union]), d)
+    both = np.tile(union, (d, 1))  # [b, a]
+    for i in range(1, min(m, _WHOLE_TABLES)):
+        both &= moved[places[:, i]]
+    b, a = np.nonzero(both)
+    for i in range(_WHOLE_TABLES, m):
         inside = union[(a + places[b, i]) % d]
         a, b = a[inside], b[inside]
     return len(a) / d**2
@@ -84,10 +93,20 @@ def double_hashing_rate(k: int, d: int, m: int) -> float:
 @lru_cache(maxsize=128)
 def simulated_coverages(k: int, d: int, m: int) -> tuple[float, ...]:
     """The exact coverages of unions of k random tokens: 24 or more, from seed 0."""
+    unions = max(_FEWEST_UNIONS, min(400, _PAIRS // (4 * d * d)))
+    full = 1.0 if d == 1 else -math.expm1(k * m * math.log1p(-1.0 / d))
+    empty = d * (1.0 - full)
+    # at every bit a share `full` of the pairs is left, and no bit is looked up of a full union
+    looks = d * d * unions * min(m, d / max(empty, 1.0)) * min(1.0, empty)
+    if looks > _MOST_LOOKS or d * m > _PAIRS:
+        raise DomainError(
+            f"k, d, m = {k}, {d}, {m} must be smaller for a simulated rate, which takes "
+            f"{max(looks, d * m):.1g} steps here and {_MOST_LOOKS:.0e} at most"
+        )
     rng = np.random.default_rng(_SEED)
     places = offsets(d, m)
     found = []
-    for _ in range(max(_FEWEST_UNIONS, min(400, _PAIRS // (4 * d * d)))):
+    for _ in range(unions):
         union = np.zeros(d, dtype=bool)
         for start in range(0, k, _TOKENS):
             if union.all():
@@ -103,6 +122,7 @@ class DoubleHashing(HashedBits):
 
     name: ClassVar[str] = "double-hashing"
     kind: ClassVar[str] = "simulated"
+    widest: ClassVar[int] = LARGEST_WIDTH
 
     def check_parameter(self, d: int, parameter: float) -> int:
         return check_integer("m", parameter, 1)
@@ -126,8 +146,9 @@ class DoubleHashing(HashedBits):
                 jensen = Enclosure(log_rate, float(log_some(value.some, log_rate)))
             known = known.within(jensen)
         log_f = np.log(np.array(simulated_coverages(k, d, m)))
-        mean = float(np.exp(log_some(value.some, value.all_of * log_f)).mean())
-        return Enclosure(known.lower, known.upper, math.log(mean)).widened()
+        equally = np.full(len(log_f), -math.log(len(log_f)))
+        mean = log_mean(equally, log_some(value.some, value.all_of * log_f))
+        return Enclosure(known.lower, known.upper, min(0.0, mean)).widened()
 
     def log_failure(self, n: int, k: int, d: int, parameter: int) -> float:
         """The simulated value, whatever its ends."""

@@ -180,6 +180,9 @@ class Partitioned(HashedBits):
     def enclose(self, k: int, d: int, parameter: int, value: Value) -> Enclosure:
         return partitioned_enclosure(k, d, parameter, value)
 
+    def fewest(self, parameter: int) -> int:
+        return parameter
+
     def log_rate_given_fill(self, d: int, parameter: int, w: int) -> float:
         """m ln(w/d): the blocks equally full."""
         w = check_integer("w", w, 0, d, "d")

@@ -89,7 +89,11 @@ def optimal_hashes(k: int, d: int) -> int:
 
 
 def optimal_hashes_for_failure(n: int, k: int, d: int) -> int:
-    """Exact: the m in 1..d that minimises P_fail."""
+    """Exact: the m in 1..d that minimises P_fail.
+
+    Where the law of the union is slow and failure certain to 12 digits, so that nothing tells the
+    P_fail apart, the m in 1..d that minimises the FPR.
+    """
     return FIXED_WEIGHT.best_parameter(n, k, d)
 
 
@@ -129,10 +133,11 @@ def smallest_width(n: int, k: int, epsilon: float) -> Code:
 
 @broadcasts
 def information_width(n: int, k: int, epsilon: float) -> float:
-    """Lower bound: d >= log2 C(n, k) + log2(1 - epsilon) bits to name the k-set at all."""
+    """Lower bound: d >= log2 C(n, k) + log2(1 - epsilon) bits to name the k-set at all,
+    and at least 0."""
     n, k = check_task(n, k)
     check_epsilon(epsilon)
-    return log2_binomial(n, k) + math.log2(1.0 - epsilon)
+    return max(0.0, log2_binomial(n, k) + math.log2(1.0 - epsilon))
 
 
 def membership_width(k: int, rate: float) -> float:

@@ -133,11 +133,13 @@ def command_at(rng: np.random.Generator, scheme: str) -> str:
     chosen = f"--scheme {scheme}"
     # searches at sizes where one evaluation is quick
     few = min(k, int(rng.integers(1, 300)))
-    bits = f"--m {min(m, d, 64)}"
-    if scheme == INDEPENDENT.name and min(m, 64) >= d:  # a density of 1 is none
+    m = min(m, d, 64)
+    bits = f"--m {m}"
+    fill = d // 2 if scheme == INDEPENDENT.name else max(m, min(d // 2, k * m))
+    if scheme == INDEPENDENT.name and m >= d:  # a density of 1 is none
         bits = f"--density {m / (m + 1)!r}"
     return (
-        f"rates {of_task} --k {k} --d {d} {bits} {chosen} --queries 3 --fill {d // 2}",
+        f"rates {of_task} --k {k} --d {d} {bits} {chosen} --queries 3 --fill {fill}",
         f"width {of_task} --k {few} --epsilon {epsilon!r} {chosen} --multiple-of 64",
         f"capacity {of_task} --d {512 * int(rng.integers(1, 9))} --epsilon {epsilon!r} {chosen}",
     )[int(rng.integers(3))]
@@ -203,6 +205,15 @@ def test_width_next_to_certain_failure(n: int, k: int, epsilon: float, d: int, m
         assert max(success(n, k, narrower, j) for j in range(1, narrower + 1)) < enough
     wider = [max(success(n, k, d + 1, j) for j in range(1, d + 2))]
     assert min(wider) < enough
+
+
+def test_numbers_too_long_to_print_are_refused() -> None:
+    """Python prints no integer of thousands of digits, and makes no float of it."""
+    for size in (2**20_000, -(2**20_000)):
+        with pytest.raises(DomainError, match=r"k must be .* one of about 6021 digits"):
+            false_positives.false_positive_rate(size, 10, 2)
+        with pytest.raises(DomainError, match=r"epsilon must be .* one of about 6021 digits"):
+            width.smallest_width(100, 3, size)
 
 
 def test_no_width_is_claimed_where_it_cannot_be_settled() -> None:

@@ -255,7 +255,7 @@ def test_sizes_as_people_write_them() -> None:
 def test_rates_of_every_scheme(scheme: str, keys: set[str]) -> None:
     """At the best parameter; one query is a vocabulary of k + 1; several are rarer than one."""
     sizes = f"--k 8 --d 192 --scheme {scheme} --json".split()
-    one = json.loads(theory("rates", "--query", *sizes, "--fill", "96", "--queries", "3").stdout)
+    one = json.loads(theory("rates", "--query", *sizes, "--fill", "64", "--queries", "3").stdout)
     assert keys <= set(one)
     assert "n" not in one
     assert "failure_probability" not in one
@@ -295,3 +295,83 @@ def test_derive_lists_its_names_and_prints_json() -> None:
     assert "width_law" in theory("derive", "--list").stdout
     found = json.loads(theory("derive", "optimal_hashes", "--json").stdout)
     assert all(step["holds"] for step in found["steps"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("rates --query --k 2^20000 --d 100", "is no integer of at most 400 digits"),
+        ("rates --query --k 0^-1 --d 100", "is no integer of at most 400 digits"),
+        ("rates --query --k 2^-1 --d 100", "is no integer of at most 400 digits"),
+        ("rates --query --k 10^99999999 --d 100", "is no integer of at most 400 digits"),
+        ("width --query --k 3 --epsilon 0.1 --multiple-of 2^20000", "multiple_of must be an"),
+        ("width --query --k 3 --epsilon 0.1 --multiple-of 1e20", "multiple_of must be at least 1"),
+        ("rates --query --k 5 --d 10 --m 2 --fill 11", "fill must be at least 2 and at most 10"),
+        ("rates --query --k 5 --d 10 --m 2 --fill 0", "fill must be at least 2 and at most 10"),
+        ("rates --query --k 2 --d 10 --m 2 --fill 5", "fill must be at least 2 and at most 4"),
+        (
+            "rates --query --k 2 --d 10 --m 2 --fill 0 --scheme with-replacement",
+            "fill must be at least 1 and at most 4",
+        ),
+        (
+            "rates --query --k 2 --d 10 --density 0.2 --fill 11 --scheme independent",
+            "fill must be at least 0 and at most 10",
+        ),
+        ("rates --query --k 5 --d 10 --m 2 --beta 3", "beta must be left out with --query"),
+        ("rates --query --k 5 --d 10 --m 2 --block 64", "block must come with --scheme blocked"),
+        ("rates --query --k 5 --d 10 --m 2 --inside fixed-weight", "inside must come with"),
+        ("rates --query --k 5 --d 64 --block -5 --scheme blocked", "block must be at least 1"),
+        ("width --k 1e10 --epsilon 1e-9 --n 1e15", "the width that they need is above"),
+        (
+            "width --k 1e10 --epsilon 1e-9 --n 1e15 --multiple-of power-of-two",
+            "the width that they need is above",
+        ),
+        ("capacity --d 1e12 --epsilon .1 --n 1e15 --scheme partitioned", "d must be smaller: more"),
+        (
+            "rates --query --k 10 --d 2047 --m 2047 --scheme double-hashing",
+            "k, d, m = 10, 2047, 2047 must be smaller for a simulated rate",
+        ),
+    ],
+)
+def test_what_cannot_be_computed_is_refused(arguments: str, message: str) -> None:
+    """At once, and by the flag that was given; a flag of another scheme is not ignored."""
+    run = theory(*arguments.split())
+    assert run.returncode == 2
+    assert run.stdout == ""
+    assert message in run.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "rates --query --k 10 --d 100 --queries 1e6 --scheme double-hashing",
+        "rates --query --k 10 --d 1024 --queries 1e6 --scheme blocked",
+        "rates --query --k 10 --d 1024 --m 400 --scheme blocked",
+        "rates --query --k 10 --d 1e6 --m 7e4 --queries 1e6 --scheme partitioned",
+        "rates --query --k 10 --d 100 --queries 1e6 --scheme with-replacement",
+        "rates --query --k 10 --d 100 --queries 1e6",
+        "rates --query --k 1000 --d 2047 --m 2047 --scheme double-hashing",
+    ],
+)
+def test_rates_that_underflow(arguments: str) -> None:
+    run = theory(*arguments.split(), "--json")
+    assert run.returncode == 0, run.stderr
+    found = json.loads(run.stdout)
+    assert 0.0 <= found.get("joint_rate", 0.0) <= found["false_positive_rate"] <= 1.0
+
+
+@pytest.mark.parametrize("scheme", ["partitioned", "fixed-weight", "with-replacement", "blocked"])
+def test_failure_is_at_least_the_rate(scheme: str) -> None:
+    """Also of filters that are all but full, where rounding is all that tells the two apart."""
+    for sizes in ("--d 128 --m 128", "--d 128 --m 40", "--d 64 --m 64"):
+        block = " --block 64" if scheme == "blocked" else ""
+        bits = sizes.replace("128 --m 128", "128 --m 64") if block else sizes
+        run = theory(*f"rates --k 100 --n 1e6 {bits} --scheme {scheme}{block} --json".split())
+        found = json.loads(run.stdout)
+        assert found["failure_probability"] >= found["false_positive_rate"]
+
+
+def test_the_information_bound_is_no_negative_number() -> None:
+    shown = theory("width", "--k", "100", "--epsilon", "1e-9", "--n", "100", "--json").stdout
+    found = json.loads(shown)
+    assert found["information_bound"] == 0.0

@@ -210,6 +210,36 @@ def test_double_hashing_never_falls_below_equal_pairs() -> None:
         DOUBLE_HASHING.smallest_width(10**6, 8, 1e-6)
 
 
+@pytest.mark.parametrize(
+    ("scheme", "sizes"),
+    [
+        (FIXED_WEIGHT, (10**12, 1000, 20_000)),
+        (FIXED_WEIGHT, (10**12, 10**5, 2 * 10**6)),
+        (WITH_REPLACEMENT, (10**12, 1000, 20_000)),
+        (PARTITIONED, (10**12, 1000, 20_000)),
+        (Blocked(512), (10**15, 10**6, 20_480_000)),
+        (DOUBLE_HASHING, (10**12, 100, 1500)),
+    ],
+    ids=name_of,
+)
+def test_where_failure_is_certain_the_best_m_has_the_lowest_rate(
+    scheme: HashScheme[int], sizes: tuple[int, int, int]
+) -> None:
+    """P_fail is 1 for every m in doubles, so that it cannot choose between them."""
+    n, k, d = sizes
+    best = scheme.best_parameter(n, k, d)
+    assert scheme.log_failure(n, k, d, best) > -1e-6
+    of_rate = WITH_REPLACEMENT if scheme is DOUBLE_HASHING else scheme
+    rates = [of_rate.enclose(k, d, m, Value()).middle for m in range(1, 2 * best + 3)]
+    assert rates[best - 1] == min(rates)
+    # planted: the smallest m, which a tie used to choose, has many more false positives
+    assert rates[0] > rates[best - 1] + 3.0
+
+
+def test_where_failure_is_certain_the_best_density_has_the_lowest_rate() -> None:
+    assert INDEPENDENT.best_parameter(10**12, 1000, 20_000) == 1.0 / 1001
+
+
 def test_arrays_broadcast() -> None:
     widths, tokens = np.arange(20, 40), np.arange(1, 4)[:, None]
     found = false_positives.failure_probability(100, tokens, widths, 4)

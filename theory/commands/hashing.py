@@ -26,17 +26,23 @@ class Hashing:
     """m different bits (the construction), m draws with replacement (ordinary filters),
     independent bits, one bit in each of m partitions, m bits in one block, or enhanced double
     hashing (simulated, d <= 2048)."""
-    block: Whole = 512
-    """Bits in a block of the blocked scheme; the width is a multiple of it."""
-    inside: Inside = "fixed-weight"
-    """How the blocked scheme hashes inside its blocks."""
+    block: Whole | None = None
+    """Bits in a block of the blocked scheme, 512 if left out; the width is a multiple of it."""
+    inside: Inside | None = None
+    """How the blocked scheme hashes inside its blocks; fixed-weight if left out."""
 
     def chosen(self) -> HashScheme[Any]:
+        for name, given in (("block", self.block), ("inside", self.inside)):
+            if given is not None and self.scheme != "blocked":
+                raise DomainError(f"{name} must come with --scheme blocked")
         if self.scheme == FIXED_WEIGHT.name:
             return FIXED_WEIGHT
         from theory.schemes import scheme_named
 
-        return scheme_named(self.scheme, self.block, self.inside == "with-replacement")
+        return scheme_named(self.scheme, self._bits(), self.inside == "with-replacement")
+
+    def _bits(self) -> int:
+        return 512 if self.block is None else self.block
 
     def sizes(self) -> dict[str, object]:
         """What the record says of it: nothing for the construction's own scheme."""
@@ -44,7 +50,8 @@ class Hashing:
             return {}
         if self.scheme != "blocked":
             return {"scheme": self.scheme}
-        return {"scheme": self.scheme, "block": self.block, "inside": self.inside}
+        inside = self.inside or FIXED_WEIGHT.name
+        return {"scheme": self.scheme, "block": self._bits(), "inside": inside}
 
 
 CONSTRUCTION = Hashing()

@@ -58,7 +58,10 @@ class Rates:
         n, k = check_task(n, k)
         k, d, _ = check_code(k, self.d, 1)
         scheme = self.hashing.chosen()
+        self._check_beta(scheme)
         parameter = self._parameter(scheme, n, k, d)
+        if self.fill is not None:
+            check_integer("fill", self.fill, *scheme.fills(k, d, parameter))
         rate = scheme.enclose(k, d, parameter, Value())
         values = self._rate(scheme, k, d, parameter, rate)
         notes = RATE_NOTES | dict.fromkeys(RATES, rate.kind)
@@ -67,6 +70,8 @@ class Rates:
             if n > k:
                 failing = scheme.enclose(k, d, parameter, Value(some=n - k))
             log_failure = scheme.log_failure(n, k, d, parameter)
+            if n > k:  # at least the rate, whatever rounding does
+                log_failure = max(log_failure, rate.middle)
             values |= self._failure(n, k, rate, failing, log_failure)
             notes |= {"failure_probability": kind_of(failing, log_failure)}
         values["log_false_positive_rate"] = rate.middle
@@ -82,8 +87,6 @@ class Rates:
             values["joint_rate"] = math.exp(joint.middle)
             values |= ends("joint_", joint)
         if self.beta is not None:
-            if scheme is not FIXED_WEIGHT:
-                raise DomainError(f"beta must be left out with --scheme {scheme.name}")
             values |= asdict(softmax_output.expected_divergence(n, k, d, parameter, self.beta))
         sizes = {} if self.query else {"n": n}
         named = {"m": parameter} if scheme.parameter == "hashes" else {"density": parameter}
@@ -92,6 +95,12 @@ class Rates:
             print(f"the best {'m' if scheme.parameter == 'hashes' else 'density'} is {parameter}")
         command_line.print_record(sizes, values, notes, self.json)
         return command_line.DONE
+
+    def _check_beta(self, scheme: HashScheme[Any]) -> None:
+        if self.beta is not None and self.query:
+            raise DomainError("beta must be left out with --query: its output needs a vocabulary")
+        if self.beta is not None and scheme is not FIXED_WEIGHT:
+            raise DomainError(f"beta must be left out with --scheme {scheme.name}")
 
     def _parameter(self, scheme: HashScheme[Any], n: int, k: int, d: int) -> Any:
         if scheme.parameter != "density":

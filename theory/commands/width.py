@@ -9,7 +9,7 @@ import tyro
 from theory import command_line, width
 from theory.command_line import Whole
 from theory.commands.hashing import CONSTRUCTION, RATE_NOTES, Hashing, ends, kind_of, vocabulary
-from theory.domain import DomainError, check_task
+from theory.domain import LARGEST_D, DomainError, check_integer, check_task
 from theory.fixed_weight import FIXED_WEIGHT
 from theory.occupancy import Value
 
@@ -45,6 +45,7 @@ class Width:
                 raise DomainError(
                     f"multiple_of must be an integer or {POWER_OF_TWO}; got {self.multiple_of}"
                 ) from None
+            check_integer("multiple_of", multiple, 1, LARGEST_D)
             code = scheme.smallest_width(n, k, epsilon, multiple)
         name = "false_positive_rate" if self.query else "failure_probability"
         values: dict[str, object] = {
