@@ -148,7 +148,7 @@ class TestJob:
     def test_every_measure_of_every_method(self, points):
         assert {point.series for point in points} == {*RUN[1:4]}
         assert {point.axis for point in points} == {*Axis}
-        assert {point.organism for point in points} == {"", *ORGANISMS}
+        assert {point.organism for point in points} == {None, *ORGANISMS}
         of_analysis = {p.measure for p in points if p.series == Name.ANALYSIS}
         assert of_analysis == {*Measure}
         silent = {p.measure for p in points if p.series == Name.RANDOM}
