@@ -27,8 +27,8 @@ Fitted by hand on some 60 networks of one seed, n = 512 and 1024 mostly; failure
   total variation and fails more often: its hashes are as even, but alike.
 
 At n = 4096 networks leave the law: their masks fail 1.14 to 1.67 times as often as the best random
-hashes, and from d = 126 on a third of their failures or more is foreseen by no mask. Parts of an eighth of the
-vocabulary did worse than halves at n = 1024 too, so the cause may lie there.
+hashes, and from d = 126 on a third of their failures or more is foreseen by no mask. Parts of an
+eighth of the vocabulary did worse than halves at n = 1024 too, so the cause may lie there.
 """
 
 from __future__ import annotations
