@@ -73,7 +73,7 @@ class Certify:
     to outrank every token that misses a bit. sharp: the rounding itself, read out so steeply that
     an input fails if and only if its tokens cover another."""
     most_inputs: int = MOST_INPUTS
-    """Search all inputs if there are at most so many (22 million take about ten minutes on two
+    """Search all inputs if there are at most so many (22 million take about six minutes on two
     cores), and otherwise a sample. With 0 nothing is searched: what is proved follows from the
     structure of the weights."""
     samples: int = 2000
