@@ -15,7 +15,8 @@ Key = tuple[int | None, int | None, str | None]
 
 def of_the_recipe(keys: Iterable[Key]) -> list[Key]:
     """The series whose layer starts as the recipe has it; others are there for comparison."""
-    return [key for key in keys if key[2] == scaled_recipe(8, 2, 8).start]
+    start = scaled_recipe(8, 2, 8).start  # the same at every size
+    return [key for key in keys if key[2] == start]
 
 
 def most_of(keys: Iterable[Key], held: set[Key]) -> bool:
