@@ -48,6 +48,10 @@ VARIANTS = {
     "two_parts": replace(
         TINY, tokens_a_step=7, steps_a_part=3, final_share=0.4, final_tokens=11, batch=16
     ),
+    "scale": replace(TINY, final_share=0.75, final_scale_rate=0.05),
+    "part_scale": replace(
+        TINY, tokens_a_step=7, final_share=0.3, final_tokens=11, final_scale_rate=0.05
+    ),
     "part_tied": replace(TINY, tokens_a_step=12, tied=True, frozen=("W_in",)),
     "part_harder": replace(TINY, tokens_a_step=8, target_scale=1.0, precision="bfloat16"),
     "even": replace(TINY, evenness=0.5, tokens_a_step=7),
@@ -94,7 +98,7 @@ def test_weights_do_not_depend_on_how_steps_are_divided(variant: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "variant", ["plain", "tied", "frozen", "harder", "shuffled", "decay", "readout"]
+    "variant", ["plain", "tied", "frozen", "harder", "shuffled", "decay", "readout", "scale"]
 )
 def test_a_plain_loop_goes_the_same_way(variant: str) -> None:
     """AdamW written out, PyTorch's own softmax and autograd: the same weights to rounding."""
@@ -126,6 +130,9 @@ def test_a_plain_loop_goes_the_same_way(variant: str) -> None:
             if name == "W_U" and recipe.readout_rate is not None:
                 largest = recipe.readout_rate
             decay = recipe.weight_decay
+            if name == "log_scale":
+                final = step >= recipe.steps * (1 - recipe.final_share)
+                largest, decay = recipe.final_scale_rate * final, 0.0
             if embedding and recipe.embedding_decay is not None:
                 decay = recipe.embedding_decay
             with torch.no_grad():
@@ -315,6 +322,12 @@ def test_an_unknown_preset_is_named() -> None:
         ({"learning_rate": 0.0}, "learning_rate must be"),
         ({"embedding_rate": float("inf")}, "embedding_rate must be"),
         ({"evenness": -0.1}, "evenness must be"),
+        ({"final_scale_rate": -0.1}, "final_scale_rate must be"),
+        (
+            {"tied": True, "final_scale_rate": 0.1},
+            "final_scale_rate must be 0 where W_U is tied or frozen; got 0.1",
+        ),
+        ({"frozen": ("W_U",), "final_scale_rate": 0.1}, "final_scale_rate must be 0 where W_U"),
         ({"bias": float("nan")}, "bias must be"),
         ({"embedding_scale": -1.0}, "embedding_scale must be"),
         ({"weight_decay": -0.1}, "weight_decay must be"),

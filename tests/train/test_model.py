@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -139,6 +142,21 @@ def test_a_tied_readout_is_the_embedding() -> None:
     assert model.W_U is None
     assert torch.equal(model.readout, model.W_E.T / 8.0)
     np.testing.assert_array_equal(model.to_network().W_U, model.readout.detach().numpy())
+
+
+def test_a_factor_of_all_logits_is_part_of_the_readout() -> None:
+    recipe = Recipe(n=20, d=6, k=2, start="clamp", final_scale_rate=0.1)
+    plain, scaled = initial_model(replace(recipe, final_scale_rate=0.0)), initial_model(recipe)
+    assert plain.log_scale is None
+    assert scaled.log_scale is not None
+    with torch.no_grad():
+        scaled.log_scale.fill_(math.log(3.0))
+    batch = draw(recipe.task(), 9, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(scaled.logits(batch), 3.0 * plain.logits(batch))
+    before, after = plain.to_network(), scaled.to_network()
+    np.testing.assert_allclose(after.W_U, 3.0 * before.W_U, rtol=1e-6)
+    for name in ("W_E", "W_in", "b_in", "W_out"):
+        np.testing.assert_array_equal(getattr(after, name), getattr(before, name))
 
 
 def test_frozen_parameters_ask_for_no_gradient() -> None:

@@ -53,10 +53,11 @@ def begin(recipe: Recipe, device: torch.device | str = "cpu") -> State:
     """The state before the first step."""
     model = initial_model(recipe).to(device)
     groups = []
-    for names, rate, decay in (
-        (("W_E", "V"), recipe.embedding_learning_rate, recipe.embedding_weight_decay),
-        (("W_in", "b_in", "W_out"), recipe.learning_rate, recipe.weight_decay),
-        (("W_U",), recipe.readout_learning_rate, recipe.weight_decay),
+    for names, rate, decay, first in (
+        (("W_E", "V"), recipe.embedding_learning_rate, recipe.embedding_weight_decay, 0),
+        (("W_in", "b_in", "W_out"), recipe.learning_rate, recipe.weight_decay, 0),
+        (("W_U",), recipe.readout_learning_rate, recipe.weight_decay, 0),
+        (("log_scale",), recipe.final_scale_rate, 0.0, recipe.final_step),
     ):
         weights = [
             weight
@@ -64,7 +65,9 @@ def begin(recipe: Recipe, device: torch.device | str = "cpu") -> State:
             if name in names and weight.requires_grad
         ]
         if weights:
-            groups.append({"params": weights, "largest": rate, "weight_decay": decay})
+            groups.append(
+                {"params": weights, "largest": rate, "weight_decay": decay, "first_step": first}
+            )
     if not groups:
         raise ValueError("every parameter is frozen")
     betas = (FIRST_MOMENT, recipe.second_moment)
@@ -106,7 +109,8 @@ def advance(state: State, steps: int) -> float:
     for _ in range(steps):
         share = rate(recipe, state.step)
         for group in state.optimiser.param_groups:
-            group["lr"] = group["largest"] * share
+            moves = state.step >= group["first_step"]
+            group["lr"] = group["largest"] * share if moves else 0.0
         tokens = recipe.tokens_at(state.step)
         if part is not None and part.size != tokens:
             part.close()

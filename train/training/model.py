@@ -21,14 +21,22 @@ class ToyNetwork(nn.Module):
 
     x = sum_j alpha_j W_E[i_j] + sum_j l_j V[i_j]; V, the second embedding, only in the harder task.
     Parameters are float32: W_E [n, d], W_in [d, h], b_in [h], W_out [h, d], W_U [d, n], V [n, d].
-    With a `tie` there is no W_U of its own, the readout is tie W_E^T.
+    With a `tie` there is no W_U of its own, the readout is tie W_E^T. With `scaled`, a factor
+    e^log_scale of all logits is a parameter of its own; it belongs to the readout.
     """
 
     W_U: nn.Parameter | None
     V: nn.Parameter | None
+    log_scale: nn.Parameter | None
 
     def __init__(
-        self, n: int, d: int, h: int, second_embedding: bool = False, tie: float | None = None
+        self,
+        n: int,
+        d: int,
+        h: int,
+        second_embedding: bool = False,
+        tie: float | None = None,
+        scaled: bool = False,
     ) -> None:
         super().__init__()
         for name, size in (("n", n), ("d", d), ("h", h)):
@@ -39,6 +47,7 @@ class ToyNetwork(nn.Module):
         self.W_out = nn.Parameter(torch.zeros(h, d))
         self.W_U = nn.Parameter(torch.zeros(d, n)) if tie is None else None
         self.V = nn.Parameter(torch.zeros(n, d)) if second_embedding else None
+        self.log_scale = nn.Parameter(torch.zeros(())) if scaled else None
         self.tie = tie
 
     @classmethod
@@ -56,9 +65,9 @@ class ToyNetwork(nn.Module):
 
     @property
     def readout(self) -> Float[Tensor, "d n"]:
-        """The matrix that reads the logits: W_U, or the tied one."""
+        """The matrix that reads the logits: W_U with its factor, or the tied one."""
         if self.W_U is not None:
-            return self.W_U
+            return self.W_U if self.log_scale is None else self.log_scale.exp() * self.W_U
         assert self.tie is not None
         return self.tie * self.W_E.T
 

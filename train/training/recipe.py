@@ -65,6 +65,9 @@ class Recipe:
     """Tokens that one step of the final share knows. If it is not given, n."""
     final_batch: int | None = None
     """Fresh inputs per step of the final share. If it is not given, batch."""
+    final_scale_rate: float = 0.0
+    """Largest learning rate, in the final share, of the logarithm of a factor of all logits, which
+    becomes part of W_U. 0: there is no such factor."""
     seed: int = 0
     """Seed of the start and of all inputs."""
     start: Start = "gaussian"
@@ -131,6 +134,12 @@ class Recipe:
             raise DomainError(f"final_share must be at most 1; got {self.final_share:g}")
         if self.final_batch is not None:
             check_integer("final_batch", self.final_batch, 1)
+        check_real("final_scale_rate", self.final_scale_rate, 0.0, closed=True)
+        if self.final_scale_rate and (self.tied or "W_U" in self.frozen):
+            raise DomainError(
+                f"final_scale_rate must be 0 where W_U is tied or frozen; got "
+                f"{self.final_scale_rate:g}"
+            )
         check_integer("steps_a_part", self.steps_a_part, 1)
         for name in ("tokens_a_step", "final_tokens"):
             tokens = getattr(self, name)

@@ -46,6 +46,7 @@ TOKENS_A_STEP, VISITS_A_STEP, STEPS_A_PART = 512, 4, 4
 # both fall as a power of the number of parts, and above MANY tokens an input visits are added
 VISITS, VISITS_POWER, MANY = 12_000, 0.34, 4
 FINAL_BATCHES, FEWEST_BATCHES, FINAL_SHARE, FINAL_POWER = 4, 2, 0.6, 0.26
+FINAL_SCALE_RATE = 0.02
 EMBEDDING_SCALE, EMBEDDING_RATE = 8.0, 0.25
 READOUT_SCALE, READOUT_RATE, READOUT_POWER, READOUT_MANY = 0.001, 0.014, 2.0, 3.0
 EVENNESS, EVENNESS_POWER = 1.0, 0.5
@@ -91,6 +92,7 @@ def scaled_recipe(
         final_share=FINAL_SHARE * parts**-FINAL_POWER,
         final_tokens=min(n, round(tokens * math.sqrt(2 * parts))),
         final_batch=round(max(FEWEST_BATCHES, FINAL_BATCHES / parts) * batch),
+        final_scale_rate=FINAL_SCALE_RATE,
         seed=seed,
         start=start,
         embedding_scale=EMBEDDING_SCALE,

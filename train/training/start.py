@@ -25,7 +25,7 @@ def initial_model(recipe: Recipe) -> ToyNetwork:
         return torch.from_numpy(rng.normal(0.0, deviation, (rows, columns))).float()
 
     tie = 1.0 / (scale * math.sqrt(d)) if recipe.tied else None
-    model = ToyNetwork(n, d, h, second_embedding=recipe.target_scale > 0, tie=tie)
+    model = ToyNetwork(n, d, h, recipe.target_scale > 0, tie, recipe.final_scale_rate > 0)
     with torch.no_grad():
         if recipe.start == "exact":
             m = recipe.m or optimal_hashes_for_failure(n, recipe.k, d)

@@ -63,6 +63,7 @@ class SubVocabulary:
         self.model = ToyNetwork(size, recipe.d, recipe.hidden, model.V is not None, model.tie)
         self.model.to(self._device)
         self.model.W_in, self.model.b_in, self.model.W_out = model.W_in, model.b_in, model.W_out
+        self.model.log_scale = model.log_scale
         self._groups = {id(w): group for group in optimiser.param_groups for w in group["params"]}
         self._all = []
         for name in ("W_E", "W_U", "V"):
