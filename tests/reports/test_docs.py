@@ -6,6 +6,7 @@ import ast
 import importlib
 import inspect
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,20 @@ TUTORIALS = sorted(DOCS.glob("tutorials/*.md"))
 MOST_WORDS = 60
 
 
+def too_early(text: str) -> list[str]:
+    """Lines of what a command says of its flags to which the next one's first word would fit."""
+    before_subcommands, *_ = text.partition("\n subcommands")
+    flags = [line for line in before_subcommands.splitlines() if line.startswith("  ")]
+    width = max(map(len, flags), default=0)
+    found = []
+    for line, following in pairwise(flags):
+        column = len(following) - len(following.lstrip())
+        beside = column > 4 and line[column - 2 : column] == "  " and line[column : column + 1]
+        if beside and len(line) + 1 + len(following.split()[0]) <= width:
+            found.append(line)
+    return found
+
+
 @pytest.fixture(scope="module")
 def generated() -> Pages:
     """Every generated page."""
@@ -51,6 +66,20 @@ class TestCommands:
             usage = command.module.rsplit(".", 1)[-1]
             assert re.search(rf"usage: (python -m )?\S*{usage}", page), command.line
             assert commands.summary(command)
+
+    def test_help_fills_its_lines(self, generated):
+        pages = {name: text for name, text in generated.items() if name.startswith("commands/")}
+        assert {name: too_early(text) for name, text in pages.items() if too_early(text)} == {}
+        assert sum(text.count("\n  --") for text in pages.values()) > 150
+
+    def test_a_line_that_ends_early_is_seen(self):
+        filled = (
+            "  --width INT  Narrowest width at which it holds, which is\n"
+            "               found by bisection. (default: None)"
+        )
+        assert too_early(filled) == []
+        broken = filled.replace(" which is", "").replace("found", "which is found")
+        assert too_early(broken) == [broken.splitlines()[0]]
 
     @pytest.mark.parametrize("package", ["theory", "simulate", "train"])
     def test_what_a_package_lists_has_a_page(self, generated, capsys, package):
