@@ -35,6 +35,9 @@ from theory.occupancy import (
 from theory.search import root
 from theory.width import Code, check_epsilon
 
+# the exact occupancy law is grown for at most so long, at so much a step
+_MOST_SECONDS, _SECONDS_A_STEP = 600.0, 2.5e-8
+
 
 class BernoulliCode(NamedTuple):
     """Independent Bernoulli bits: residual width d, density rho of the bits, exact P_fail."""

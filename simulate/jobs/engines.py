@@ -159,7 +159,10 @@ def _running_dask(scheduler: str) -> Iterator[Pool]:
         try:
             yield _pool_of(client)
         except CancelledError:
-            raise DomainError(f"scheduler must stay within reach; {scheduler} was lost: --resume goes on from here") from None
+            raise DomainError(
+                f"scheduler must stay within reach; {scheduler} was lost: "
+                "--resume goes on from here"
+            ) from None
 
 
 def _pool_of(client: Client) -> Pool:

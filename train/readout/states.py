@@ -109,6 +109,9 @@ def states_of_lines(
     rng = np.random.default_rng([seed, 6])
     states, right = recogniser_states(rng, model, readout, font, lines)
     if not len(states):
-        raise DomainError(f"{model}: the recogniser reads nothing but blanks in lines of {font}; take another font")
+        raise DomainError(
+            f"{model}: the recogniser reads nothing but blanks in lines of {font}; "
+            "take another font"
+        )
     check_values(f"{model}: states of the lines", states)
     return states, Recipe(len(states), "share of lines read rightly", right)

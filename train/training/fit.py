@@ -65,8 +65,6 @@ def begin(recipe: Recipe, device: torch.device | str = "cpu") -> State:
         ]
         if weights:
             groups.append({"params": weights, "largest": rate, "weight_decay": decay})
-    if not groups:
-        raise ValueError("every parameter is frozen")
     betas = (FIRST_MOMENT, recipe.second_moment)
     optimiser = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=betas, fused=True)
     generator = _generator(recipe, _INPUTS_STREAM, device=device)

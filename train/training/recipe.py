@@ -175,12 +175,22 @@ class Recipe:
             raise DomainError(
                 f"frozen must be among {', '.join(PARAMETERS)}; got {', '.join(unknown)}"
             )
-        if {*PARAMETERS} <= {*self.frozen}:
-            raise DomainError(f"frozen must leave one of {', '.join(PARAMETERS)} to train")
+        if not self.trained:
+            raise DomainError("frozen must leave a parameter to train; all of them are frozen")
         if self.start != "gaussian" and self.hidden != self.d:
             raise DomainError(f"h must be d = {self.d} for start {self.start}; got {self.hidden}")
         if self.tied and "W_U" in self.frozen:
             raise DomainError("frozen must not hold W_U where it is tied")
+
+    @property
+    def trained(self) -> set[str]:
+        """Names of the parameters that training changes."""
+        absent = {"W_U"} if self.tied else set()
+        if not self.target_scale:
+            absent.add("V")
+        if not self.layer:
+            absent |= {"W_in", "b_in", "W_out"}
+        return {*PARAMETERS} - {*self.frozen} - absent
 
     @property
     def hidden(self) -> int:
