@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import simulate.panels
 from reports.docs import links
 from reports.docs.generate import (
     DOCS,
@@ -28,12 +29,15 @@ from reports.docs.generate import (
 from reports.docs.generate.markdown import plain
 from theory.derivations import DERIVATIONS
 from theory.formulas import CATALOGUE
+from train.panels import LARGE, PANELS, RECIPE, SURVEY, VOCABULARY, WIDTH
 
 # the checker is a program of one file, and each organism carries its description with it
 OF_THEMSELVES = ("train.certificate.checker", "train.organism.family")
 WRITTEN = sorted([*DOCS.glob("*.md"), *DOCS.glob("tutorials/*.md")])
 TUTORIALS = sorted(DOCS.glob("tutorials/*.md"))
 MOST_WORDS = 60
+README = Path("README.md")
+STUDIES = (PANELS, WIDTH, LARGE, RECIPE, VOCABULARY, SURVEY)
 
 
 def too_early(text: str) -> list[str]:
@@ -48,6 +52,17 @@ def too_early(text: str) -> list[str]:
         if beside and len(line) + 1 + len(following.split()[0]) <= width:
             found.append(line)
     return found
+
+
+def captions_on(page: str) -> list[str]:
+    """The captions of a page, which stand in italics below their figures; links without targets."""
+    found = re.findall(r"^!\[[^\]]*\]\(\S+\)\n\n\*(.+?)\*$", page, re.DOTALL | re.MULTILINE)
+    return [re.sub(r"\]\([^)]*\)", "]", caption) for caption in found]
+
+
+def too_long(captions: dict[str, str]) -> list[str]:
+    """The names of captions of more words than can be read at a glance."""
+    return [name for name, text in captions.items() if len(text.split()) > MOST_WORDS]
 
 
 @pytest.fixture(scope="module")
@@ -130,8 +145,20 @@ class TestReference:
 
 class TestText:
     def test_captions_can_be_read(self):
-        long = {name: len(text.split()) for name, text in gallery.captions().items()}
-        assert {name: words for name, words in long.items() if words > MOST_WORDS} == {}
+        """Of saved figures, of every panel's, and those that stand on the pages."""
+        pages = {path.stem: captions_on(path.read_text("utf-8")) for path in (*WRITTEN, README)}
+        assert sum(map(len, pages.values())) >= 6
+        found = gallery.captions()
+        for part, panels in enumerate((*STUDIES, simulate.panels.PANELS)):
+            found |= {f"{name}, {part}": panel.caption for name, panel in panels.items()}
+        found |= {f"{name}, {i}": text for name, of in pages.items() for i, text in enumerate(of)}
+        assert too_long(found) == []
+
+    def test_a_caption_that_is_too_long_is_seen(self):
+        page = "![what](picture.svg)\n\n*The finding, {}and [a link](../some.csv).*\n\nText.\n"
+        for words, long in ((54, False), (55, False), (56, True), (120, True)):
+            (caption,) = captions_on(page.format("word " * words))
+            assert too_long({"planted": caption}) == (["planted"] if long else [])
 
     def test_links_lead_to_files_or_generated_pages(self, generated):
         pages = {path: path.read_text("utf-8") for path in WRITTEN}
