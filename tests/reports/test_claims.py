@@ -85,7 +85,7 @@ class TestEvidence:
     def test_numbers_of_what_was_found(self, rows):
         """The README's, rounded from those of the ledger."""
         text = " ".join(Path("README.md").read_text("utf-8").split())
-        found = {row.key: row.finding for row in rows}
+        found = {row.key: row.finding.replace("−", "-") for row in rows}
         most, least, low, high = re.search(
             r"failure rates of (\S+) down to (\S+) they fail (\S+) to (\S+) times", found["12b"]
         ).groups()
