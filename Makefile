@@ -28,7 +28,7 @@ scaling: install
 derive: install
 	$(RUN) -m theory derive $(ARGS)
 
-# the networks of the report, about half an hour on two cores
+# the networks of the report
 train: install
 	$(RUN) -m train.study $(ARGS)
 
@@ -36,8 +36,8 @@ train: install
 report: install
 	$(RUN) -m reports $(ARGS)
 
-# everything that the report rests on, from nothing: about an hour and a half on two cores, with
-# QUICK=1 about five minutes. Finished jobs are kept and interrupted ones resumed when it is called again.
+# everything that the report rests on, from nothing; reports/docs/reproduce.md says how long it takes.
+# Finished jobs are kept and interrupted ones resumed when it is called again.
 reproduce: install
 	$(RUN) -m reports.reproduce --out $(ALL) $(if $(QUICK),--quick)
 	$(RUN) -m theory derive

@@ -116,7 +116,7 @@ COMPLEMENT_ANALYSIS = Job(
     _PRINTED,
     reads=COMPLEMENT_NETWORK,
 )
-# by the weights alone: to search all 22 million inputs takes most of an hour of one core
+# by the weights alone: to search all 22 million inputs takes some eleven minutes of one core
 _NO_SEARCH = ("--most-inputs", "0")
 SOURCE_CERTIFICATE = Job(
     "certificates/source",

@@ -212,7 +212,10 @@ def zero_error_hashes(n: int, k: int, d: int) -> Bool[np.ndarray, "n d"]:
     if hashes is None and n <= 1036 and k <= 4 and d >= 96:
         hashes = biplane_hashes()
     if hashes is None:
-        raise DomainError(f"no zero-error code is known here for n, k, d = {n}, {k}, {d}")
+        raise DomainError(
+            f"d must be larger, or n or k smaller, for a zero-error code that is known here; got "
+            f"n, k, d = {n}, {k}, {d}"
+        )
     return np.pad(hashes[:n], ((0, 0), (0, d - hashes.shape[1])))
 
 

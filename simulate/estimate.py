@@ -46,14 +46,16 @@ class Estimate:
     m: int
     """Hash bits per token, 1 <= m <= d."""
     method: Method
-    """direct: count failures over hash families, without any theory. conditional: draw random
-    unions, and average the exact probability of failure given the union. Where that probability
-    varies too much between unions, as at k = 2 and 3 or far from the best m, unions are drawn by
-    importance sampling. planted: give the float network inputs that have a false positive on
-    purpose, see it fail, and weight each failure by how likely that input was. quenched: count
-    the false positives of one hash family, and print that family's own exact rate beside them. Its
-    cost grows as n m 2^m, from seconds for n = 4096 at m = 16 to half an hour at m = 24, the
-    largest."""
+    (
+        "direct: count failures over hash families, without any theory. conditional: draw random "
+        "unions, and average the exact probability of failure given the union. Where that "
+        "probability varies too much between unions, as at k = 2 and 3 or far from the best m, "
+        "unions are drawn by importance sampling. planted: give the float network inputs that "
+        "have a false positive on purpose, see it fail, and weight each failure by how likely "
+        "that input was. quenched: count the false positives of one hash family, and print that "
+        "family's own exact rate beside them. Its cost grows as n m 2^m, from seconds for n = "
+        "4096 at m = 16 to half an hour at m = 24, the largest."
+    )
     sets: int
     """Inputs in all, at least 2."""
     families: int | None = None

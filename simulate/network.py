@@ -39,7 +39,10 @@ class ReluNetwork:
 
     def __post_init__(self) -> None:
         if self.W_E.ndim != 2 or self.b_in.ndim != 1:
-            raise DomainError("W_E must be a matrix [n, d] and b_in a vector [h]")
+            raise DomainError(
+                f"W_E must be a matrix [n, d] and b_in a vector [h]; got shapes {self.W_E.shape} "
+                f"and {self.b_in.shape}"
+            )
         n, d, h = self.n, self.d, self.h
         wanted = {"W_in": (d, h), "W_out": (h, d), "W_U": (d, n), "b_out": (d,), "b_U": (n,)}
         for name in ("W_E", "b_in", *wanted):
@@ -92,9 +95,14 @@ class ReluNetwork:
         coefficient that is not finite or is below alpha_min.
         """
         if tokens.size and (tokens.min() < 0 or tokens.max() >= self.n):
-            raise DomainError(f"tokens must be in 0..{self.n - 1}")
+            raise DomainError(
+                f"tokens must be in 0..{self.n - 1}; got {tokens.min()} to {tokens.max()}"
+            )
         if not (np.isfinite(alpha).all() and (alpha >= self.alpha_min).all()):
-            raise DomainError(f"alpha must be finite and at least {self.alpha_min:g}")
+            raise DomainError(
+                f"alpha must be finite and at least {self.alpha_min:g}; got {alpha.min():g} to "
+                f"{alpha.max():g}"
+            )
         return np.einsum("sk,skd->sd", alpha.astype(self.dtype), self.W_E[tokens])
 
     def after_layer(self, x: Residual) -> Residual:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,20 @@ def test_it_can_be_read_in_a_minute() -> None:
 
 def test_one_version_everywhere() -> None:
     version = tomllib.loads(Path("pyproject.toml").read_text("utf-8"))["project"]["version"]
-    assert f"\nversion: {version}\n" in Path("CITATION.cff").read_text("utf-8")
-    assert f"\n## {version} " in Path("CHANGELOG.md").read_text("utf-8")
+    changes = Path("CHANGELOG.md").read_text("utf-8")
+    newest, released = re.findall(r"^## \[(\d.*)\] - (\S+)$", changes, re.MULTILINE)[0]
+    assert newest == version
+    citation = Path("CITATION.cff").read_text("utf-8")
+    assert f"\nversion: {version}\ndate-released: {released}\n" in citation
+
+
+def test_each_release_has_its_date_and_newer_ones_stand_first() -> None:
+    titles = re.findall(r"^## (.*)$", Path("CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+    assert titles[0] == "[Unreleased]"
+    dated = [re.fullmatch(r"\[\d+\.\d+\.\d+\] - (\d{4}-\d\d-\d\d)", each) for each in titles[1:]]
+    dates = [found[1] for found in dated if found]
+    assert len(dates) == len(titles) - 1 >= 2
+    assert dates == sorted(map(date.isoformat, map(date.fromisoformat, dates)), reverse=True)
 
 
 def test_links_lead_somewhere() -> None:

@@ -35,6 +35,9 @@ from theory.occupancy import (
 from theory.search import root
 from theory.width import Code, check_epsilon
 
+# the exact occupancy law is grown for at most so long, at so much a step
+_MOST_SECONDS, _SECONDS_A_STEP = 600.0, 2.5e-8
+
 
 class BernoulliCode(NamedTuple):
     """Independent Bernoulli bits: residual width d, density rho of the bits, exact P_fail."""
@@ -164,14 +167,17 @@ def log_with_replacement_union_law(k: int, d: int, m: int) -> Floats:
     Cost O(k d m).
     """
     k, d, m = check_draws(k, d, m)
-    if _occupancy_seconds(k, d, m) > 600.0 or d > 10**7:
-        raise DomainError(f"k, d, m = {k}, {d}, {m} must be smaller for the exact occupancy law")
+    if _occupancy_seconds(k, d, m) > _MOST_SECONDS or d > 10**7:
+        raise DomainError(
+            f"k, d, m = {k}, {d}, {m} must be smaller for the exact occupancy law: d at most 1e7, "
+            f"and k times d times m about {_MOST_SECONDS / _SECONDS_A_STEP:.0g}"
+        )
     law = _log_occupancy_law(k, d, m)
     return np.concatenate([law, np.full(d + 1 - len(law), -math.inf)])
 
 
 def _occupancy_seconds(k: int, d: int, m: int) -> float:
-    return k * m * (1e-5 + 2.5e-8 * min(d, k * m))
+    return k * m * (1e-5 + _SECONDS_A_STEP * min(d, k * m))
 
 
 def with_replacement_enclosure(k: int, d: int, m: int, value: Value) -> Enclosure:

@@ -27,7 +27,9 @@ def all_separable_sets(points: np.ndarray) -> set[int]:
         normal = _cofactors([rows[i] for i in on])
         side = [sum(a * b for a, b in zip(normal, row, strict=True)) for row in rows]
         if any(side[i] == 0 for i in range(n) if i not in on):
-            raise DomainError("points must be in general position")
+            raise DomainError(
+                f"points must have no {d + 1} of them on one hyperplane; move one a little"
+            )
         above = sum(1 << i for i in range(n) if side[i] > 0 and i not in on)
         below = (1 << n) - 1 - above - sum(1 << i for i in on)
         for size in range(d + 1):

@@ -114,8 +114,7 @@ def reachable_law(k: int, d: int, m: int, tilt: float = 0.0) -> tuple[np.ndarray
     """Exact: the law of W reweighted by e^(tilt w), normalised, and the ln of its normaliser.
 
     Returns (float64 [min(d, k m) + 1] index w, read-only; ln E e^(tilt W), nats). The union grows
-    as a
-    Markov chain with positive transition probabilities, so every entry keeps its relative
+    as a Markov chain with positive transition probabilities, so every entry keeps its relative
     precision; entries below 1e-300 are 0, and a tilt chooses which part of the law they spare.
     Cost O(k d m). Raises DomainError outside k >= 1, 1 <= m <= d.
     """

@@ -40,9 +40,11 @@ class Analyse:
     MODULE: ClassVar[str] = "train.analyse"
 
     checkpoint: tyro.conf.Positional[str]
-    """A safetensors file, a state dict (.pt), the folder of a training run, or
-    construction:n=512,k=3,d=64,m=12 (optionally kind=clamp, complement or complement_limit, and
-    seed, c, beta, gain, eta, noise)."""
+    (
+        "A safetensors file, a state dict (.pt), the folder of a training run, or "
+        "construction:n=512,k=3,d=64,m=12 (optionally kind=clamp, complement or complement_limit, "
+        "and seed, c, beta, gain, eta, noise)."
+    )
     out: Path = Path("reports/results/analysis")
     """Folder for the results. An earlier analysis in it is replaced; other files are left alone."""
     k: int | None = None
@@ -52,13 +54,17 @@ class Analyse:
     names: tuple[str, ...] = ()
     """What the file calls tensors whose names are not guessed, as in W_in=mlp.0.weight."""
     transpose: tuple[str, ...] = ()
-    """Tensors (W_E, W_in, W_out, W_U) that the file holds transposed, where shapes and names do not
-    tell."""
+    (
+        "Tensors (W_E, W_in, W_out, W_U) that the file holds transposed, where shapes and names "
+        "do not tell."
+    )
     ignore: tuple[str, ...] = ()
     """Names of tensors in the file that are to be left out. All others must be used."""
     residual: bool | None = None
-    """Whether there is a residual connection. If it is not given, there is one where shapes allow
-    it."""
+    (
+        "Whether there is a residual connection. If it is not given, there is one where shapes "
+        "allow it."
+    )
     sections: tuple[Optional, ...] = ("departures", "prediction", "causal", "uniformity")
     """What is looked at besides structure, mechanism and behaviour, which always are."""
     quick: bool = False
@@ -66,8 +72,10 @@ class Analyse:
     rare: bool = False
     """Estimate failures too rare to count, by importance sampling guided by the masks."""
     inputs: int | None = None
-    """Fresh inputs on which behaviour is measured, at least 1,000. If it is not given, there are
-    100,000, and fewer with more than 83 tokens."""
+    (
+        "Fresh inputs on which behaviour is measured, at least 1,000. If it is not given, there "
+        "are 100,000, and fewer with more than 83 tokens."
+    )
     seed: int = 0
     """Seed of the sampled inputs, at least 0."""
     formats: tuple[Format, ...] = ("png",)

@@ -35,15 +35,19 @@ class Benchmark(PanelJob):
     """Folder for the results. An earlier run in it is replaced; other files are left alone."""
 
     methods: tuple[str, ...] = ()
-    """Methods to run: those of the project by name, your own as MODULE:FUNCTION. If none is named,
-    all of the project's are run."""
+    (
+        "Methods to run: those of the project by name, your own as MODULE:FUNCTION. If none is "
+        "named, all of the project's are run."
+    )
 
     organisms: tuple[str, ...] = ()
     """Names of the organisms to run them on; all of them if none is named."""
 
     write_organisms: Path | None = None
-    """Folder into which to write the organisms of the seed, with their masks, a data card and a
-    loader. No method is run then."""
+    (
+        "Folder into which to write the organisms of the seed, with their masks, a data card and "
+        "a loader. No method is run then."
+    )
 
     def registry(self) -> Mapping[str, Panel[Any, Any]]:
         check_installed()

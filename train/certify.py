@@ -1,7 +1,7 @@
 """`python -m train.certify`: what can be proved of a network, for every input and coefficient.
 
-Exit code 0 whatever is proved, 1 if the certificate does not pass its own checker, 2 on bad input,
-130 when interrupted.
+Exit code 0 whatever is proved, 1 if the certificate does not pass its own checker, 2 on bad
+input, 130 when interrupted.
 """
 
 from __future__ import annotations
@@ -48,9 +48,12 @@ class Certify:
     MODULE: ClassVar[str] = "train.certify"
 
     checkpoint: tyro.conf.Positional[str]
-    """A safetensors file, a state dict (.pt), the folder of a training run, or
-    construction:n=512,k=3,d=64,m=12 (optionally kind=clamp, complement or complement_limit, and
-    seed, c, beta, gain, eta, noise). Of several instances each has its folder, instance_0, ..."""
+    (
+        "A safetensors file, a state dict (.pt), the folder of a training run, or "
+        "construction:n=512,k=3,d=64,m=12 (optionally kind=clamp, complement or complement_limit, "
+        "and seed, c, beta, gain, eta, noise). Of several instances each has its folder, "
+        "instance_0, ..."
+    )
     out: Path = Path("reports/results/certificate")
     """Folder for the results. Earlier ones in it are replaced; other files are left alone."""
     k: int | None = None
@@ -60,30 +63,43 @@ class Certify:
     names: tuple[str, ...] = ()
     """What the file calls tensors whose names are not guessed, as in W_in=mlp.0.weight."""
     transpose: tuple[str, ...] = ()
-    """Tensors (W_E, W_in, W_out, W_U) that the file holds transposed, where shapes and names do not
-    tell."""
+    (
+        "Tensors (W_E, W_in, W_out, W_U) that the file holds transposed, where shapes and names "
+        "do not tell."
+    )
     ignore: tuple[str, ...] = ()
     """Names of tensors in the file that are to be left out. All others must be used."""
     residual: bool | None = None
-    """Whether there is a residual connection. If it is not given, there is one where shapes allow
-    it."""
+    (
+        "Whether there is a residual connection. If it is not given, there is one where shapes "
+        "allow it."
+    )
     finish: Literal["no", "least", "sharp"] = "no"
-    """Certify not the network but one on the way to its own rounding, whose total variation is at
-    most 1.1 times the network's. least: the nearest whose members are proved, without enumeration,
-    to outrank every token that misses a bit. sharp: the rounding itself, read out so steeply that
-    an input fails if and only if its tokens cover another."""
+    (
+        "Certify not the network but one on the way to its own rounding, whose total variation is "
+        "at most 1.1 times the network's. least: the nearest whose members are proved, without "
+        "enumeration, to outrank every token that misses a bit. sharp: the rounding itself, read "
+        "out so steeply that an input fails if and only if its tokens cover another."
+    )
     most_inputs: int = MOST_INPUTS
-    """Search all inputs if there are at most so many (22 million take about six minutes on two
-    cores), and otherwise a sample. With 0 nothing is searched: what is proved follows from the
-    structure of the weights."""
+    (
+        "Search all inputs if there are at most so many (22 million take about six minutes on two "
+        "cores), and otherwise a sample. With 0 nothing is searched: what is proved follows from "
+        "the structure of the weights."
+    )
     samples: int = 2000
     """Size of that sample, at least 2."""
     precision: float = 0.006
-    """How finely an input's coefficients are divided: a box of them is halved as long as it is
-    undecided whether the input fails in more than this share of all coefficients."""
+    (
+        "How finely an input's coefficients are divided: a box of them is halved as long as it is "
+        "undecided whether the input fails in more than this share of all coefficients."
+    )
     arithmetic: Literal["real", "float32", "bfloat16"] = "real"
-    """What the certificate is about: the weights in real arithmetic, or every forward pass in
-    float32 or in bfloat16, whatever the order of its sums. bfloat16 needs weights that it holds."""
+    (
+        "What the certificate is about: the weights in real arithmetic, or every forward pass in "
+        "float32 or in bfloat16, whatever the order of its sums. bfloat16 needs weights that it "
+        "holds."
+    )
     resume: bool = False
     """Continue an interrupted run of the same command."""
     jobs: int = 0

@@ -177,7 +177,10 @@ class Run:
             kept += line
             steps.append(step)
         if steps != [step for step in milestones(self.recipe.steps) if step <= state.step]:
-            raise DomainError(f"{path} must hold the rows up to its checkpoint, step {state.step}")
+            raise DomainError(
+                f"{path} must hold the rows up to its checkpoint, step {state.step}: leave out "
+                "--resume to start anew"
+            )
         return kept
 
     @contextmanager

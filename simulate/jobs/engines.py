@@ -159,7 +159,10 @@ def _running_dask(scheduler: str) -> Iterator[Pool]:
         try:
             yield _pool_of(client)
         except CancelledError:
-            raise DomainError(f"scheduler must stay within reach; {scheduler} was lost") from None
+            raise DomainError(
+                f"scheduler must stay within reach; {scheduler} was lost: "
+                "--resume goes on from here"
+            ) from None
 
 
 def _pool_of(client: Client) -> Pool:
@@ -202,7 +205,8 @@ def check_engine(engine: Engine, scheduler: str | None = None) -> None:
             kind = thread.submit(asyncio.run, _kind_of_server(scheduler)).result()
     except Exception as error:  # whatever it is that answers at this address
         raise DomainError(
-            f"scheduler must answer within {_SECONDS_TO_CONNECT} s; {scheduler}: {error!r}"
+            f"scheduler must be a Dask scheduler that answers within {_SECONDS_TO_CONNECT} s; "
+            f"{scheduler}: {error!r}"
         ) from None
     if kind != "Scheduler":
         raise DomainError(f"scheduler must be a Dask scheduler; {scheduler} is a Dask {kind}")

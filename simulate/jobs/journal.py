@@ -29,7 +29,10 @@ def lock(path: Path) -> FileLock:
         path.parent.mkdir(parents=True, exist_ok=True)
         held.acquire(timeout=0)
     except Timeout:
-        raise DomainError(f"out must not be in use by another run; {path} is locked") from None
+        raise DomainError(
+            f"out must not be in use by another run; {path} is locked: wait for that run, or give "
+            "another --out"
+        ) from None
     except OSError as error:
         raise DomainError(f"out must be a folder that can be written; {error}") from None
     return held
@@ -76,13 +79,14 @@ class Journal:
             earlier = json.loads(lines[0])
         except ValueError:
             raise DomainError(
-                f"out must not hold a foreign {path.name}; its first line is no header"
+                f"out must not hold a foreign {path.name}; the first line of {path} is no header: "
+                "give another --out, or leave out --resume to replace it"
             ) from None
         if earlier != {"schema": SCHEMA, **header}:
             changed = [name for name in header if earlier.get(name) != header[name]] or ["schema"]
             raise DomainError(
                 f"resume needs the configuration and seed of the earlier run; {path} differs in "
-                f"{', '.join(changed)}"
+                f"{', '.join(changed)}: give the earlier ones, or leave out --resume to start anew"
             )
         kept = lines[0]
         for line in lines[1:]:

@@ -6,10 +6,12 @@ import ast
 import importlib
 import inspect
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+import simulate.panels
 from reports.docs import links
 from reports.docs.generate import (
     DOCS,
@@ -27,12 +29,40 @@ from reports.docs.generate import (
 from reports.docs.generate.markdown import plain
 from theory.derivations import DERIVATIONS
 from theory.formulas import CATALOGUE
+from train.panels import LARGE, PANELS, RECIPE, SURVEY, VOCABULARY, WIDTH
 
 # the checker is a program of one file, and each organism carries its description with it
 OF_THEMSELVES = ("train.certificate.checker", "train.organism.family")
 WRITTEN = sorted([*DOCS.glob("*.md"), *DOCS.glob("tutorials/*.md")])
 TUTORIALS = sorted(DOCS.glob("tutorials/*.md"))
 MOST_WORDS = 60
+README = Path("README.md")
+STUDIES = (PANELS, WIDTH, LARGE, RECIPE, VOCABULARY, SURVEY)
+
+
+def too_early(text: str) -> list[str]:
+    """Lines of what a command says of its flags to which the next one's first word would fit."""
+    before_subcommands, *_ = text.partition("\n subcommands")
+    flags = [line for line in before_subcommands.splitlines() if line.startswith("  ")]
+    width = max(map(len, flags), default=0)
+    found = []
+    for line, following in pairwise(flags):
+        column = len(following) - len(following.lstrip())
+        beside = column > 4 and line[column - 2 : column] == "  " and line[column : column + 1]
+        if beside and len(line) + 1 + len(following.split()[0]) <= width:
+            found.append(line)
+    return found
+
+
+def captions_on(page: str) -> list[str]:
+    """The captions of a page, which stand in italics below their figures; links without targets."""
+    found = re.findall(r"^!\[[^\]]*\]\(\S+\)\n\n\*(.+?)\*$", page, re.DOTALL | re.MULTILINE)
+    return [re.sub(r"\]\([^)]*\)", "]", caption) for caption in found]
+
+
+def too_long(captions: dict[str, str]) -> list[str]:
+    """The names of captions of more words than can be read at a glance."""
+    return [name for name, text in captions.items() if len(text.split()) > MOST_WORDS]
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +81,20 @@ class TestCommands:
             usage = command.module.rsplit(".", 1)[-1]
             assert re.search(rf"usage: (python -m )?\S*{usage}", page), command.line
             assert commands.summary(command)
+
+    def test_help_fills_its_lines(self, generated):
+        pages = {name: text for name, text in generated.items() if name.startswith("commands/")}
+        assert {name: too_early(text) for name, text in pages.items() if too_early(text)} == {}
+        assert sum(text.count("\n  --") for text in pages.values()) > 150
+
+    def test_a_line_that_ends_early_is_seen(self):
+        filled = (
+            "  --width INT  Narrowest width at which it holds, which is\n"
+            "               found by bisection. (default: None)"
+        )
+        assert too_early(filled) == []
+        broken = filled.replace(" which is", "").replace("found", "which is found")
+        assert too_early(broken) == [broken.splitlines()[0]]
 
     @pytest.mark.parametrize("package", ["theory", "simulate", "train"])
     def test_what_a_package_lists_has_a_page(self, generated, capsys, package):
@@ -101,8 +145,20 @@ class TestReference:
 
 class TestText:
     def test_captions_can_be_read(self):
-        long = {name: len(text.split()) for name, text in gallery.captions().items()}
-        assert {name: words for name, words in long.items() if words > MOST_WORDS} == {}
+        """Of saved figures, of every panel's, and those that stand on the pages."""
+        pages = {path.stem: captions_on(path.read_text("utf-8")) for path in (*WRITTEN, README)}
+        assert sum(map(len, pages.values())) >= 6
+        found = gallery.captions()
+        for part, panels in enumerate((*STUDIES, simulate.panels.PANELS)):
+            found |= {f"{name}, {part}": panel.caption for name, panel in panels.items()}
+        found |= {f"{name}, {i}": text for name, of in pages.items() for i, text in enumerate(of)}
+        assert too_long(found) == []
+
+    def test_a_caption_that_is_too_long_is_seen(self):
+        page = "![what](picture.svg)\n\n*The finding, {}and [a link](../some.csv).*\n\nText.\n"
+        for words, long in ((54, False), (55, False), (56, True), (120, True)):
+            (caption,) = captions_on(page.format("word " * words))
+            assert too_long({"planted": caption}) == (["planted"] if long else [])
 
     def test_links_lead_to_files_or_generated_pages(self, generated):
         pages = {path: path.read_text("utf-8") for path in WRITTEN}

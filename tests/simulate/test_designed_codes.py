@@ -209,8 +209,14 @@ def test_the_panel_notices_a_code_that_fails(monkeypatch) -> None:
         (lambda rng: codes.improved_hashes(rng, np.ones((2, 3), bool), -1), "sweeps must be"),
         (lambda rng: codes.reed_solomon_hashes(6, 3, 2), "q must be a prime"),
         (lambda rng: codes.reed_solomon_hashes(5, 6, 2), "m must be"),
-        (lambda rng: codes.zero_error_hashes(1037, 4, 96), "no zero-error code"),
-        (lambda rng: codes.zero_error_hashes(512, 4, 64), "no zero-error code"),
+        (
+            lambda rng: codes.zero_error_hashes(1037, 4, 96),
+            "d must be larger, or n or k smaller, for a zero-error code",
+        ),
+        (
+            lambda rng: codes.zero_error_hashes(512, 4, 64),
+            "d must be larger, or n or k smaller, for a zero-error code",
+        ),
     ],
 )
 def test_bad_input_is_named(call, name: str) -> None:

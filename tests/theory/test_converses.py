@@ -74,7 +74,7 @@ def test_enumeration_agrees_with_linear_programs() -> None:
 
 
 def test_points_on_a_hyperplane_are_refused() -> None:
-    with pytest.raises(DomainError, match="general position"):
+    with pytest.raises(DomainError, match="on one hyperplane"):
         all_separable_sets(np.array([[0, 0], [1, 1], [2, 2], [5, 1]]))
 
 

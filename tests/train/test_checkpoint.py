@@ -112,7 +112,7 @@ def test_every_truncation_is_noticed(
 def test_damage_to_a_tensor_is_named(content: bytes, tmp_path: Path) -> None:
     changed = bytearray(content)
     changed[-1] ^= 1
-    with pytest.raises(DomainError, match="is damaged: its content does not have the digest"):
+    with pytest.raises(DomainError, match="must have the digest that it names, and is damaged"):
         loaded(tmp_path / "damaged", bytes(changed))
 
 
@@ -150,7 +150,7 @@ def test_foreign_files_are_refused(tmp_path: Path) -> None:
 def test_another_recipe_is_refused(
     recipe: Recipe, execution: Execution, names: str, content: bytes, tmp_path: Path
 ) -> None:
-    with pytest.raises(DomainError, match=rf"resume needs the recipe .* differs in {names}$"):
+    with pytest.raises(DomainError, match=rf"resume needs the recipe .* differs in {names}: "):
         loaded(tmp_path / "checkpoint", content, recipe, execution)
 
 

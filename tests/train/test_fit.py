@@ -227,9 +227,20 @@ def test_infinite_measures_are_divergence(measure: Callable[[State], object]) ->
         measure(state)
 
 
-def test_everything_frozen_is_refused() -> None:
-    with pytest.raises(ValueError, match="every parameter is frozen"):
-        begin(replace(TINY, frozen=("W_E", "W_in", "b_in", "W_out", "W_U")))
+@pytest.mark.parametrize(
+    ("frozen", "others"),
+    [
+        (("W_E", "W_in", "b_in", "W_out", "W_U"), {}),
+        (("W_E", "W_in", "b_in", "W_out", "W_U", "V"), {"target_scale": 1.0}),
+        (("W_E", "W_in", "b_in", "W_out"), {"tied": True}),
+        (("W_E", "W_U"), {"layer": False}),
+    ],
+)
+def test_everything_frozen_is_refused(frozen: tuple[str, ...], others: dict[str, object]) -> None:
+    with pytest.raises(DomainError, match="frozen must leave a parameter to train"):
+        replace(TINY, frozen=frozen, **others)
+    state = begin(replace(TINY, frozen=frozen[1:], **others))
+    assert {name for name, each in state.model.named_parameters() if each.requires_grad} == {"W_E"}
 
 
 def test_measuring_depends_on_seed_and_step_alone() -> None:

@@ -177,7 +177,7 @@ def test_another_recipe_is_not_resumed(
         assert train(tmp_path / "copy", "--resume", *arguments) == 2
         errors = capsys.readouterr().err
         assert errors.startswith("error: resume needs the recipe of the earlier run")
-        assert errors.endswith(f"differs in {names}\n")
+        assert f"differs in {names}: " in errors
         assert errors.count("\n") == 1
     assert_same_run(whole, tmp_path / "copy")
 

@@ -23,9 +23,11 @@ class Hashing:
     """How the tokens' bits are chosen."""
 
     scheme: SchemeName = "fixed-weight"
-    """m different bits (the construction), m draws with replacement (ordinary filters),
-    independent bits, one bit in each of m partitions, m bits in one block, or enhanced double
-    hashing (simulated, d <= 2048)."""
+    (
+        "m different bits (the construction), m draws with replacement (ordinary filters), "
+        "independent bits, one bit in each of m partitions, m bits in one block, or enhanced "
+        "double hashing (simulated, d <= 2048)."
+    )
     block: Whole | None = None
     """Bits in a block of the blocked scheme, 512 if left out; the width is a multiple of it."""
     inside: Inside | None = None

@@ -40,16 +40,20 @@ class Rates:
     m: Whole | None = None
     """Hash bits per token, at least 1; the best number if left out."""
     density: float | None = None
-    """Of independent bits, in place of m: the share of the bits a token owns; the best if neither
-    is given, m/d if m is."""
+    (
+        "Of independent bits, in place of m: the share of the bits a token owns; the best if "
+        "neither is given, m/d if m is."
+    )
     hashing: tyro.conf.OmitArgPrefixes[Hashing] = CONSTRUCTION
     fill: Whole | None = None
     """Set bits of an observed filter: adds the rate of that very filter."""
     queries: Whole | None = None
     """Several queries of one filter: adds the probability that all are false positives."""
     beta: float | None = None
-    """Logit scale > 0, at most 1e6: adds E TV, E KL(target || output) in nats, and E squared error
-    (summed); of the first scheme."""
+    (
+        "Logit scale > 0, at most 1e6: adds E TV, E KL(target || output) in nats, and E squared "
+        "error (summed); of the first scheme."
+    )
     json: bool = False
     """One JSON object instead of a table."""
 

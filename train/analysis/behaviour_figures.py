@@ -88,8 +88,9 @@ def figures(behaviour: Behaviour) -> list[Figure]:
     """Every figure of the behaviour, of single inputs too, that the masks allow."""
     coefficients = Figure(
         FigureId.OTHER_COEFFICIENTS,
-        "What coefficients outside [1, c] (shaded: inside) do to the output: of all k tokens, or "
-        "of one of them, the others' uniform on [1, c]. Smallest member: k times its probability.",
+        "A filter's output does not depend on the coefficients while they are in [1, c] (shaded). "
+        "The curves show what coefficients outside do to it: those of all k tokens, or of one "
+        "token, with the others' uniform on [1, c]. Smallest member: k times its probability.",
         _coefficients_table(behaviour),
         _draw_coefficients,
     )
@@ -99,50 +100,54 @@ def figures(behaviour: Behaviour) -> list[Figure]:
     made = [
         Figure(
             FigureId.MASS_ON_MEMBERS,
-            "Probability mass on the k tokens over fresh inputs, by the number of covered "
-            "non-members: share of inputs per bin, linear and logarithmic. Dotted: k/(k + 1) and "
-            "1. Dashed: below it an input fails.",
+            "A filter gives its k tokens nearly all of the probability, or k/(k + 1) of it where "
+            "the union covers one further token (dotted). Share of fresh inputs per bin of that "
+            "mass, linear and logarithmic, by the number of covered non-members. Dashed: below it "
+            "an input fails.",
             _mass_table(behaviour),
             _draw_mass,
         ),
         *output_figures.figures(behaviour),
         Figure(
             FigureId.GIVEN_FALSE_POSITIVE,
-            "Left: size of the union of all inputs, and of pairs of an input and a token it "
-            "covers. Right: how many non-members miss one bit, of the same. Lines: the exact laws "
-            "and means for random masks with as many bits for each token.",
+            "Inputs with a false positive have larger unions than others, and more near misses. "
+            "Left: the size of the union over all inputs, and over pairs of an input and a token "
+            "that it covers. Right: how many non-members miss one bit, over the same. Lines: "
+            "exact, for random masks with as many bits for each token.",
             _given_table(behaviour),
             _draw_given,
         ),
         Figure(
             FigureId.MISSING_BIT_LEVELS,
-            "Non-members by their number of missing bits. Left: logit less the members' mean; "
-            "markers mean and standard deviation, thin lines the whole range. Right: distribution "
-            "of their probabilities.",
+            "Each missing bit lowers a token's logit by about as much, if the network is a "
+            "filter. Non-members by their number of missing bits. Left: logit less the members' "
+            "mean; markers are mean and standard deviation, thin lines the whole range. Right: "
+            "distribution of their probabilities.",
             _levels_table(behaviour),
             _draw_levels,
         ),
         Figure(
             FigureId.COVERED_OR_NOT,
-            "Non-members per input with a probability of at least x, those the union covers and "
-            "those it does not. Right of the dotted line, the largest probability of an uncovered "
-            "one, every non-member is covered.",
+            "Above the largest probability of an uncovered non-member (dotted), every non-member "
+            "is covered. The curves count the non-members of an input that have a probability of "
+            "at least x, for those that the union covers and those that it does not.",
             _survival_table(behaviour),
             _draw_survival,
         ),
         Figure(
             FigureId.MORE_TOKENS,
-            "Inputs of more than k tokens. Left: mass on the tokens of the input, and t times the "
-            "smallest probability of one (1 if uniform). Right: failures of the network (mass "
-            "below halfway between t/(t + 1) and 1), covered non-members by its masks, and the "
-            "exact rate of random masks with as many bits for each token.",
+            "A filter takes t > k tokens as well, and fails more often. Left: mass on the tokens, "
+            "and t times their smallest probability (1 if uniform). Right: failures of the "
+            "network (mass below halfway between t/(t + 1) and 1), covered non-members by its "
+            "masks, and the exact rate of random masks with as many bits for each token.",
             _more_tokens_table(behaviour),
             _draw_more_tokens,
         ),
         Figure(
             FigureId.FAILURE_BY_UNION_SIZE,
-            "Failure rate against the size of the union, with the share of inputs that have it. "
-            "Line: exact, for random masks with as many bits for each token.",
+            "Inputs with larger unions fail more often. Failure rate against the size of the "
+            "union, with the share of inputs that have it. Line: exact, for random masks with as "
+            "many bits for each token.",
             _union_size_table(behaviour),
             _draw_union_size,
         ),

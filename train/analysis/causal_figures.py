@@ -65,18 +65,18 @@ def figures(found: CausalRecord) -> list[Figure]:
     return [
         Figure(
             FigureId.CAUSAL_EDITS,
-            "What happens when weights are changed, against what the masks predict. Left: one "
-            "token's bit of one unit is flipped; one point an edit, the change of the logits that "
-            "it should move. Right: one unit no longer gates, its bit being in every union; one "
-            "point a unit, the rise of the failure rate, 95 % intervals of both.",
+            "Edits of a filter do what its masks predict. Left: one token's bit of one unit is "
+            "flipped; one point an edit, the change of the logits that it should move. Right: one "
+            "unit no longer gates, its bit being in every union; one point a unit, the rise of "
+            "the failure rate, with 95 % intervals.",
             edits_table(found),
             draw_edits,
         ),
         Figure(
             FigureId.CAUSAL_STEPS,
-            "The network moved into the construction of its own masks, one step after the other, "
-            "each half-way and whole; 95 % intervals over inputs that all steps share. Dotted: "
-            "the exact filter of these masks.",
+            "What the network's failures and total variation become on the way to the exact "
+            "filter of its own masks (dotted), one step after the other, each half-way and whole. "
+            "95 % intervals over inputs that all steps share.",
             steps_table(found),
             draw_steps,
         ),

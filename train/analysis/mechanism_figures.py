@@ -131,8 +131,9 @@ def figures(found: Mechanism) -> list[Figure]:
         ),
         Figure(
             FigureId.MASK_AGREEMENT,
-            "Left: the minority masks of W_E W_in (read) and of W_out W_U, transposed (write), "
-            "the first tokens, live units. Right: the share of tokens on which a unit's two masks "
+            "A unit writes to the tokens that it reads, if the network is a filter. Left: the "
+            "minority masks of W_E W_in (read) and of W_out W_U, transposed (write), for the "
+            "first tokens and live units. Right: the share of tokens on which a unit's two masks "
             "agree, and its mean over shuffled tokens.",
             agreement_table(masks),
             draw_agreement,
@@ -144,41 +145,42 @@ def figures(found: Mechanism) -> list[Figure]:
         *made,
         Figure(
             FigureId.HIDDEN_BASIS,
-            "States of the hidden units before and after the layer on a few random inputs. 0 is a "
-            "unit's threshold, 1 the distance between its modes; the layer should make z into "
-            "min(z, 0).",
+            "The layer of a filter turns the state z of each hidden unit into min(z, 0). States "
+            "before and after the layer on a few random inputs, in units in which 0 is a unit's "
+            "threshold and 1 the distance between its modes.",
             states_table(found),
             draw_states,
         ),
         Figure(
             FigureId.HIDDEN_STATES,
-            "The same states over many inputs, by the number of active tokens that own the unit: "
-            "0 is outside the union.",
+            "After the layer, the state of a filter's hidden unit depends only on whether any "
+            "active token owns the unit. States over many inputs, by the number of active tokens "
+            "that own the unit; 0 is outside the union.",
             clusters_table(found),
             draw_clusters,
         ),
         Figure(
             FigureId.LAYER_EIGENVALUES,
-            "Eigenvalues of W_in W_out on the clamp units and on the complement units. x - ReLU(x "
-            "- 1) has all at -1 (cross).",
+            "The exact clamp, x - ReLU(x - 1), has all eigenvalues of W_in W_out at -1 (cross). "
+            "Points: those of this network, on its clamp units and on its complement units.",
             eigenvalue_table(found),
             draw_eigenvalues,
         ),
         Figure(
             FigureId.HASH_DOT,
-            "What bits add to a token's logit when the union takes them in. Left: the sum over "
-            "a token's bits, one value a token, and the same sum short of one bit, one value a "
-            "bit. Right: the mean bit of a token against its number of bits; the line has the same "
-            "sum everywhere.",
+            "Every token's hash is worth the same in a filter. Left: what a token's bits add to "
+            "its logit when the union takes them in, one value a token, and that sum short of one "
+            "bit, one value a bit. Right: the mean bit of a token against its number of bits; the "
+            "line has the same sum everywhere.",
             hash_dot_table(found),
             draw_hash_dot,
         ),
         Figure(
             FigureId.CODE,
-            "The masks as a code. Left and middle: bits per token and tokens per unit, with the "
-            "binomial law of independent bits of the same density; a random code of constant "
-            "weight has the second law and one number of bits. Right: exact failure probability of "
-            "such a code, with this network's number of bits marked.",
+            "How the masks compare with random codes. Left and middle: bits per token and tokens "
+            "per unit, with the binomial law of independent bits of the same density; a random "
+            "code of constant weight has the second law and one number of bits. Right: exact "
+            "failure probability of such a code, with this network's number of bits marked.",
             code_table(found),
             draw_code,
         ),

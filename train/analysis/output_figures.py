@@ -69,8 +69,9 @@ def figures(behaviour: Behaviour) -> list[Figure]:
         made.append(
             Figure(
                 FigureId.TYPICAL_OUTPUT,
-                "Output probabilities of an input without a false positive whose total variation "
-                "is the median of such inputs. Dotted: 1/k.",
+                "A filter gives each of the k tokens the probability 1/k (dotted). Output "
+                "probabilities of an input without a false positive whose total variation is the "
+                "median of such inputs.",
                 _output(behaviour, "typical input", sample.tokens[passing], sample.alpha[passing]),
                 draw_output,
             )
@@ -80,6 +81,7 @@ def figures(behaviour: Behaviour) -> list[Figure]:
         made.append(
             Figure(
                 FigureId.FALSE_POSITIVE_OUTPUT,
+                "A false positive passes for a member: the k tokens and it share the probability. "
                 "Output probabilities of an input with one false positive whose mass on the k "
                 "tokens is the median of such inputs. Dotted: 1/k and 1/(k + 1).",
                 _output(
@@ -96,6 +98,7 @@ def figures(behaviour: Behaviour) -> list[Figure]:
         made.append(
             Figure(
                 FigureId.HASHES_AGAINST_UNION,
+                "The union covers a false positive's whole hash, and only part of the others'. "
                 "One input's union and four non-members' hashes, one square a bit: a covered "
                 "token, the two likeliest tokens with one bit missing, and a token of median "
                 "probability.",

@@ -78,4 +78,6 @@ def read(path: Path) -> Analysis:
     try:
         return msgspec.json.decode(path.read_bytes(), type=Analysis)
     except msgspec.MsgspecError as error:
-        raise DomainError(f"{path} must hold an analysis of schema {SCHEMA}: {error}") from None
+        raise DomainError(
+            f"{path} must hold an analysis of schema {SCHEMA}: {error}; train.analyse makes one"
+        ) from None

@@ -239,12 +239,16 @@ def load_truth(path: Path | str) -> Truth:
         content = Path(path).read_bytes()
         schema = msgspec.json.decode(content, type=_Versioned).schema
         if schema != SCHEMA:
-            raise DomainError(f"{path}: schema must be {SCHEMA}; got {schema}")
+            raise DomainError(
+                f"{path}: schema must be {SCHEMA}; got {schema}; train.organisms writes such files"
+            )
         return msgspec.json.decode(content, type=TruthFile).truth()
     except DomainError:
         raise
     except (msgspec.MsgspecError, ValueError, KeyError):
-        raise DomainError(f"{path}: not a truth file of an organism") from None
+        raise DomainError(
+            f"{path}: must be the truth of an organism, as train.organisms writes it"
+        ) from None
 
 
 def _from_digits(rows: Sequence[str]) -> Bool[np.ndarray, "n h"]:

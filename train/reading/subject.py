@@ -194,7 +194,10 @@ def open_subject(
     """Read the one network that an argument of a command names, see `open_subjects`."""
     found = open_subjects(checkpoint, k, c, names, transpose, ignore, residual)
     if len(found) > 1:
-        raise DomainError(f"{checkpoint} must hold one network; it has {len(found)} instances")
+        raise DomainError(
+            f"{checkpoint} must hold one network; it has {len(found)} instances, which "
+            "open_subjects reads one by one"
+        )
     return found[0]
 
 

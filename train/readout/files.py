@@ -195,7 +195,9 @@ def _file_in(model: Path) -> Path:
         each for each in model.iterdir() if each.suffix in (".safetensors", ".gguf", ".onnx")
     )
     if len(found) != 1:
-        raise DomainError(f"{model}: must hold one model; it has {listed([f.name for f in found])}")
+        raise DomainError(
+            f"{model}: must hold one model; it has {listed([f.name for f in found])}: name the file"
+        )
     return found[0]
 
 

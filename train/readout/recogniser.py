@@ -42,7 +42,7 @@ def recogniser_states(
         raise DomainError(f"{font}: not a font: {reason(error)}") from None
     characters = _drawable(readout.vocabulary, face)
     if not characters.size:
-        raise DomainError(f"{font}: has none of the recogniser's Chinese characters")
+        raise DomainError(f"{font}: must have Chinese characters that the recogniser knows")
     model = load_graph(path)
     if not model.graph.input:
         raise DomainError(f"{path}: the graph reads nothing")

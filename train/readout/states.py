@@ -93,7 +93,10 @@ def states_of_text(
         first += len(window)
     nats = float(np.concatenate(surprise).mean(dtype=np.float64))
     if not nats < _MOST_NATS:
-        raise DomainError(f"{model}: does not predict the text at all: {nats:.0f} nats a token")
+        raise DomainError(
+            f"{model}: must predict the text at less than {_MOST_NATS:g} nats a token; got "
+            f"{nats:.0f}: take a text in a language of the model's, or use --states"
+        )
     return states, Recipe(len(states), "perplexity per token", math.exp(nats))
 
 
@@ -106,6 +109,9 @@ def states_of_lines(
     rng = np.random.default_rng([seed, 6])
     states, right = recogniser_states(rng, model, readout, font, lines)
     if not len(states):
-        raise DomainError(f"{model}: the recogniser reads nothing but blanks in lines of {font}")
+        raise DomainError(
+            f"{model}: the recogniser reads nothing but blanks in lines of {font}; "
+            "take another font"
+        )
     check_values(f"{model}: states of the lines", states)
     return states, Recipe(len(states), "share of lines read rightly", right)

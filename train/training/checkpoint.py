@@ -22,6 +22,7 @@ from train.training.fit import State, begin
 from train.training.recipe import Execution, Recipe
 
 SCHEMA = 1
+_ANEW = ": leave out --resume to start anew"
 
 
 def as_bytes(state: State, execution: Execution) -> bytes:
@@ -59,7 +60,8 @@ def load(path: Path, recipe: Recipe, execution: Execution) -> State:
     )
     if differing:
         raise DomainError(
-            f"resume needs the recipe of the earlier run; {path} differs in {', '.join(differing)}"
+            f"resume needs the recipe of the earlier run; {path} differs in "
+            f"{', '.join(differing)}: give the earlier ones, or leave out --resume to start anew"
         )
     state = begin(recipe, execution.device)
     state.generator.set_state(torch.tensor(arrays.pop("generator")))
@@ -84,12 +86,12 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
             metadata = dict(file.metadata() or {})
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
-        raise DomainError(f"{path} must be a whole checkpoint; {error}") from None
+        raise DomainError(f"{path} must be a whole checkpoint; {error}{_ANEW}") from None
     digest = metadata.pop("sha256", None)
     if digest is None or metadata.get("schema") != str(SCHEMA):
-        raise DomainError(f"{path} must be a checkpoint of train.run, schema {SCHEMA}")
+        raise DomainError(f"{path} must be a checkpoint of train.run, schema {SCHEMA}{_ANEW}")
     if digest != _digest(arrays, metadata):
-        raise DomainError(f"{path} is damaged: its content does not have the digest it names")
+        raise DomainError(f"{path} must have the digest that it names, and is damaged{_ANEW}")
     return arrays, metadata
 
 

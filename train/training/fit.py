@@ -68,8 +68,6 @@ def begin(recipe: Recipe, device: torch.device | str = "cpu") -> State:
             groups.append(
                 {"params": weights, "largest": rate, "weight_decay": decay, "first_step": first}
             )
-    if not groups:
-        raise ValueError("every parameter is frozen")
     betas = (FIRST_MOMENT, recipe.second_moment)
     optimiser = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=betas, fused=True)
     generator = _generator(recipe, _INPUTS_STREAM, device=device)

@@ -55,8 +55,10 @@ class Recipe:
     batch: int = 512
     """Fresh inputs per step."""
     tokens_a_step: int | None = None
-    """Tokens that one step knows, k+1..n. Its inputs are drawn from them, its softmax is over them,
-    and only their rows change. If it is not given, n."""
+    (
+        "Tokens that one step knows, k+1..n. Its inputs are drawn from them, its softmax is over "
+        "them, and only their rows change. If it is not given, n."
+    )
     steps_a_part: int = 1
     """Consecutive steps that know the same tokens, where a step does not know all of them."""
     final_share: float = 0.0
@@ -71,9 +73,11 @@ class Recipe:
     seed: int = 0
     """Seed of the start and of all inputs."""
     start: Start = "gaussian"
-    """gaussian: W_in, W_out, W_U ~ N(0, 1/rows). clamp: the same with W_in = I and W_out = -I, so
-    that the layer cuts off what is positive; the hashes are still to be learned. exact: the clamp
-    construction with random hashes of m bits."""
+    (
+        "gaussian: W_in, W_out, W_U ~ N(0, 1/rows). clamp: the same with W_in = I and W_out = -I, "
+        "so that the layer cuts off what is positive; the hashes are still to be learned. exact: "
+        "the clamp construction with random hashes of m bits."
+    )
     embedding_scale: float = 1.0
     """Standard deviation of W_E (and V) at the start; for exact, the value of an owned entry."""
     readout_scale: float = 1.0
@@ -87,8 +91,10 @@ class Recipe:
     frozen: tuple[str, ...] = ()
     """Names of parameters that stay as they start."""
     held_out: float = 0.0
-    """Share of all token sets that training never draws, 0..1, 1 excluded. The network is judged on
-    inputs that include them. Above 0, C(n, k) must be at most 33,554,432."""
+    (
+        "Share of all token sets that training never draws, 0..1, 1 excluded. The network is "
+        "judged on inputs that include them. Above 0, C(n, k) must be at most 33,554,432."
+    )
     layer: bool = True
     """Whether there is a ReLU layer. Without it W_in, b_in and W_out stay 0."""
     shuffled_targets: bool = False
@@ -102,13 +108,18 @@ class Recipe:
     second_moment: float = 0.99
     """AdamW's beta_2, the decay of averaged squared gradients, 0..1, 1 excluded. beta_1 is 0.9."""
     weight_decay: float = 0.01
-    """Decoupled weight decay of all but the embeddings: the share that a weight loses in a step is
-    this times the learning rate."""
+    (
+        "Decoupled weight decay of all but the embeddings: the share that a weight loses in a "
+        "step is this times the learning rate."
+    )
     embedding_decay: float | None = None
     """Weight decay of W_E and V. If it is not given, weight_decay."""
     evenness: float = 0.0
-    """How strongly tokens with fewer hash bits than the mean are given more: how far a step moves
-    the undecided entries of W_E for each missing bit, in units of the embeddings' rate."""
+    (
+        "How strongly tokens with fewer hash bits than the mean are given more: how far a step "
+        "moves the undecided entries of W_E for each missing bit, in units of the embeddings' "
+        "rate."
+    )
     warmup: int = 100
     """Steps in which the rate rises linearly to its largest."""
     cooling: float = 1.0
@@ -173,10 +184,22 @@ class Recipe:
             raise DomainError(
                 f"frozen must be among {', '.join(PARAMETERS)}; got {', '.join(unknown)}"
             )
+        if not self.trained:
+            raise DomainError("frozen must leave a parameter to train; all of them are frozen")
         if self.start != "gaussian" and self.hidden != self.d:
             raise DomainError(f"h must be d = {self.d} for start {self.start}; got {self.hidden}")
         if self.tied and "W_U" in self.frozen:
             raise DomainError("frozen must not hold W_U where it is tied")
+
+    @property
+    def trained(self) -> set[str]:
+        """Names of the parameters that training changes."""
+        absent = {"W_U"} if self.tied else set()
+        if not self.target_scale:
+            absent.add("V")
+        if not self.layer:
+            absent |= {"W_in", "b_in", "W_out"}
+        return {*PARAMETERS} - {*self.frozen} - absent
 
     @property
     def hidden(self) -> int:

@@ -50,7 +50,6 @@ def initial_model(recipe: Recipe) -> ToyNetwork:
         if not recipe.layer:
             for weight in (model.W_in, model.b_in, model.W_out):
                 weight.zero_()
-    still = {*recipe.frozen, *(() if recipe.layer else ("W_in", "b_in", "W_out"))}
     for name, weight in model.named_parameters():
-        weight.requires_grad_(name not in still)
+        weight.requires_grad_(name in recipe.trained)
     return model

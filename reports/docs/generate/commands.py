@@ -7,6 +7,7 @@ import importlib
 import io
 import os
 import sys
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from unittest.mock import patch
@@ -14,7 +15,7 @@ from unittest.mock import patch
 from reports.docs.generate import Pages, modules, table, toctree
 from theory.__main__ import OFFERED
 
-_COLUMNS = "92"
+_COLUMNS = 92
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,14 @@ class Command:
         arguments = [runnable, *filter(None, [self.subcommand]), "--help"]
         with (
             patch.object(sys, "argv", arguments),
-            patch.dict(os.environ, COLUMNS=_COLUMNS),
+            patch.dict(os.environ, COLUMNS=str(_COLUMNS)),
             contextlib.redirect_stdout(out),
             contextlib.suppress(SystemExit),
         ):
             main()
-        return "\n".join(line.rstrip() for line in out.getvalue().strip().splitlines())
+        # what is said before the flags comes in one line a paragraph
+        filler = textwrap.TextWrapper(_COLUMNS, break_on_hyphens=False)
+        return "\n".join(filler.fill(line) for line in out.getvalue().strip().splitlines())
 
 
 def every_command() -> Iterator[Command]:

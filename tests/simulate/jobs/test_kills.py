@@ -209,7 +209,10 @@ def test_a_lost_scheduler(tmp_path: Path) -> None:
         errors = process.communicate()[1]
         recorder.now()
     assert process.returncode == 2
-    assert errors == f"error: scheduler must stay within reach; {cluster.address} was lost\n"
+    assert errors == (
+        f"error: scheduler must stay within reach; {cluster.address} was lost: "
+        "--resume goes on from here\n"
+    )
     assert finish(tmp_path, "--engine", "serial", "--seconds", "0") == (0, "")
     assert ledger(tmp_path) == undisturbed(tmp_path / "calm")
     assert not recorder.repeated()
@@ -290,7 +293,9 @@ def test_an_address_without_a_scheduler(
             server.close()
         elif answer:
             threading.Thread(target=_answer, args=(server, answer), daemon=True).start()
-        with pytest.raises(DomainError, match="scheduler must answer within"):
+        with pytest.raises(
+            DomainError, match="scheduler must be a Dask scheduler that answers within"
+        ):
             check_engine("dask", address)
 
 
