@@ -1,4 +1,4 @@
-"""Shape annotations are checked at run time throughout the tests; Hypothesis is deterministic."""
+"""Shape annotations are checked at run time in every test; Hypothesis is deterministic."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import iter_modules
 
+import pytest
 from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 
-import tests.typechecker  # noqa: F401  the hook below finds it by name
+from tests import typechecker  # the hook below finds it by name
 
 # Numba compiles the functions as they are written, not wrapped in a check
 CHECKED = [
@@ -20,6 +21,13 @@ CHECKED = [
 if find_spec("torch"):  # whose types the annotations name
     CHECKED.append("train")
 install_import_hook(CHECKED, "tests.typechecker.check")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Before the fixtures, which are checked with the first test that asks for them."""
+    typechecker.check_anew()
+
 
 # derandomised: a green suite stays green, and a failure is the same failure for everyone
 settings.register_profile(

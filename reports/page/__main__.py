@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,9 +47,10 @@ class Page:
             ) from None
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and write the page."""
-    return tyro.cli(Page, prog="python -m reports.page", description=__doc__).run()
+    command = tyro.cli(Page, prog="python -m reports.page", description=__doc__, args=arguments)
+    return command.run()
 
 
 if __name__ == "__main__":

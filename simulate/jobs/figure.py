@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawn
 
 FORMATS = ("png", "svg", "pdf")
+# dots per inch, enough for a screen, and drawn twice as fast as print
+SCREEN_DPI = 150
 # which of them a page of Markdown shows, the first that there is
 SHOWN = (".svg", ".png")
 

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from reports.page import build
+from reports.page.__main__ import main
 from reports.page.golden import golden_numbers
 from simulate.constructions import clamp, complement, complement_limit
 from simulate.jobs.checks import CONFIDENCE
@@ -22,6 +23,7 @@ from simulate.jobs.intervals import proportion
 from simulate.network import ReluNetwork, divergence
 from simulate.sampling import random_hashes
 from tests.reports.conftest import DESKTOP, HOW, PHONE, TABLET, no_browser
+from tests.simulate.running import run
 from theory import false_positives, quenched, union_size
 from theory.domain import DomainError
 from train.reading import masks
@@ -968,27 +970,23 @@ def test_the_masks_own_rates_are_shown(open_page, disguised, tmp_path):
     assert f"{float(quenched.expected_false_positives(hashes, 3)):.3g}" in shown
 
 
-def run_command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "reports.page", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
 def test_command(disguised, tmp_path: Path):
     network = tmp_path / "network.safetensors"
     weight_files.save(network, disguised[0].network, disguised[0].metadata)
     out = tmp_path / "page.html"
-    done = run_command("--out", str(out), "--network", str(network))
+    command = [sys.executable, "-m", "reports.page", "--out", str(out), "--network", str(network)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
     assert out.read_text("utf-8").startswith("<!doctype html>")
     for arguments, complaint in (
         (["--out", str(tmp_path / "no" / "page.html")], "out"),
         (["--out", str(out), "--network", str(out)], "not a safetensors file"),
     ):
-        failed = run_command(*arguments)
-        assert failed.returncode == 2
-        assert failed.stderr.startswith("error: ")
-        assert complaint in failed.stderr
-        assert len(failed.stderr.splitlines()) == 1
+        failed = run(main, *arguments)
+        assert failed.code == 2
+        assert failed.err.startswith("error: ")
+        assert complaint in failed.err
+        assert len(failed.err.splitlines()) == 1
 
 
 def test_a_missing_browser_is_a_failure_where_it_is_required(monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import cache
 from math import comb
 
 import mpmath
@@ -11,6 +12,7 @@ import pytest
 from theory import false_positives, softmax_output, union_size
 from theory.domain import DomainError
 from theory.enumerate import Outcome, mean, outcome_law, outcome_law_of_family, outcome_of
+from theory.formula import Formula
 from theory.formulas import false_positives as formulas
 from theory.formulas.union_size import UNION_SIZE_LAW
 
@@ -28,8 +30,10 @@ TINY = [
 GOLDEN = {(4, 2, 5, 2): ("37/100", "577/1000"), (4, 2, 6, 3): ("147/400", "887/1600")}
 
 
-def exactly(value: object) -> Fraction:
-    return Fraction(str(value))
+@cache
+def exactly(formula: Formula, **sizes: int) -> Fraction:
+    """The expression at these sizes; most of them belong to several vocabularies."""
+    return Fraction(str(formula.exact(**sizes)))
 
 
 @pytest.mark.parametrize(("sizes", "golden"), GOLDEN.items())
@@ -40,8 +44,8 @@ def test_golden_values(sizes: tuple[int, int, int, int], golden: tuple[str, str]
     law = outcome_law(*sizes)
     assert mean(law, lambda o: o.false_positives) == (n - k) * rate
     assert mean(law, lambda o: int(o.false_positives > 0)) == failure
-    assert exactly(formulas.FALSE_POSITIVE_RATE.exact(k=k, d=d, m=m)) == rate
-    assert exactly(formulas.FAILURE_PROBABILITY.exact(n=n, k=k, d=d, m=m)) == failure
+    assert exactly(formulas.FALSE_POSITIVE_RATE, k=k, d=d, m=m) == rate
+    assert exactly(formulas.FAILURE_PROBABILITY, n=n, k=k, d=d, m=m) == failure
     assert false_positives.false_positive_rate(k, d, m) == pytest.approx(float(rate), rel=1e-13)
     assert false_positives.failure_probability(n, k, d, m) == pytest.approx(
         float(failure), rel=1e-13
@@ -58,10 +62,10 @@ def test_laws_equal_enumeration(sizes: tuple[int, int, int, int]) -> None:
     union = union_size.union_size_law(k, d, m)
     for w in range(d + 1):
         exact = mean(law, lambda o, w=w: int(o.union_size == w))
-        assert exactly(UNION_SIZE_LAW.exact(w=w, k=k, d=d, m=m)) == exact
+        assert exactly(UNION_SIZE_LAW, w=w, k=k, d=d, m=m) == exact
         assert union[w] == pytest.approx(float(exact), **approx)
     failure = mean(law, lambda o: int(o.false_positives > 0))
-    assert exactly(formulas.FAILURE_PROBABILITY.exact(n=n, k=k, d=d, m=m)) == failure
+    assert exactly(formulas.FAILURE_PROBABILITY, n=n, k=k, d=d, m=m) == failure
     assert false_positives.failure_probability(n, k, d, m) == pytest.approx(
         float(failure), **approx
     )
@@ -72,11 +76,11 @@ def test_laws_equal_enumeration(sizes: tuple[int, int, int, int]) -> None:
     if n == k:
         return
     rate = mean(law, lambda o: int(o.missing_bits[0] == 0))
-    assert exactly(formulas.FALSE_POSITIVE_RATE.exact(k=k, d=d, m=m)) == rate
+    assert exactly(formulas.FALSE_POSITIVE_RATE, k=k, d=d, m=m) == rate
     missing = false_positives.missing_bits_law(k, d, m)
     for s in range(m + 1):
         exact = mean(law, lambda o, s=s: int(o.missing_bits[0] == s))
-        assert exactly(formulas.MISSING_BITS_LAW.exact(s=s, k=k, d=d, m=m)) == exact
+        assert exactly(formulas.MISSING_BITS_LAW, s=s, k=k, d=d, m=m) == exact
         assert missing[s] == pytest.approx(float(exact), **approx)
     given_union = false_positives.union_size_given_false_positive(k, d, m)
     for w in range(d + 1):

@@ -22,6 +22,7 @@ from simulate.jobs.style import rendered
 from simulate.kernels import PackedHashes
 from simulate.network import ReluNetwork
 from simulate.sampling import random_coefficients, random_sets
+from tests.simulate.running import run
 from tests.train.subjects import hashes_for, plain, untrained
 from theory import quenched
 from theory.domain import DomainError
@@ -211,19 +212,16 @@ def test_numbers_as_data_frames(exact):
 
 
 class TestCommand:
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "train.analyse", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
-
     def test_files_and_json(self, tmp_path):
         (tmp_path / "mine.txt").write_text("kept")
         entry = {"id": "old", "caption": "", "files": ["old.png", "../elsewhere"]}
         (tmp_path / "figures.json").write_text(json.dumps([entry]))
         (tmp_path / "old.png").write_text("stale")
         flags = ["--out", str(tmp_path), "--inputs", "1000", "--json", "--formats", "svg"]
-        run = self.run(SMALL, *flags)
-        assert run.returncode == 0, run.stderr
-        record = json.loads(run.stdout)
+        command = [sys.executable, "-m", "train.analyse", SMALL, *flags]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        record = json.loads(done.stdout)
         assert record == json.loads((tmp_path / "analysis.json").read_text())
         assert record["schema"] == 2
         assert plain(read(tmp_path / "analysis.json")) == record
@@ -259,11 +257,11 @@ class TestCommand:
                 "more": {"ln_final.weight": np.ones(8)},
             }
             save(path, arrays | wrong[kind])
-        run = self.run(str(path), "--k", "2", "--out", str(tmp_path / "out"))
-        assert run.returncode == 2
-        assert run.stderr.startswith("error: ")
-        assert message in run.stderr
-        assert run.stderr.count("\n") == 1
+        done = run(main, str(path), "--k", "2", "--out", str(tmp_path / "out"))
+        assert done.code == 2
+        assert done.err.startswith("error: ")
+        assert message in done.err
+        assert done.err.count("\n") == 1
         assert not (tmp_path / "out").exists()
 
     @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from simulate.constructions import complement_limit_error
 from simulate.enumeration import subsets
 from simulate.jobs import intervals
 from simulate.jobs.checks import CONFIDENCE
+from simulate.jobs.figure import SCREEN_DPI
 from simulate.jobs.intervals import DRAWN_CONFIDENCE
 from simulate.network import ReluNetwork
 from simulate.sampling import random_coefficients
@@ -558,10 +559,10 @@ def test_figures(exact: behaviour.Behaviour) -> None:
     }
     assert len({figure.id for figure in made}) == len(made)
     for figure in made:
-        files = figure.rendered(("svg",)).files
+        files = figure.rendered(("svg",), SCREEN_DPI).files
         assert set(files) == {f"{figure.id}.csv", f"{figure.id}.svg"}
-    files = made[0].rendered(("png", "svg")).files
-    assert files == made[0].rendered(("png", "svg")).files
+    files = made[0].rendered(("png", "svg"), SCREEN_DPI).files
+    assert files == made[0].rendered(("png", "svg"), SCREEN_DPI).files
 
 
 def test_same_stream_same_record(exact: behaviour.Behaviour) -> None:

@@ -342,13 +342,13 @@ def test_a_network_that_no_finishing_saves_leaves_no_files(tmp_path) -> None:
 def test_exit_codes_of_the_process(tmp_path) -> None:
     """Bad input is one line and 2; malformed flags are the parser's 2."""
 
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "train.certify", *arguments, "--out", str(tmp_path / "o")]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
-
-    bad = run(SMALL, "--c", "0.5")
+    flags = ["--c", "0.5", "--out", str(tmp_path / "o")]
+    command = [sys.executable, "-m", "train.certify", SMALL, *flags]
+    bad = subprocess.run(command, capture_output=True, text=True, check=False)
     assert bad.returncode == 2
     assert bad.stdout == ""
     assert bad.stderr.startswith("error: c must be")
     assert bad.stderr.count("\n") == 1
-    assert run(SMALL, "--goal").returncode == 2
+    with pytest.raises(SystemExit) as ended:
+        main([SMALL, "--goal"])
+    assert ended.value.code == 2

@@ -9,11 +9,9 @@ from contextlib import contextmanager, suppress
 from functools import partial
 
 from simulate.jobs.engines import open_pool
-from simulate.jobs.figure import Figure, RenderedFigure
+from simulate.jobs.figure import SCREEN_DPI, Figure, RenderedFigure
 
 WORKERS = 2
-# enough for a screen, and drawn twice as fast as print
-DPI = 150
 
 Draw = Callable[[Sequence[Figure]], list[RenderedFigure]]
 
@@ -49,4 +47,4 @@ def _made_ready() -> None:
 
 
 def _drawn(figure: Figure, formats: Sequence[str]) -> RenderedFigure:
-    return figure.rendered(formats, DPI)
+    return figure.rendered(formats, SCREEN_DPI)

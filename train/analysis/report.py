@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulate.jobs.figure import Figure
+from simulate.jobs.figure import SCREEN_DPI, Figure
 from simulate.network import ReluNetwork
 from theory.domain import DomainError
 from train.analysis import (
@@ -106,7 +106,8 @@ class Report:
     def _repr_html_(self) -> str:
         from train.analysis.page import notebook
 
-        return notebook(self.record, [figure.rendered(("png",)) for figure in self.figures()])
+        drawn = [figure.rendered(("png",), SCREEN_DPI) for figure in self.figures()]
+        return notebook(self.record, drawn)
 
 
 def default_inputs(n: int) -> int:

@@ -63,7 +63,7 @@ def recipes(effort: Effort) -> list[Recipe]:
     if effort is QUICK:
         return [
             replace(_FAST, n=96, d=36, k=2, batch=128, steps=1_200),
-            replace(_COMPLEMENT, n=96, d=36, k=2, batch=256, steps=3_500),
+            replace(_COMPLEMENT, n=96, d=36, k=2, batch=128, steps=2_000),
         ]
     families = []
     for n, d, k in ((128, 32, 2), (256, 48, 2), (256, 48, 3)):

@@ -102,7 +102,7 @@ def _recipe(field: Swept, value: float, base: Recipe) -> Recipe:
 def tasks(effort: Effort) -> list[Task[TrainedNetwork]]:
     """One field changed at a time; the base network belongs to every sweep and is trained once."""
     quick = effort is QUICK
-    small = replace(PRESETS["fast"], n=96, d=36, k=2, batch=128, steps=1_200)
+    small = replace(PRESETS["fast"], n=96, d=36, k=2, batch=128, steps=600)
     base = small if quick else BASE
     found = {}
     for field, values in (QUICK_SWEEPS if quick else SWEEPS).items():

@@ -80,7 +80,7 @@ def tasks(effort: Effort) -> list[Task[TrainedNetwork]]:
     seeds = range(1 if effort is QUICK else 5 if effort is FULL else 2)
     if effort is QUICK:
         cells = [(Variant.PLAIN, scale, SURE_RATE) for scale in (SURELY_COMPLEMENT, SURELY_CLAMP)]
-        base = replace(BASE, steps=2_000)
+        base = replace(BASE, n=128, d=32, k=2, batch=128, steps=2_000)
     else:
         base = BASE
         cells = [
@@ -93,11 +93,12 @@ def tasks(effort: Effort) -> list[Task[TrainedNetwork]]:
             NAME,
             ids.of(variant=variant, scale=scale, rate=rate, seed=seed),
             replace(
-                VARIANTS[variant],
+                base,
+                tied=VARIANTS[variant].tied,
+                bias=VARIANTS[variant].bias,
                 embedding_scale=scale,
                 learning_rate=rate,
                 seed=seed,
-                steps=base.steps,
             ),
         )
         for (variant, scale, rate), seed in product(cells, seeds)
