@@ -68,8 +68,7 @@ class Recipe:
     final_batch: int | None = None
     """Fresh inputs per step of the final share. If it is not given, batch."""
     final_scale_rate: float = 0.0
-    """Largest learning rate, in the final share, of the logarithm of a factor of all logits, which
-    becomes part of W_U. 0: there is no such factor."""
+    """Rate of the logarithm of a factor of all logits, learned in the final share. 0: none."""
     seed: int = 0
     """Seed of the start and of all inputs."""
     start: Start = "gaussian"
