@@ -233,9 +233,10 @@ def sufficient_code(n: int, target_logits: np.ndarray, delta: float) -> TargetCo
     """Upper bound: sizes with E KL(target || output) <= delta nats over hashes, signs and inputs.
 
     d' is the least at which the members' errors stay within 7/8 of delta, and does not depend on
-    n; d and beta, which do, keep E L <= E#FP + N e^(-beta) within the rest.
+    n; d and beta, which do, keep E L <= E#FP + N e^(-beta) within the rest. Adding a number to all
+    target logits leaves the targets as they are: they are centred first.
     """
-    logits = _check_logits(target_logits)
+    logits = centred(_check_logits(target_logits))
     n, k = check_task(n, len(logits))
     check_real("delta", delta, 0.0)
     members = (1.0 - _LEAKED_SHARE) * delta

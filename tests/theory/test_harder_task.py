@@ -280,6 +280,13 @@ def test_sufficient_code_holds_its_promise() -> None:
         ).sum()
 
 
+def test_sufficient_code_does_not_depend_on_the_mean_of_the_logits() -> None:
+    shifted = harder_task.sufficient_code(10**4, ZIPF + 1.5, 0.02)
+    assert vars(shifted) == pytest.approx(vars(harder_task.sufficient_code(10**4, ZIPF, 0.02)))
+    # which the bound itself does, so the test can fail
+    assert harder_task.kl_bound(ZIPF + 1.5, shifted.dprime, 0.0) > shifted.kl_bound
+
+
 @given(logits_of, st.floats(-2.0, 2.0))
 def test_centring_has_the_smallest_errors(target_logits, shift: float) -> None:
     """The target stays, |l|^2 falls: d' of shifted logits is never less."""

@@ -8,7 +8,7 @@ from reports.claims import CLAIMS
 from reports.docs.generate import ROOT
 from reports.docs.generate.gallery import saved
 from reports.documents import run, verdict
-from reports.jobs import SCALING, STUDY, SURVEY, WIDTH, Job
+from reports.jobs import SCALING, Job
 from reports.numbers import power_of_ten
 from simulate.jobs import checks, intervals
 from simulate.panels import PANELS
@@ -46,7 +46,4 @@ def substitutions() -> dict[str, str]:
         "deterministic_checks": str(len(judged.checks) - len(statistical)),
         "budget": power_of_ten(judged.false_alarm_budget),
         "scaling_minutes": _minutes(SCALING),
-        "study_minutes": _minutes(STUDY),
-        "width_minutes": _minutes(WIDTH),
-        "survey_minutes": _minutes(SURVEY),
     }
