@@ -24,7 +24,7 @@ Fitted by hand on some 60 networks of one seed, n = 512 and 1024 mostly; failure
   (512, 3, 124), with it .89 and .87 times. At n = 4096 as strong a push raised the number of bits
   (21 instead of 17), so it falls with the number of parts.
 - **The last steps learn the scale of all logits as one number.** Entries of W_U are moved by noisy
-  gradients of their own and grow too slowly: at the end of training without it, all of W_U times 1.4
+  gradients of their own and grow too slowly: after training without it, all of W_U times 1.4
   halved the loss. With it KL fell from 5.8e-4 to 1.2e-4 and total variation from .0021 to .0013 at
   (512, 3, 103), from .0076 to .0017 and from .0165 to .0092 at (4096, 4, 126), where the failures
   that no mask foresees fell from 3.5e-4 to 1.3e-4; the hashes stayed as they were. Learned from the
