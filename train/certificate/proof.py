@@ -151,32 +151,27 @@ def prove(
     proposal = checker.Checker(weights_of(form.network), drafted, jobs)
     statements = _of_gates(proposal, decided) + _of_structure(proposal, bits)
     statements += _of_witnesses(proposal, seen)
-    enumerated = sampled = None
     settled = any(
         x["kind"] == "outranks" and x["missing"] == 1 and x["margin"] > 0.0 for x in statements
     )
-    sharp = settled and proposal.every <= MOST_INPUTS and _is_sharp(proposal)
-    if proposal.every <= most_inputs or sharp:
-        drafted["statements"] = (
-            [] if sharp else _to_enumerate(proposal, seen, search.tolerance, settled)
+    few, counted, sampled = proposal.every <= most_inputs, {}, None
+    kept = _Journals(journal, resume)
+    exact = False
+    if settled and proposal.every <= MOST_INPUTS:
+        drafted["statements"] = _wide(checker.STRUCTURE)
+        counted[checker.STRUCTURE] = _counted(drafted, proposal, jobs, progress, kept)
+        claims, exact = _by_structure(checker.Checker(proposal.weights, drafted, counted=counted))
+        statements += claims
+    if few and not exact:
+        claims, found = _by_enumeration(
+            drafted, proposal, seen, search.tolerance, settled, jobs, progress, kept
         )
-        by = "structure" if sharp else "enumeration"
-        for attempt in range(_ATTEMPTS):
-            kept = None if journal is None else journal.with_suffix(f".{attempt}.jsonl")
-            enumerated = _enumerate(drafted, proposal, jobs, progress, kept, resume)
-            again = checker.Checker(proposal.weights, drafted, jobs, enumerated=enumerated)
-            claims = _of_enumeration(again, by)
-            ranking = [x for x in claims if x["kind"] == "outranks"]
-            if ranking == [x for x in drafted["statements"] if x["kind"] == "outranks"]:
-                statements += claims
-                break
-            # another margin is another enumeration, whose sums may differ
-            drafted["statements"] = _WIDE + (ranking if attempt + 2 < _ATTEMPTS else [])
-    else:
+        statements, counted = statements + claims, counted | found
+    elif not exact:
         sampled = _sample(form, rng, samples, jobs, progress)
     drafted["statements"] = statements
     drafted.pop("own")
-    return Proof(form, decided, found, tuple(others), seen, drafted, enumerated, sampled)
+    return Proof(form, decided, found, tuple(others), seen, drafted, counted, sampled)
 
 
 def check(proof: Proof, weights: bytes, certificate: bytes) -> list[Verdict]:
@@ -186,7 +181,7 @@ def check(proof: Proof, weights: bytes, certificate: bytes) -> list[Verdict]:
     """
     tensors = checker.read_weights(weights)
     cert = checker.read_certificate(certificate, tensors)
-    verdicts = checker.Checker(tensors, cert, enumerated=proof.enumerated).verdicts()
+    verdicts = checker.Checker(tensors, cert, counted=proof.counted).verdicts()
     return [Verdict(x or {}, sentence, proved) for x, sentence, proved in verdicts]
 
 
