@@ -13,8 +13,8 @@ BATCH = 128
 class Inputs:
     """All inputs of a network, and what their masks say.
 
-    A kind of it has part(first): sums over all inputs whose smallest token is `first`. Sums: inputs,
-    those covered, covered tokens, bounds on failures and on total variation.
+    A kind of it has part(first): sums over all inputs whose smallest token is `first`. These are of
+    inputs, those covered, covered tokens, bounds on failures and on total variation.
     """
 
     def __init__(self, net):
@@ -86,22 +86,26 @@ class ByLevels(Inputs):
     def part(self, first):
         found = np.zeros(7)
         for tokens in self.batches(first):
-            missing = self.missing(tokens).astype(np.intp)
-            covered = np.count_nonzero(missing == 0, axis=1) - self.net.k
+            missing = self.missing(tokens)
+            covered = self.net.n - self.net.k - np.count_nonzero(missing, axis=1)
+            missing = missing.astype(np.intp)
             missing *= self.net.n
             missing += np.arange(self.net.n)
-            leaks = []
-            for shares, members in ((self.low, self.strong), (self.high, self.weak)):
-                of_all = shares[missing]
-                np.put_along_axis(of_all, tokens, 0.0, axis=1)
-                leaks.append(of_all.sum(axis=1) / members[tokens].sum(axis=1))
-            low, high = leaks
+            high = self.leak(tokens, missing, self.high, self.weak)
+            doubt = ~(high < 0.999 * self.threshold)
+            low = self.leak(tokens[doubt], missing[doubt], self.low, self.strong)
             found[:3] += len(tokens), np.count_nonzero(covered), covered.sum()
-            found[3] += np.count_nonzero(low > 1.001 * self.threshold)
-            found[4] += np.count_nonzero(~(high < 0.999 * self.threshold))
+            found[3:5] += np.count_nonzero(low > 1.001 * self.threshold), np.count_nonzero(doubt)
             # members whose logits differ by D at most are tanh(D / 4) from uniform among themselves
             uneven = self.most[tokens].max(axis=1) - self.least[tokens].min(axis=1)
             uneven = np.tanh(uneven / 4.0) + 1e-12
             found[5] += np.fmax(1.0 - 1.0 / (1.0 + low) - 1e-12, 0.0).sum()
             found[6] += np.fmin(uneven + 1.0 - 1.0 / (1.0 + high), 1.0).sum()
         return found
+
+    @staticmethod
+    def leak(tokens, missing, shares, members):
+        """What the others have over what the members have."""
+        of_all = shares.take(missing)
+        of_all[np.arange(len(tokens))[:, None], tokens] = 0.0
+        return of_all.sum(axis=1) / members[tokens].sum(axis=1)
