@@ -45,8 +45,8 @@ _SAMPLED = 36
 _ALL = 1e-9
 # claims of sums over all inputs are weaker than what was summed by this share
 _ROOM = 1e-6
-# what is to be proved of the smallest margin that was seen, but for a tolerance, one share after the
-# other; all of it only where n^3 h is small
+# shares of the smallest margin that was seen, but for a tolerance, that are to be proved, one after
+# the other; all of it only where n^3 h is small
 _WANTED, _TOLERANCE, _TIGHT = (1.0, 0.5, 0.1), 2e-3, 2**28
 _CODE = Path(checker.__file__).parent
 

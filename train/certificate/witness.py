@@ -149,7 +149,7 @@ class Descent:
         relaxed problems of a few members.
         """
         net, k = self.net, self.net.k
-        if not relaxed:
+        if not relaxed or k == 1:
             some = Inputs(
                 random_sets(rng, looks, net.n, k), rng.choice([1.0, net.c], size=(looks, k))
             )
