@@ -77,7 +77,7 @@ def test_a_bound_holds_of_every_completion(form, level, known, seed) -> None:
                     room = 1e-9 * (1.0 + abs(lead)) + search.room
                     assert low[at[t]] <= lead + room
                     if shares is not None:
-                        assert (shares[list(rest), at[t]] <= lead + room).all()
+                        assert (shares[at[t], list(rest)] <= lead + room).all()
 
 
 @given(forms(), st.integers(1, 3))

@@ -19,7 +19,7 @@ _ENTRIES = 2**21
 _MEMBERS = 4
 # random inputs to start from; multiplications of all descents of a level, and of a step
 _LOOKS, _WORK, _STEP = 512, 2**32, 2**31
-_MOST_DESCENTS, _LEAST_DESCENTS = 24, 3
+_MOST_DESCENTS, _LEAST_DESCENTS = 16, 3
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,9 @@ def smallest(
         descent = Descent(net, level)
         open_below = found[level - 1].margin <= 0.0 or level == 1
         count = most if open_below else min(most, _LEAST_DESCENTS)
-        starts = [descent.starts(rng, count, _LOOKS, False)]
+        starts = [descent.starts(rng, min(count, _LEAST_DESCENTS) if relaxed else count, False)]
         if relaxed:
-            starts.insert(0, descent.starts(rng, count, _LOOKS, True))
+            starts.insert(0, descent.starts(rng, count, True))
         every = Inputs(
             np.concatenate([x.tokens for x in starts]), np.concatenate([x.alpha for x in starts])
         )
@@ -144,14 +144,14 @@ class Descent:
             int(other[0]),
         )
 
-    def starts(self, rng: np.random.Generator, count: int, looks: int, relaxed: bool) -> Inputs:
-        """Inputs to start from: the worst of `looks` random ones, or, relaxed, those that solve the
+    def starts(self, rng: np.random.Generator, count: int, relaxed: bool) -> Inputs:
+        """Inputs to start from: the worst of many random ones, or, relaxed, those that solve the
         relaxed problems of a few members.
         """
         net, k = self.net, self.net.k
         if not relaxed or k == 1:
             some = Inputs(
-                random_sets(rng, looks, net.n, k), rng.choice([1.0, net.c], size=(looks, k))
+                random_sets(rng, _LOOKS, net.n, k), rng.choice([1.0, net.c], size=(_LOOKS, k))
             )
             return some[np.argsort(self.margins(some)[0], kind="stable")[:count]]
         search, every, rows = checker.Prefixes(net, self.level, 0.0), np.full(net.n, True), []
@@ -159,7 +159,7 @@ class Descent:
             others = np.delete(np.arange(net.n), member)
             low, shares = search.bound([member], np.array([[1.0, net.c]]), others, every)
             worst = int(low.argmin())
-            rows.append((low[worst], [member, *np.argsort(shares[:, worst])[: k - 1].tolist()]))
+            rows.append((low[worst], [member, *np.argsort(shares[worst])[: k - 1].tolist()]))
         rows.sort(key=lambda row: row[0])
         tokens = np.array([row for _, row in rows[:count]])
         alpha = np.full(tokens.shape, float(net.c))

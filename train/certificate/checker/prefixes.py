@@ -36,21 +36,21 @@ class Prefixes:
     @np.errstate(all="ignore")
     def __init__(self, net, level, margin):
         self.net, self.level, self.margin = net, level, margin
-        self.rho, self.lean = net.rho * net.scale, net.lean * net.scale
+        # rows are of the token t
+        self.rho, self.lean = net.rho.T * net.scale, net.lean.T * net.scale
         self.constant = (net.constant - np.median(net.constant)) * net.scale
-        others = np.where(net.own.T, -INF, self.rho).max(axis=1, keepdims=True)
+        others = np.where(net.own, -INF, self.rho).max(axis=0)
         # what a missing bit costs at least, whichever member is compared
-        self.bit = np.where(net.own.T, np.maximum(self.rho - others, 0.0), 0.0)
-        self.added, self.least = np.empty((net.n, net.n)), np.empty(net.n)
+        self.bit = np.where(net.own, np.maximum(self.rho - others, 0.0), 0.0)
+        self.less, self.least = np.empty((net.n, net.n)), np.empty(net.n)
         for t in range(net.n):
-            units = np.flatnonzero(net.own[t])
-            few = np.full(level, INF)
-            adds = np.where(net.own[:, units], INF, self.bit[units, t] * net.read[:, units])
+            units, few = np.flatnonzero(net.own[t]), np.full(level, INF)
+            adds = np.where(net.own[:, units], INF, self.bit[t, units] * net.read[:, units])
             adds = np.hstack([adds, np.tile(few, (net.n, 1))])
-            self.added[:, t] = np.partition(adds, level - 1, axis=1)[:, :level].sum(axis=1)
-            bias = np.concatenate([self.bit[units, t] * net.bias[units], few])
+            self.less[t] = np.partition(adds, level - 1, axis=1)[:, :level].sum(axis=1)
+            bias = np.concatenate([self.bit[t, units] * net.bias[units], few])
             self.least[t] = np.partition(bias, level - 1)[:level].sum()
-        self.less = self.added - self.lean
+        self.less -= self.lean
         self.rest = [top(np.maximum(net.c * net.read, 0.0), m - 1) for m in range(1, net.k)]
         self.room = 2.0 * net.logit_round * (1.0 + 2.0**-40) + self.rounding()
 
@@ -58,7 +58,7 @@ class Prefixes:
         """How much a bound errs: by less than so many operations do, each on less than `size`."""
         net, k = self.net, self.net.k
         y = np.abs(net.bias) + k * net.c * np.abs(net.read).max(axis=0)
-        weight = 2.0 * np.abs(self.rho).max(axis=1)
+        weight = 2.0 * np.abs(self.rho).max(axis=0)
         size = weight @ (8.0 * (k + 2) * y) + np.abs(self.constant).max() * 2.0
         size += 4.0 * k * net.c * np.abs(self.lean).max()
         error = 2.0**-52 * (8 * net.h + 32 * k + 64) * size + 16.0 * net.error * net.scale
@@ -110,69 +110,68 @@ class Prefixes:
             elif shares is None:
                 return -INF
             else:
-                found, more = self.known(tokens, ends, others, free, shares[:, short])
+                found, more = self.known(tokens, ends, others, free, shares[short])
                 least, boxes = min(least, found), boxes + more
         return least
 
     def known(self, tokens, ends, others, free, shares):
         """The boxes with one more member known, and the margin of what needs none."""
         least, boxes, free = INF, [], free.copy()
-        low = shares - self.room
-        short = ~(low >= self.margin)
-        least = min(least, low[~short].min(initial=INF))
-        for token in np.flatnonzero(short.any(axis=1)):
+        short = ~(shares - self.room >= self.margin)
+        least = min(least, (shares[~short] - self.room).min(initial=INF))
+        for token in np.flatnonzero(short.any(axis=0)):
             free[token] = False
             more = np.vstack([ends, [1.0, self.net.c]])
-            boxes.append(([*tokens, token], more, others[short[token]], free.copy()))
+            boxes.append(([*tokens, token], more, others[short[:, token]], free.copy()))
         return least, boxes
 
-    def parts(self, tokens, ends, others):
-        """What is known of y_u, at least and at most, and gamma."""
+    def parts(self, tokens, ends, others, slopes):
+        """What is known of y_u, at least and at most, gamma, and the rest of l_a - l_t."""
         terms = ends[:, :, None] * self.net.read[tokens][:, None]
         least, most = terms.min(axis=1).sum(axis=0), terms.max(axis=1).sum(axis=0)
-        gamma = self.rho[:, others] - self.rho[:, tokens[:1]]
-        return least + self.net.bias, most + self.net.bias, gamma
+        fixed = self.constant[tokens[0]] - self.constant[others]
+        fixed += (ends[:, :, None] * slopes[:, None]).min(axis=1).sum(axis=0)
+        return (
+            least + self.net.bias,
+            most + self.net.bias,
+            self.rho[others] - self.rho[tokens[0]],
+            fixed,
+        )
 
     def bound(self, tokens, ends, others, free):
         """At least l_a - l_t, a the first of the tokens, for each other token t; and at least what
-        it is where one more member is known, [n, others].
+        it is where one more member is known, [others, n].
         """
         net, m, a = self.net, self.net.k - len(tokens), tokens[0]
-        least, most, gamma = self.parts(tokens, ends, others)
-        missed = ~net.own[tokens].any(axis=0)
-        gamma = np.where(missed[:, None], gamma - self.bit[:, others], gamma)
-        gain, loss = np.maximum(gamma, 0.0), np.maximum(-gamma, 0.0)
-        fixed = self.constant[a] - self.constant[others] + self.least[others]
-        slopes = self.lean[tokens, a][:, None] + self.less[np.ix_(tokens, others)]
-        fixed += (ends[:, :, None] * slopes[:, None]).min(axis=1).sum(axis=0)
-        fixed += np.maximum(least, 0.0) @ gain
+        slopes = self.less[others]
+        slopes += self.lean[a]
+        least, most, gamma, fixed = self.parts(tokens, ends, others, slopes[:, tokens].T)
+        gamma -= np.where(net.own[tokens].any(axis=0), 0.0, self.bit[others])
+        gain = np.maximum(gamma, 0.0)
+        fixed += self.least[others] + gain @ np.maximum(least, 0.0)
         tau = np.maximum(most + self.rest[m - 1], 0.0)
-        shares, both = None, np.vstack([-loss, gain])
-        slopes = self.lean[:, a : a + 1] + self.less[:, others]
+        both, shares = np.hstack([gain, np.maximum(-gamma, 0.0)]), None
         for alpha in (1.0, net.c):
             x = alpha * net.read
-            up = np.maximum(most / m + x, 0.0)
             down = np.maximum(np.where(net.c * net.read < -tau, -tau, x), -tau)
-            one = np.hstack([up, np.where(least > 0.0, down, 0.0)]) @ both
+            down, up = np.where(least > 0.0, down, 0.0), np.maximum(most / m + x, 0.0)
+            one = both @ np.hstack([down, -up]).T
             one += alpha * slopes
             shares = one if shares is None else np.minimum(shares, one, out=shares)
-        shares[~free] = shares[tokens] = INF
-        shares[others, np.arange(len(others))] = INF
-        ordered = np.partition(shares, m - 1, axis=0)[:m]
-        low = fixed + ordered.sum(axis=0)
+        shares[:, ~free] = shares[:, tokens] = INF
+        shares[np.arange(len(others)), others] = INF
+        ordered = np.sort(np.partition(shares, m - 1, axis=1)[:, :m], axis=1)
+        low = fixed + ordered.sum(axis=1)
         # one more is known: itself, and the others at their least
-        shares += fixed + np.sort(ordered, axis=0)[: m - 1].sum(axis=0)
-        return low, np.maximum(shares, low, out=shares)
+        shares += (fixed + ordered[:, : m - 1].sum(axis=1))[:, None]
+        return low, np.maximum(shares, low[:, None], out=shares)
 
     def whole(self, tokens, ends, others):
         """The same where all members are known."""
-        a = tokens[0]
-        least, most, gamma = self.parts(tokens, ends, others)
-        slopes = self.lean[tokens, a][:, None] - self.lean[np.ix_(tokens, others)]
-        low = self.constant[a] - self.constant[others]
-        low = low + (ends[:, :, None] * slopes[:, None]).min(axis=1).sum(axis=0)
-        low += np.maximum(least, 0.0) @ np.maximum(gamma, 0.0)
-        low -= np.maximum(most, 0.0) @ np.maximum(-gamma, 0.0)
+        slopes = (self.lean[tokens[0], tokens] - self.lean[np.ix_(others, tokens)]).T
+        least, most, gamma, low = self.parts(tokens, ends, others, slopes)
+        low += np.maximum(gamma, 0.0) @ np.maximum(least, 0.0)
+        low -= np.maximum(-gamma, 0.0) @ np.maximum(most, 0.0)
         missed = ~self.net.own[tokens].any(axis=0)
         missing = (self.net.own[others] & missed).sum(axis=1)
         member = (others[:, None] == np.array(tokens)).any(axis=1)
