@@ -15,16 +15,18 @@ from typing import Any, Literal
 
 import msgspec
 import numpy as np
+from scipy.special import log_softmax
 
 from simulate.jobs import intervals
 from simulate.jobs.journal import Journal
-from simulate.network import ReluNetwork
-from simulate.sampling import random_sets
+from simulate.network import ReluNetwork, divergence
+from simulate.sampling import random_coefficients, random_sets
 from theory.domain import DomainError
 from train.certificate import checker, replay
 from train.certificate.gates import Gates, gates
 from train.certificate.levels import WAYS, Levels, levels
 from train.certificate.witness import Witness, smallest
+from train.reading.failure import fails
 from train.reading.masks import CLAMP, NEITHER, extract
 from train.reading.normal_form import NormalForm
 
@@ -39,10 +41,8 @@ PRECISION = 0.006
 _MOST_COMPARED = 1024
 # margins of at most this many missing bits are searched
 _MOST_LEVELS = 4
-# a sample of this many entries of tables of n h is looked at less precisely
-_SAMPLED = 36
-# of an input's alpha but this share is all
-_ALL = 1e-9
+# inputs of a sample that are looked at together
+_BATCH = 256
 # claims of sums over all inputs are weaker than what was summed by this share
 _ROOM = 1e-6
 # shares of the smallest margin that was seen, but for a tolerance, that are to be proved, one after
@@ -76,7 +76,7 @@ def check_arithmetic(network: ReluNetwork, arithmetic: Arithmetic) -> None:
 
 @dataclass(frozen=True)
 class Sampled:
-    """A search over independent random inputs: bounds, each with CONFIDENCE."""
+    """Independent random inputs: bounds, each with CONFIDENCE."""
 
     inputs: int
     confidence: float
@@ -163,7 +163,7 @@ def prove(
     for by in counted:
         statements += _of_inputs(checker.Checker(proposal.weights, drafted, counted=counted), by)
     if not exact and checker.ENUMERATION not in counted:
-        sampled = _sample(proposal.net, form, rng, samples, precision, jobs, progress)
+        sampled = _sample(form, rng, samples)
     drafted["statements"] = statements
     drafted.pop("own")
     return Proof(form, decided, found, tuple(others), seen, drafted, counted, ranked, sampled)
@@ -359,38 +359,26 @@ def _of_inputs(found: checker.Checker, by: str) -> list[Statement]:
     return statements
 
 
-def _sample(
-    net: checker.Network,
-    form: NormalForm,
-    rng: np.random.Generator,
-    samples: int,
-    precision: float,
-    jobs: int,
-    progress: Callable[[int, int], None] | None,
-) -> Sampled:
-    """Failure and total variation of random inputs; no part of a certificate.
+def _sample(form: NormalForm, rng: np.random.Generator, samples: int) -> Sampled:
+    """Forward passes of random inputs, as the network runs; no part of a certificate.
 
-    Failure by Clopper-Pearson: from below of those that fail for all alpha, from above of those
-    that fail for some. Total variation by Hoeffding's inequality.
+    Failure by Clopper-Pearson, total variation by Hoeffding's inequality.
     """
-    # what an input costs grows with n h, and with the halves that are looked at
-    precision = max(precision, 2.0**-_SAMPLED * samples * form.n * form.h)
-    search = checker.Enumeration(net, min(precision, 1.0))
-    tokens = np.sort(random_sets(rng, samples, form.n, form.k), axis=1)
-    certain = possible = done = 0
-    low = high = 0.0
-    with ThreadPoolExecutor(jobs) as pool:
-        for sums in pool.map(search.single, tokens):
-            certain += int(sums[3] > 1.0 - _ALL)
-            possible += int(sums[4] > 0.0)
-            low, high, done = low + sums[5], high + sums[6], done + 1
-            if progress is not None:
-                progress(done, samples)
-    least = intervals.proportion(certain, samples, CONFIDENCE).interval[0] * (1.0 - _ALL)
-    most = intervals.proportion(possible, samples, CONFIDENCE).interval[1]
+    failed, variation = 0, 0.0
+    for start in range(0, samples, _BATCH):
+        size = min(_BATCH, samples - start)
+        tokens = random_sets(rng, size, form.n, form.k)
+        logits = form.network.logits(tokens, random_coefficients(rng, size, form.k, form.c))
+        mass = np.take_along_axis(log_softmax(logits.astype(np.float64), axis=1), tokens, axis=1)
+        failed += int(fails(np.exp(mass).sum(axis=1), form.k).sum())
+        variation += float(divergence(logits, tokens).total_variation.sum()) / samples
     room = math.sqrt(math.log(2.0 / (1.0 - CONFIDENCE)) / (2.0 * samples))
-    variation = float(max(low / samples - room, 0.0)), float(min(high / samples + room, 1.0))
-    return Sampled(samples, CONFIDENCE, (least, most), variation)
+    return Sampled(
+        samples,
+        CONFIDENCE,
+        intervals.proportion(failed, samples, CONFIDENCE).interval,
+        (max(variation - room, 0.0), min(variation + room, 1.0)),
+    )
 
 
 def replayed(network: ReluNetwork, witness: Witness) -> Fraction:

@@ -16,10 +16,10 @@ from train.certificate import checker
 # tables of so many entries are worked on at a time
 _ENTRIES = 2**21
 # of the members whose relaxed problems are solved for starts, so many for each descent
-_MEMBERS = 4
+_MEMBERS = 2
 # random inputs to start from; multiplications of all descents of a level, and of a step
-_LOOKS, _WORK, _STEP = 512, 2**32, 2**31
-_MOST_DESCENTS, _LEAST_DESCENTS = 16, 3
+_LOOKS, _WORK, _STEP = 512, 2**33, 2**31
+_MOST_DESCENTS, _LEAST_DESCENTS = 64, 3
 
 
 @dataclass(frozen=True)

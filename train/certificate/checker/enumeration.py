@@ -52,16 +52,7 @@ class Enumeration(Inputs):
 
     @np.errstate(all="ignore")
     def part(self, first):
-        return self.settled(self.batches(first))
-
-    @np.errstate(all="ignore")
-    def single(self, tokens):
-        """The sums of one input."""
-        return self.settled(iter([tokens[None]]))
-
-    def settled(self, batches):
-        """The sums of all these."""
-        found = np.zeros(7)
+        found, batches = np.zeros(7), self.batches(first)
         boxes: list[np.ndarray] = []
         tokens = next(batches, None)
         while tokens is not None or (boxes and len(boxes[0])):
