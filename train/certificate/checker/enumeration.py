@@ -58,8 +58,7 @@ class Enumeration(Inputs):
         while tokens is not None or (boxes and len(boxes[0])):
             if tokens is not None and not (boxes and len(boxes[0]) >= BATCH):
                 covered = self.covered(tokens)
-                counts = len(tokens), np.count_nonzero(covered), covered.sum()
-                found[:3] += counts
+                found[:3] += [len(tokens), int(np.count_nonzero(covered)), int(covered.sum())]
                 sums, undecided = self.whole(tokens)
                 tokens = next(batches, None)
             else:

@@ -13,8 +13,8 @@ BATCH = 128
 class Inputs:
     """All inputs of a network, and what their masks say.
 
-    A kind of it has part(first): sums over all inputs whose smallest token is `first`. These are of
-    inputs, those covered, covered tokens, bounds on failures and on total variation.
+    Sums over them are of: inputs, those covered, covered tokens, bounds on failures and on total
+    variation.
     """
 
     def __init__(self, net):
@@ -22,6 +22,10 @@ class Inputs:
         own = np.zeros((net.n, -(-net.h // 64) * 64), dtype=bool)
         own[:, : net.h] = net.own
         self.words = np.packbits(own, axis=1).view(np.uint64).T.copy()
+
+    def part(self, first):
+        """The sums over all inputs whose smallest token is `first`."""
+        raise NotImplementedError
 
     def batches(self, first):
         """Those inputs in rows of tokens. In a batch only the last tokens differ, by 1 each."""
@@ -94,8 +98,8 @@ class ByLevels(Inputs):
             high = self.leak(tokens, missing, self.high, self.weak)
             doubt = ~(high < 0.999 * self.threshold)
             low = self.leak(tokens[doubt], missing[doubt], self.low, self.strong)
-            found[:3] += len(tokens), np.count_nonzero(covered), covered.sum()
-            found[3:5] += np.count_nonzero(low > 1.001 * self.threshold), np.count_nonzero(doubt)
+            found[:3] += [len(tokens), int(np.count_nonzero(covered)), int(covered.sum())]
+            found[3:5] += [(low > 1.001 * self.threshold).sum(), doubt.sum()]
             # members whose logits differ by D at most are tanh(D / 4) from uniform among themselves
             uneven = self.most[tokens].max(axis=1) - self.least[tokens].min(axis=1)
             uneven = np.tanh(uneven / 4.0) + 1e-12

@@ -150,14 +150,15 @@ class Prefixes:
         gain = np.maximum(gamma, 0.0)
         fixed += self.least[others] + gain @ np.maximum(least, 0.0)
         tau = np.maximum(most + self.rest[m - 1], 0.0)
-        both, shares = np.hstack([gain, np.maximum(-gamma, 0.0)]), None
+        both = np.hstack([gain, np.maximum(-gamma, 0.0)])
+        shares = np.full((len(others), net.n), INF)
         for alpha in (1.0, net.c):
             x = alpha * net.read
             down = np.maximum(np.where(net.c * net.read < -tau, -tau, x), -tau)
             down, up = np.where(least > 0.0, down, 0.0), np.maximum(most / m + x, 0.0)
             one = both @ np.hstack([down, -up]).T
             one += alpha * slopes
-            shares = one if shares is None else np.minimum(shares, one, out=shares)
+            np.minimum(shares, one, out=shares)
         shares[:, ~free] = shares[:, tokens] = INF
         shares[np.arange(len(others)), others] = INF
         ordered = np.sort(np.partition(shares, m - 1, axis=1)[:, :m], axis=1)

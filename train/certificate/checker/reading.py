@@ -167,7 +167,7 @@ def read_certificate(content, weights):
     for i, entry in enumerate(cert["statements"], start=1):
         kind = entry.get("kind") if type(entry) is dict else None
         require(choice(KINDS)(kind), f"statement {i}: kind must be one of {', '.join(KINDS)}")
-        every["by"] = choice(ways.get(kind, (STRUCTURE, ENUMERATION) if few else (STRUCTURE,)))
+        every["by"] = choice(ways.get(str(kind), (STRUCTURE, ENUMERATION) if few else (STRUCTURE,)))
         wanted = {name: every[name] for name in KINDS[str(kind)]}
         fields(entry, {"kind": choice(KINDS), **wanted}, f"statement {i}")
     return cert
