@@ -5,6 +5,7 @@ Nothing here is a proof; what is found is replayed in rational arithmetic by who
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,7 +53,8 @@ def smallest(
     A level has a few descents once its margin is negative, or once one below it is not.
     """
     found = [Witness()] * (levels + 1)
-    most = max(min(_WORK // (net.n * net.n * net.h), _MOST_DESCENTS), 1)
+    few = math.comb(net.n, net.k) // 2
+    most = max(min(_WORK // (net.n * net.n * net.h), _MOST_DESCENTS, few), 1)
     for level in range(1, levels + 1):
         descent = Descent(net, level)
         open_below = found[level - 1].margin <= 0.0 or level == 1
