@@ -77,15 +77,15 @@ class Certify:
     finish: Literal["no", "least", "sharp"] = "no"
     (
         "Certify not the network but one on the way to its own rounding, whose total variation is "
-        "at most 1.1 times the network's. least: the nearest whose members are proved, without "
-        "enumeration, to outrank every token that misses a bit. sharp: the rounding itself, read "
-        "out so steeply that an input fails if and only if its tokens cover another."
+        "at most 1.1 times the network's. least: the nearest whose members are proved, by the "
+        "structure of the weights, to outrank every token that misses a bit. sharp: the rounding "
+        "itself, read out so steeply that an input fails if and only if its tokens cover another."
     )
     most_inputs: int = MOST_INPUTS
     (
-        "Search all inputs if there are at most so many (22 million take about six minutes on two "
-        "cores), and otherwise a sample. With 0 nothing is searched: what is proved follows from "
-        "the structure of the weights."
+        "Bound the failure of each input if there are at most so many (22 million take about six "
+        "minutes on two cores), and otherwise of a sample. With 0 there is no branch and bound over "
+        "members either: what is proved follows from the structure of the weights."
     )
     samples: int = 2000
     """Size of that sample, at least 2."""

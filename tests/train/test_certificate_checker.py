@@ -6,6 +6,7 @@ import ast
 import base64
 import copy
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -24,11 +25,12 @@ from simulate.network import ReluNetwork
 from simulate.sampling import random_hashes
 from tests.train.certified_networks import noisy
 from train.certificate import checker
+from train.certificate.checker.__main__ import main
 from train.certificate.proof import Proof, prove, weights_of
 from train.reading.normal_form import NormalForm
 from train.reading.weights import safetensors_bytes
 
-CHECKER = Path(checker.__file__)
+CHECKER = Path(checker.__file__).parent
 
 
 def form_of(size: float, beta: float = 12.0, build=clamp, dtype=np.float32) -> NormalForm:
@@ -79,15 +81,23 @@ def of_kind(cert: dict[str, Any], kind: str) -> list[dict[str, Any]]:
     return [x for x in cert["statements"] if x["kind"] == kind]
 
 
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def test_it_imports_nothing_of_this_project_and_rests_on_no_assert() -> None:
-    imported = set()
-    for node in ast.walk(ast.parse(CHECKER.read_text())):
+    imported, own = set(), {path.stem for path in CHECKER.glob("*.py")}
+    assert len(own) > 3
+    for node in (node for path in CHECKER.glob("*.py") for node in ast.walk(parsed(path))):
         assert not isinstance(node, ast.Assert)
         if isinstance(node, ast.Import):
             imported |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
             imported.add(str(node.module).split(".")[0])
+        elif isinstance(node, ast.ImportFrom):
+            # from the folder itself
+            assert node.level == 1
+            assert node.module is None or node.module in own
     assert imported - set(sys.stdlib_module_names) == {"numpy"}
 
 
@@ -96,6 +106,10 @@ def test_accepts_the_truth(structural, enumerated) -> None:
         assert refused(weights, cert) == []
     kinds = {x["kind"] for _, cert in (structural, enumerated) for x in cert["statements"]}
     assert kinds == set(checker.KINDS)
+    ways = {
+        x["by"] for _, cert in (structural, enumerated) for x in cert["statements"] if "by" in x
+    }
+    assert ways == {checker.STRUCTURE, checker.PREFIXES, checker.ENUMERATION}
 
 
 @pytest.mark.parametrize("build", [clamp, complement])
@@ -215,7 +229,7 @@ def test_bad_files_are_one_line_and_2(what, enumerated, tmp_path, capsys) -> Non
     paths = tmp_path / "w", tmp_path / "c"
     paths[0].write_bytes(weights)
     paths[1].write_text(json.dumps(cert))
-    assert checker.main([str(path) for path in paths]) == 2
+    assert main([str(path) for path in paths]) == 2
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.startswith("error: ")
@@ -229,10 +243,10 @@ def test_what_is_no_certificate(text, enumerated, tmp_path, capsys) -> None:
     paths = tmp_path / "w", tmp_path / "c"
     paths[0].write_bytes(enumerated[0])
     paths[1].write_bytes(text.encode(errors="surrogatepass"))
-    assert checker.main([str(path) for path in paths]) == 2
+    assert main([str(path) for path in paths]) == 2
     assert capsys.readouterr().err.count("\n") == 1
-    assert checker.main([str(paths[0]), str(tmp_path / "none")]) == 2
-    assert checker.main(["--jobs", "x"]) == 2
+    assert main([str(paths[0]), str(tmp_path / "none")]) == 2
+    assert main(["--jobs", "x"]) == 2
 
 
 def test_a_certificate_without_ranking_says_so(structural, tmp_path, capsys) -> None:
@@ -243,7 +257,7 @@ def test_a_certificate_without_ranking_says_so(structural, tmp_path, capsys) -> 
     zero = [{"kind": "outranks", "missing": 1, "by": "structure", "margin": 0.0}]
     for statements in ([], others, zero):
         paths[1].write_text(json.dumps({**cert, "statements": statements}))
-        assert checker.main([str(path) for path in paths]) == 1
+        assert main([str(path) for path in paths]) == 1
         said = capsys.readouterr().out
         assert "REJECTED" not in said
         assert "it proves nothing about ranking" in said
@@ -354,15 +368,15 @@ def test_a_far_reference_proves_less_and_breaks_nothing(name, value, enumerated)
 
 
 def test_as_a_script_without_torch(structural, tmp_path) -> None:
-    """From a bare file, with neither torch nor this project on the path."""
+    """From a bare folder, with neither torch nor this project on the path."""
     weights, cert = structural
     (tmp_path / "w").write_bytes(weights)
     (tmp_path / "c").write_text(json.dumps(cert))
-    alone = tmp_path / "alone.py"
-    alone.write_text(CHECKER.read_text())
+    shutil.copytree(CHECKER, tmp_path / "checker")
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-I", "-O", "-X", "importtime", str(alone), *arguments]
+        options = "-E", "-s", "-O", "-X", "importtime"
+        command = [sys.executable, *options, "-m", "checker", *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
 
     good = run("w", "c")

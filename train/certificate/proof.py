@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,16 +15,18 @@ from typing import Any, Literal
 
 import msgspec
 import numpy as np
+from scipy.special import log_softmax
 
 from simulate.jobs import intervals
 from simulate.jobs.journal import Journal
-from simulate.network import ReluNetwork
-from simulate.sampling import random_sets
+from simulate.network import ReluNetwork, divergence
+from simulate.sampling import random_coefficients, random_sets
 from theory.domain import DomainError
 from train.certificate import checker, replay
 from train.certificate.gates import Gates, gates
 from train.certificate.levels import WAYS, Levels, levels
-from train.certificate.search import Outcome, Search, Witness
+from train.certificate.witness import Witness, smallest
+from train.reading.failure import fails
 from train.reading.masks import CLAMP, NEITHER, extract
 from train.reading.normal_form import NormalForm
 
@@ -39,19 +41,14 @@ PRECISION = 0.006
 _MOST_COMPARED = 1024
 # margins of at most this many missing bits are searched
 _MOST_LEVELS = 4
-_BLOCK_SAMPLES = 2**8
-# multiplications spent on a first look at random inputs, and at most on a sample; and what a box
-# costs besides
-_WARM_UP, _SAMPLED, _OVERHEAD = 2**31, 2**35, 2**17
-# of an input's alpha but this share is all
-_ALL = 1e-9
+# inputs of a sample that are looked at together
+_BATCH = 256
 # claims of sums over all inputs are weaker than what was summed by this share
 _ROOM = 1e-6
-# what asks for probabilities, and how often another margin is tried
-_WIDE: list[Statement] = [{"kind": "failure", "by": "enumeration", "between": [0.0, 1.0]}]
-_ATTEMPTS = 3
-# a margin is claimed so far below the smallest that was seen, at least
-_TOLERANCE = 1e-3
+# shares of the smallest margin that was seen, but for a tolerance, that are to be proved, one after
+# the other; all of it only where n^3 h is small
+_WANTED, _TOLERANCE, _TIGHT = (1.0, 0.5, 0.1), 2e-3, 2**28
+_CODE = Path(checker.__file__).parent
 
 
 def proposed(network: ReluNetwork, k: int, c: float) -> NormalForm:
@@ -79,7 +76,7 @@ def check_arithmetic(network: ReluNetwork, arithmetic: Arithmetic) -> None:
 
 @dataclass(frozen=True)
 class Sampled:
-    """A search over independent random inputs: bounds, each with CONFIDENCE."""
+    """Independent random inputs: bounds, each with CONFIDENCE."""
 
     inputs: int
     confidence: float
@@ -92,9 +89,9 @@ class Proof:
     """What was derived of one network, and its certificate.
 
     weaker: the levels in two weaker ways, unit by unit and with any number of tokens; none where
-    there are many tokens. witnesses: the smallest margins seen, by missing
-    bits. enumerated: the sums over all inputs that the certificate rests on, None where it does
-    not. sampled: None unless there are too many inputs.
+    there are many tokens. witnesses: the smallest margins seen, by missing bits. counted, ranked:
+    what the checker's code found for the certificate, as `checker.Checker` takes it. sampled: None
+    where all inputs were looked at.
     """
 
     form: NormalForm
@@ -103,7 +100,8 @@ class Proof:
     weaker: tuple[Levels, ...]
     witnesses: tuple[Witness, ...]
     certificate: Statement
-    enumerated: tuple[np.ndarray, float] | None
+    counted: dict[str, np.ndarray]
+    ranked: dict[int, float]
     sampled: Sampled | None
 
 
@@ -142,41 +140,33 @@ def prove(
         found, *others = pool.map(levels, repeat(form), ways)
     decided = gates(form)
     bits = len(found.margin) - 1
-    n, k = form.n, form.k
-    looks = min(math.comb(n, k), max(256, min(4096, _WARM_UP // (n * form.h * (k + 3)))))
-    search = Search(form, min(bits, _MOST_LEVELS))
-    seen = search.warm_up(random_sets(rng, looks, n, k), rng)
-
     drafted = draft(form, arithmetic, precision)
     proposal = checker.Checker(weights_of(form.network), drafted, jobs)
+    small = form.n**3 * form.h <= checker.MOST_STEPS and most_inputs > 0
+    seen = smallest(proposal.net, min(bits, _MOST_LEVELS), rng, small)
     statements = _of_gates(proposal, decided) + _of_structure(proposal, bits)
     statements += _of_witnesses(proposal, seen)
-    enumerated = sampled = None
-    settled = any(
-        x["kind"] == "outranks" and x["missing"] == 1 and x["margin"] > 0.0 for x in statements
-    )
-    sharp = settled and proposal.every <= MOST_INPUTS and _is_sharp(proposal)
-    if proposal.every <= most_inputs or sharp:
-        drafted["statements"] = (
-            [] if sharp else _to_enumerate(proposal, seen, search.tolerance, settled)
-        )
-        by = "structure" if sharp else "enumeration"
-        for attempt in range(_ATTEMPTS):
-            kept = None if journal is None else journal.with_suffix(f".{attempt}.jsonl")
-            enumerated = _enumerate(drafted, proposal, jobs, progress, kept, resume)
-            again = checker.Checker(proposal.weights, drafted, jobs, enumerated=enumerated)
-            claims = _of_enumeration(again, by)
-            ranking = [x for x in claims if x["kind"] == "outranks"]
-            if ranking == [x for x in drafted["statements"] if x["kind"] == "outranks"]:
-                statements += claims
-                break
-            # another margin is another enumeration, whose sums may differ
-            drafted["statements"] = _WIDE + (ranking if attempt + 2 < _ATTEMPTS else [])
-    else:
-        sampled = _sample(form, rng, samples, jobs, progress)
+    settled = _settled(statements)
+    ranked: dict[int, float] = {}
+    if small:
+        claims, ranked = _of_prefixes(proposal, seen, settled, progress)
+        statements += claims
+
+    keep = _Keep(drafted, proposal, jobs, progress, journal, resume)
+    counted: dict[str, np.ndarray] = {}
+    exact, sampled = False, None
+    if settled == 1 and proposal.every <= MOST_INPUTS:
+        counted[checker.STRUCTURE] = keep.counted(checker.STRUCTURE)
+        exact = _is_exact(counted[checker.STRUCTURE])
+    if not exact and proposal.every <= most_inputs:
+        counted = {checker.ENUMERATION: keep.counted(checker.ENUMERATION)}
+    for by in counted:
+        statements += _of_inputs(checker.Checker(proposal.weights, drafted, counted=counted), by)
+    if not exact and checker.ENUMERATION not in counted:
+        sampled = _sample(form, rng, samples)
     drafted["statements"] = statements
     drafted.pop("own")
-    return Proof(form, decided, found, tuple(others), seen, drafted, enumerated, sampled)
+    return Proof(form, decided, found, tuple(others), seen, drafted, counted, ranked, sampled)
 
 
 def check(proof: Proof, weights: bytes, certificate: bytes) -> list[Verdict]:
@@ -186,7 +176,7 @@ def check(proof: Proof, weights: bytes, certificate: bytes) -> list[Verdict]:
     """
     tensors = checker.read_weights(weights)
     cert = checker.read_certificate(certificate, tensors)
-    verdicts = checker.Checker(tensors, cert, enumerated=proof.enumerated).verdicts()
+    verdicts = checker.Checker(tensors, cert, counted=proof.counted).verdicts()
     return [Verdict(x or {}, sentence, proved) for x, sentence, proved in verdicts]
 
 
@@ -277,132 +267,118 @@ def _of_witnesses(proposal: checker.Checker, seen: tuple[Witness, ...]) -> list[
     return [x for x in found if proposal.prove(x)[1]]
 
 
-def _is_sharp(proposal: checker.Checker) -> bool:
-    """Whether structure alone says that inputs fail where they are covered, and only there."""
-    margins, _, gap = proposal.structure
-    n, k = proposal.net.n, proposal.net.k
-    with np.errstate(over="ignore"):
-        few = (n - k) * math.exp(-float(margins[1])) / k < 0.999 / (2 * k + 1)
-        return few and float(np.exp(-float(gap))) / k > 1.001 / (2 * k + 1)
+def _settled(statements: Sequence[Statement]) -> int | None:
+    """The fewest missing bits that are enough, from the structure alone."""
+    ranking = (x for x in statements if x["kind"] == "outranks" and x["margin"] > 0.0)
+    return min((x["missing"] for x in ranking), default=None)
 
 
-def _to_enumerate(
-    proposal: checker.Checker, seen: tuple[Witness, ...], tolerance: float, settled: bool
-) -> list[Statement]:
-    """What to find of all inputs: the first level whose margin may be proved, and probabilities."""
+def _of_prefixes(
+    proposal: checker.Checker,
+    seen: tuple[Witness, ...],
+    settled: int | None,
+    progress: Callable[[int, int], None] | None,
+) -> tuple[list[Statement], dict[int, float]]:
+    """The first level, below that settled already, whose margin may be proved, if it can."""
     room = 2.0 * proposal.net.logit_round
-    rounding = float(checker.Enumeration(proposal.net, 0, -math.inf, None).error)
     for level, witness in enumerate(seen):
-        margin = witness.margin - 2.0 * room - max(tolerance, _TOLERANCE) - 4.0 * rounding
-        if level and math.isfinite(witness.margin) and margin > 0.0 and not settled:
-            ranking = {"kind": "outranks", "missing": level, "by": "enumeration", "margin": margin}
-            return [*_WIDE, ranking]
-    return _WIDE
+        if settled is not None and level >= settled:
+            break
+        most = witness.margin - 2.0 * room - _TOLERANCE
+        if level == 0 or not 0.0 < most < math.inf:
+            continue
+        for share in _WANTED if proposal.net.n**3 * proposal.net.h <= _TIGHT else _WANTED[1:]:
+            search = checker.Prefixes(proposal.net, level, share * most)
+            least = float(search.run(proposal.jobs, progress))
+            margin = least - _ROOM * (1.0 + abs(least))
+            if margin > 0.0:
+                by = checker.PREFIXES
+                claim = {"kind": "outranks", "missing": level, "by": by, "margin": margin}
+                return [claim], {level: least}
+    return [], {}
 
 
 @dataclass(frozen=True)
-class _Part:
-    """The sums over the inputs with one smallest token; margin: as text, since it may be inf."""
+class _Keep:
+    """Sums over all inputs, part by part, kept in a journal if there is one."""
 
-    sums: list[float]
-    margin: str
+    drafted: Statement
+    proposal: checker.Checker
+    jobs: int
+    progress: Callable[[int, int], None] | None
+    journal: Path | None
+    resume: bool
 
-    @classmethod
-    def of(cls, sums: np.ndarray, margin: float) -> _Part:
-        return cls([float(x) for x in sums], repr(float(margin)))
-
-
-def _enumerate(
-    drafted: Statement,
-    proposal: checker.Checker,
-    jobs: int,
-    progress: Callable[[int, int], None] | None,
-    journal: Path | None,
-    resume: bool,
-) -> tuple[np.ndarray, float]:
-    """The sums of the checker's enumeration, part by part, kept in the journal."""
-    asked = checker.Checker(proposal.weights, drafted)
-    search = checker.Enumeration(asked.net, *asked.wanted())
-    if journal is None:
-        return search.run(jobs, progress)
-    plain = {name: value for name, value in drafted.items() if name != "own"}
-    code = Path(checker.__file__).read_bytes()
-    what = hashlib.sha256(repr(plain).encode() + code).hexdigest()
-    firsts = range(proposal.net.n - proposal.net.k + 1)
-    with Journal(journal, {"enumeration": what}, resume) as kept:
-
-        def part_of(first: int) -> _Part:
-            return msgspec.convert(kept.results[str(first)], _Part)
-
-        done_before = {first for first in firsts if str(first) in kept.results}
-        left = [first for first in firsts if first not in done_before]
-        done = sum(int(part_of(first).sums[0]) for first in done_before)
-        with ThreadPoolExecutor(jobs) as pool:
-            for first, (sums, margin) in zip(left, pool.map(search.part, left), strict=True):
-                kept.record(str(first), msgspec.to_builtins(_Part.of(sums, margin)))
-                done += int(sums[0])
-                if progress is not None:
-                    progress(done, proposal.every)
-        total = np.zeros(7), math.inf
+    def counted(self, by: str) -> np.ndarray:
+        """Those that the checker's code finds in this way."""
+        search = self.proposal.inputs(by)
+        if self.journal is None:
+            return search.run(self.jobs, self.progress)
+        plain = {name: value for name, value in self.drafted.items() if name != "own"}
+        code = b"".join(path.read_bytes() for path in sorted(_CODE.glob("*.py")))
+        what = hashlib.sha256(repr((by, plain)).encode() + code).hexdigest()
+        firsts = range(self.proposal.net.n - self.proposal.net.k + 1)
+        with Journal(self.journal.with_suffix(f".{by}.jsonl"), {by: what}, self.resume) as kept:
+            parts = {int(first): _sums(part) for first, part in kept.results.items()}
+            left = [first for first in firsts if first not in parts]
+            done = sum(int(part[0]) for part in parts.values())
+            with ThreadPoolExecutor(self.jobs) as pool:
+                for first, part in zip(left, pool.map(search.part, left), strict=True):
+                    kept.record(str(first), part.tolist())
+                    parts[first] = part
+                    done += int(part[0])
+                    if self.progress is not None:
+                        self.progress(done, self.proposal.every)
+        # in order, so that rounding is the same whatever was kept
+        total = np.zeros(7)
         for first in firsts:
-            part = part_of(first)
-            total = checker.both(total, (np.array(part.sums), float(part.margin)))
-    return total
+            total += parts[first]
+        return total
 
 
-def _of_enumeration(found: checker.Checker, by: str) -> list[Statement]:
+def _sums(part: object) -> np.ndarray:
+    return np.array(msgspec.convert(part, list[float]))
+
+
+def _is_exact(sums: np.ndarray) -> bool:
+    """Whether inputs fail where they are covered, and only there."""
+    return bool(sums[1] == sums[3] == sums[4])
+
+
+def _of_inputs(found: checker.Checker, by: str) -> list[Statement]:
     """What the sums over all inputs say, with room for another machine's rounding."""
-    sums, smallest = found.sums
-    statements: list[Statement] = []
-    for asked in found.cert["statements"]:
-        if asked["kind"] == "outranks":
-            reached = smallest >= asked["margin"]
-            margin = asked["margin"] if reached else smallest - _ROOM * (1.0 + abs(smallest))
-            if margin > 0.0:
-                statements.append({**asked, "margin": float(margin)})
+    sums = found.sums(by)
     covered, tokens = (int(x) for x in sums[1:3])
-    statements.append({"kind": "covered", "inputs": covered, "covered_tokens": tokens})
-    for kind in ("failure", "total_variation"):
+    statements: list[Statement] = [{"kind": "covered", "inputs": covered, "covered_tokens": tokens}]
+    for kind in checker.PROBABILITIES:
         low, high = found.between(kind, by)
-        exact = by == "structure" and kind == "failure"
-        room = 0.0 if exact else _ROOM
+        sharp = by == checker.STRUCTURE and kind == "failure" and _is_exact(sums)
+        room = 0.0 if sharp else _ROOM
         between = [max(low - room * (1.0 + low), 0.0), min(high + room * (1.0 + high), 1.0)]
         statements.append({"kind": kind, "by": by, "between": [float(x) for x in between]})
     return statements
 
 
-def _sample(
-    form: NormalForm,
-    rng: np.random.Generator,
-    samples: int,
-    jobs: int,
-    progress: Callable[[int, int], None] | None,
-) -> Sampled:
-    """Failure and total variation of random inputs, in real arithmetic; no part of a certificate.
+def _sample(form: NormalForm, rng: np.random.Generator, samples: int) -> Sampled:
+    """Forward passes of random inputs, as the network runs; no part of a certificate.
 
-    Failure by Clopper-Pearson: from below of those that fail for all alpha, from above of those
-    that fail for some. Total variation by Hoeffding's inequality.
+    Failure by Clopper-Pearson, total variation by Hoeffding's inequality.
     """
-    a_box = max(form.n * form.h * (form.k + 3), _OVERHEAD)
-    search = Search(form, 0, min(10, (_SAMPLED // (samples * a_box)).bit_length()))
-    starts = range(0, samples, _BLOCK_SAMPLES)
-    sizes = [min(_BLOCK_SAMPLES, samples - start) for start in starts]
-    blocks = (np.sort(random_sets(rng, size, form.n, form.k), axis=1) for size in sizes)
-    certain = possible = done = 0
-    low = high = 0.0
-    outcome: Outcome
-    for outcome in search.run_all(blocks, (Witness(),), jobs):
-        certain += int((outcome.failure_low > 1.0 - _ALL).sum())
-        possible += int((outcome.failure_high > 0.0).sum())
-        low, high = low + outcome.tv_low.sum(), high + outcome.tv_high.sum()
-        done += len(outcome.tv_low)
-        if progress is not None:
-            progress(done, samples)
-    least = intervals.proportion(certain, samples, CONFIDENCE).interval[0] * (1.0 - _ALL)
-    most = intervals.proportion(possible, samples, CONFIDENCE).interval[1]
+    failed, variation = 0, 0.0
+    for start in range(0, samples, _BATCH):
+        size = min(_BATCH, samples - start)
+        tokens = random_sets(rng, size, form.n, form.k)
+        logits = form.network.logits(tokens, random_coefficients(rng, size, form.k, form.c))
+        mass = np.take_along_axis(log_softmax(logits.astype(np.float64), axis=1), tokens, axis=1)
+        failed += int(fails(np.exp(mass).sum(axis=1), form.k).sum())
+        variation += float(divergence(logits, tokens).total_variation.sum()) / samples
     room = math.sqrt(math.log(2.0 / (1.0 - CONFIDENCE)) / (2.0 * samples))
-    variation = float(max(low / samples - room, 0.0)), float(min(high / samples + room, 1.0))
-    return Sampled(samples, CONFIDENCE, (least, most), variation)
+    return Sampled(
+        samples,
+        CONFIDENCE,
+        intervals.proportion(failed, samples, CONFIDENCE).interval,
+        (max(variation - room, 0.0), min(variation + room, 1.0)),
+    )
 
 
 def replayed(network: ReluNetwork, witness: Witness) -> Fraction:

@@ -47,7 +47,7 @@ class Series(StrEnum):
 
 LABELS = {
     Series.SEEN: "smallest seen",
-    Series.SEARCHED: "proved, all inputs",
+    Series.SEARCHED: "proved, branch and bound",
     Series.STRUCTURE: "proved, structure",
     Series.SEPARATE: "unit by unit",
     Series.PLAIN: "any number of tokens",
@@ -226,7 +226,7 @@ def record(
         in_certificate=level is not None,
         # tokens that own so many units that they can miss as many bits
         tokens_at_level=None if level is None else int((form.owners.sum(axis=1) >= level).sum()),
-        sharp=any(x["by"] == "structure" for x in of["failure"]),
+        sharp=_is_sharp(of["failure"], of["covered"], every),
         gates=GatesRecord(
             form.h,
             len(hit & missed),
@@ -265,6 +265,14 @@ _KINDS = (
     "failure",
     "total_variation",
 )
+
+
+def _is_sharp(
+    failure: Sequence[ProofStatement], covered: Sequence[ProofStatement], every: int
+) -> bool:
+    """Whether as many inputs are proved to fail as are covered, and no others may."""
+    counts = [round(end * every) for x in failure if x["by"] == "structure" for end in x["between"]]
+    return len(counts) > 0 and {*counts} == {x["inputs"] for x in covered}
 
 
 def _levels(levels: Levels) -> range:
@@ -333,7 +341,7 @@ def summary(found: Record) -> list[str]:
     if level is not None:
         how = "from the structure of the weights alone"
         if (found.margins[level - 1].structure or 0.0) <= 0.0:
-            how = f"over all {found.searched.inputs:,} inputs"
+            how = "by branch and bound over the members of an input"
         lines.append(
             f"                    {how}; all alpha in [1, c]; {found.tokens_at_level} of {found.n} "
             "tokens own so many units"
@@ -361,7 +369,7 @@ def summary(found: Record) -> list[str]:
     if found.sampled is not None:
         failure, variation = found.sampled.failure, found.sampled.total_variation
         lines.append(
-            f"Besides, of {found.sampled.inputs:,} random inputs, in real arithmetic, with "
+            f"Besides, of {found.sampled.inputs:,} random inputs, with "
             f"confidence {found.sampled.confidence:g}: P(failure) in {_bracket(failure)}, "
             f"E TV in {_bracket(variation)}."
         )
