@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-SCHEMA, INF, LARGEST = 2, math.inf, 2.0**150
+SCHEMA, INF, LARGEST = 3, math.inf, 2.0**150
 SHAPES = {"W_E": "nd", "W_in": "dh", "b_in": "h", "W_out": "hd", "W_U": "dn"}
 AXES = {**SHAPES, "b_out": "d", "b_U": "n"}
 DTYPES = {"F16": "<f2", "BF16": "<u2", "F32": "<f4", "F64": "<f8"}

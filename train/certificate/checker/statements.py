@@ -94,14 +94,18 @@ class Checker:
             says = f"unit {unit} does not tell whether tokens {tokens} own it"
             holds = math.isfinite(room) and y > Fraction(room)
         elif kind == "outranks":
-            says = f"every member outranks every token that misses {x['missing']} bits or more, by "
-            says += f"at least {x['margin']:.6g} ({x['by']})"
+            who = f"that misses {bits_or_more(x['missing'])}"
+            if x["margin"] > 0.0:
+                says = f"every member outranks every token {who} by at least {x['margin']:.6g}"
+            else:
+                says = f"no member trails a token {who} by more than {-x['margin']:.6g}"
+            says += f" ({x['by']})"
             holds = self.outranks(x["missing"], x["margin"], x["by"])
         elif kind == "margin_at_most":
             member, other = x["member"], x["other"]
             lead = np.subtract(*net.replay(tokens, x["alpha"], [member, other]))
             bits = (net.own[other] & ~net.own[tokens].any(axis=0)).sum()
-            says = f"a token that misses {x['missing']} bits trails a member by at most "
+            says = f"a token that misses {bits_or_more(x['missing'])} trails a member by at most "
             says += f"{x['at_most']:.6g} where tokens {tokens} are active"
             holds = member in tokens and other not in tokens and bits >= x["missing"]
             holds = (
@@ -130,6 +134,11 @@ class Checker:
         if self.known:
             for x in self.cert["statements"]:
                 yield x, *self.prove(x)
+
+
+def bits_or_more(count):
+    """In words."""
+    return "a bit or more" if count == 1 else f"{count} bits or more"
 
 
 def progress():
