@@ -53,7 +53,7 @@ def two_clusters(evidence: Evidence) -> Finding:
         f"Total variation is {tv:.4f}, and {failure:.2%} of inputs fail. Over the study's "
         f"{study.count} networks it lies between {study.low:.4f} and {study.high:.4f} (upper "
         "ends of the intervals); the best of them were trained longer, from a layer that starts "
-        f"as the identity. Nearly all failing inputs have a mass below {failing:.2f}, and nearly "
+        f"as a clamp. Nearly all failing inputs have a mass below {failing:.2f}, and nearly "
         f"all others one above {passing:.2f}.",
         f"The gap is not empty: {between:.2%} of inputs lie in the middle half of it.",
         limited=between > 0.0,
@@ -283,7 +283,7 @@ def bad_inputs(evidence: Evidence) -> Finding:
 OUTPUT_CLAIMS = (
     Claim(
         "3",
-        "Small total variation, and mass in two clusters",
+        "Total variation is small, and failing inputs stand apart from the others",
         "Held-out total variation is small. The mass on the k tokens is discrete: there is a rare "
         "cluster below a visible gap, the false positives, and the rest is near 1.",
         two_clusters,
@@ -316,7 +316,7 @@ OUTPUT_CLAIMS = (
     ),
     Claim(
         "6",
-        "Intruders are covered, and each missing bit costs the same",
+        "Only covered tokens pass for members, and each missing bit costs as much",
         "The hash of each intruder is covered by the union of the members' hashes. Tokens that "
         "miss one bit get a small and nearly equal probability, with one level for each number of "
         "missing bits; a baseline token gets nothing.",

@@ -493,7 +493,7 @@ WIDTH_CLAIMS = (
     ),
     Claim(
         "15",
-        "768 coordinates for 50,257 tokens",
+        "A width of 768 is enough for sets of GPT-2's 50,257 tokens",
         "It makes GPT-2's residual width of d = 768 for n = 50,257 tokens less mysterious.",
         language_model_sizes,
         formula="largest k with P_fail(n, k, d, best m) ≤ ε",
