@@ -43,9 +43,10 @@ reproduce: install
 	$(RUN) -m theory derive
 	$(RUN) -m reports --results $(ALL) --out $(ALL)/report
 
-# a file to a worker, so that what its tests share is made once
+# a file to a worker, so that what its tests share is made once; in this order, as those with the
+# fewest tests take longest
 test: install
-	$(RUN) -m pytest -m "not slow" -n auto --dist loadfile $(ARGS)
+	$(RUN) -m pytest -m "not slow" -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-slow: install tex
 	$(RUN) -m pytest -m slow $(ARGS)

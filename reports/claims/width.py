@@ -224,7 +224,8 @@ def learned_width_law(evidence: Evidence) -> Finding:
     for key, rows in series.items():
         if key not in kept:
             name = trained_series.said(rows)
-            off = min(row.x for row in rows if (row.high or row.y) > KEEPS)
+            off = [f"{row.x:g}" for row in rows if (row.high or row.y) > KEEPS]
+            listed = " and ".join([*filter(None, [", ".join(off[:-1])]), off[-1]])
             worst = evidence.point(
                 f"failure rate over that of the best random hashes, the most, {name}",
                 TRAINED_WIDTHS,
@@ -232,8 +233,8 @@ def learned_width_law(evidence: Evidence) -> Finding:
                 ".3g",
             )
             left += (
-                f" At {name} they leave it from d = {off:g} on, and fail up to {worst:.0f} times "
-                f"as often (between {worst.low:.0f} and {worst.high:.0f})."
+                f" At {name} they do not keep it at d = {listed}, and fail up to {worst:.0f} "
+                f"times as often (between {worst.low:.0f} and {worst.high:.0f})."
             )
     return Finding(
         [trained_series.most_of(series, kept), failure.low < 0.2 * failure.high],
@@ -242,7 +243,7 @@ def learned_width_law(evidence: Evidence) -> Finding:
         f"{ratio.low:.2f} to {ratio.high:.2f} times as often as the best random hashes of their "
         "width.",
         f"They keep it in {len(kept)} of {len(series)} series, where keeping it means to fail at "
-        f"most {KEEPS:g} times as often at every width.{left} Of all "
+        f"most {KEEPS:g} times as often, upper end, at every width.{left} Of all "
         f"networks, {over_random.passed} of {over_random.total} meet the target of "
         f"{MOST_OVER_RANDOM:g} times, and the slope agrees in {slopes.passed} of {slopes.total} "
         "series. Where failures are too few to count, they are those that the masks foresee; "

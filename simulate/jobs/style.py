@@ -187,7 +187,7 @@ def rendered(fig: Figure, file_format: str, dpi: int | None = None) -> bytes:
     engine = fig.get_layout_engine()
     if dpi is not None and engine is not None:
         engine.execute(fig)
-        fig.set_layout_engine("none")
+        fig.set_layout_engine(None)  # with another one it would be drawn twice
     fixed = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
     fig.savefig(stream, format=file_format, metadata=fixed[file_format], dpi=dpi)
     return stream.getvalue()

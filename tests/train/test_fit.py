@@ -148,6 +148,17 @@ def test_a_plain_loop_goes_the_same_way(variant: str) -> None:
         np.testing.assert_allclose(found, weight.detach().numpy(), rtol=2e-3, atol=2e-4)
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_what_is_trained_moves_and_nothing_else(variant: str) -> None:
+    recipe = VARIANTS[variant]
+    state = begin(recipe)
+    before = weights(state)
+    advance(state, recipe.steps)
+    after = weights(state)
+    moved = {name for name in before if not np.array_equal(before[name], after[name])}
+    assert moved == recipe.trained
+
+
 def test_another_seed_is_another_network() -> None:
     first, second, other = (begin(replace(TINY, seed=seed)) for seed in (3, 3, 4))
     for state in (first, second, other):

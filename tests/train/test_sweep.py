@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -20,8 +21,7 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch")
 
 from simulate.jobs.journal import Journal  # noqa: E402
-from tests.simulate.jobs.processes import started, wait_until  # noqa: E402
-from tests.simulate.running import run  # noqa: E402
+from tests.simulate.jobs.processes import ROOT, started, wait_until  # noqa: E402
 from theory import command_line  # noqa: E402
 from theory.domain import DomainError  # noqa: E402
 from train import measures  # noqa: E402
@@ -251,9 +251,11 @@ def test_bad_input_is_one_line(
     ],
 )
 def test_words_that_are_no_values(arguments: str, message: str) -> None:
-    done = run(main, *arguments.split())
-    assert done.code == 2
-    assert message in done.err
+    command = [sys.executable, "-m", "train.sweep", *arguments.split()]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_two_sweeps_in_one_folder(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -161,9 +161,12 @@ class Descent:
             others = np.delete(np.arange(net.n), member)
             low, shares = search.bound([member], np.array([[1.0, net.c]]), others, every)
             worst = int(low.argmin())
-            rows.append((low[worst], [member, *np.argsort(shares[worst])[: k - 1].tolist()]))
+            joined = np.flatnonzero(np.isfinite(shares[worst]))  # no member again, nor the other
+            if len(joined) >= k - 1:
+                first = joined[np.argsort(shares[worst, joined])[: k - 1]]
+                rows.append((low[worst], [member, *first.tolist()]))
         rows.sort(key=lambda row: row[0])
-        tokens = np.array([row for _, row in rows[:count]])
+        tokens = np.array([row for _, row in rows[:count]], dtype=int).reshape(-1, k)
         alpha = np.full(tokens.shape, float(net.c))
         alpha[:, 0] = 1.0
         return Inputs(tokens, alpha)

@@ -19,7 +19,7 @@ from train.training.evenness import even_out
 from train.training.held_out import HeldOut
 from train.training.loss import Measures, TargetDivergence, measure
 from train.training.model import ToyNetwork
-from train.training.recipe import Recipe
+from train.training.recipe import LOG_SCALE, Recipe
 from train.training.start import initial_model
 from train.training.subvocabulary import SubVocabulary
 from train.training.task import Tokens, draw
@@ -57,7 +57,7 @@ def begin(recipe: Recipe, device: torch.device | str = "cpu") -> State:
         (("W_E", "V"), recipe.embedding_learning_rate, recipe.embedding_weight_decay, 0),
         (("W_in", "b_in", "W_out"), recipe.learning_rate, recipe.weight_decay, 0),
         (("W_U",), recipe.readout_learning_rate, recipe.weight_decay, 0),
-        (("log_scale",), recipe.final_scale_rate, 0.0, recipe.final_step),
+        ((LOG_SCALE,), recipe.final_scale_rate, 0.0, recipe.final_step),
     ):
         weights = [
             weight

@@ -13,6 +13,8 @@ Precision = Literal["float32", "bfloat16"]
 Device = Literal["cpu", "cuda"]
 MOST_SETS = 2**25
 PARAMETERS = ("W_E", "W_in", "b_in", "W_out", "W_U", "V")
+# the logarithm of the factor of all logits, a parameter where there is a final_scale_rate
+LOG_SCALE = "log_scale"
 
 
 @dataclass(frozen=True)
@@ -198,7 +200,8 @@ class Recipe:
             absent.add("V")
         if not self.layer:
             absent |= {"W_in", "b_in", "W_out"}
-        return {*PARAMETERS} - {*self.frozen} - absent
+        factor = {LOG_SCALE} if self.final_scale_rate else set()
+        return {*PARAMETERS, *factor} - {*self.frozen} - absent
 
     @property
     def hidden(self) -> int:
