@@ -88,10 +88,18 @@ def summary(rows: Sequence[Row]) -> str:
 
 
 def verdicts(rows: Sequence[Row]) -> str:
-    """A table of Markdown: every claim and its verdict, as the page of findings has it."""
-    lines = ["| | claim | verdict |", "|---|---|---|"]
-    lines += [f"| {row.key} | {row.title} | {row.judged} |" for row in rows]
+    """A table of Markdown: every claim, its verdict and how the finding begins."""
+    lines = ["| | claim | verdict | what was found |", "|---|---|---|---|"]
+    lines += [
+        f"| {row.key} | {row.title} | {row.judged} | {first_sentence(row.finding)} |"
+        for row in rows
+    ]
     return "\n".join(lines)
+
+
+def first_sentence(text: str) -> str:
+    """Up to the first full stop before a capital letter; all of it where there is none."""
+    return re.split(r"(?<=\.) (?=[A-Z])", text, maxsplit=1)[0]
 
 
 def figures_page(figures: Sequence[Figure], results: Results) -> str:

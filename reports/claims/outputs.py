@@ -316,7 +316,7 @@ OUTPUT_CLAIMS = (
     ),
     Claim(
         "6",
-        "Only covered tokens pass for members, and each missing bit costs as much",
+        "Only covered tokens pass for members, and every missing bit costs the same",
         "The hash of each intruder is covered by the union of the members' hashes. Tokens that "
         "miss one bit get a small and nearly equal probability, with one level for each number of "
         "missing bits; a baseline token gets nothing.",

@@ -242,7 +242,10 @@ class TestCommand:
         [
             ("pickle", "not a safetensors file"),
             ("shape", "shapes must fit W_E [n, d], W_in [d, h], W_out [h, d], W_U [d, n]"),
-            ("more", "not every tensor is used: ln_final.weight left over. They look like a norm"),
+            (
+                "more",
+                "ln_final.weight could not be placed. They look like a norm",
+            ),
         ],
     )
     def test_bad_input_is_one_line(self, tmp_path, kind, message):
@@ -289,6 +292,10 @@ class TestSubject:
             assert (subject.network.W_E == self.network.W_E).all()
         assert open_subject(str(path), k=4, c=3.0).k == 4
 
+    def test_a_folder_that_is_no_run(self, tmp_path):
+        with pytest.raises(DomainError, match=r"is no run: it has no network\.safetensors"):
+            open_subject(str(tmp_path), k=2)
+
     def test_flags_in_place_of_metadata(self, tmp_path):
         path = store(tmp_path / "foreign.safetensors", self.network)
         with pytest.raises(DomainError, match="k must be given"):
@@ -319,7 +326,10 @@ class TestSubject:
             ({"W_out": None}, "no tensor W_out"),
             ({"b_in": np.full(8, np.nan)}, "b_in must be finite"),
             ({"W_out": np.zeros((8, 8), dtype=np.int64)}, "W_out must be a floating-point"),
-            ({"junk": np.zeros(3)}, "not every tensor is used: junk left over"),
+            (
+                {"junk": np.zeros(3)},
+                r"junk could not be placed\..* names=\{'W_E': …\} .* --names W_E=….*--ignore junk",
+            ),
             ({"W_out": np.eye(8) * 1e200, "W_U": np.eye(8, 30) * 1e200}, "logits are finite"),
         ],
     )

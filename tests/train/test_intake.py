@@ -229,7 +229,7 @@ def test_instances_are_read_one_by_one(tmp_path):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ({"junk": np.ones(3)}, "junk left over"),
+        ({"junk": np.ones(3)}, "junk could not be placed"),
         ({"ln_final.weight": np.ones(D)}, "look like a norm"),
         ({"blocks.1.mlp.W_in": np.ones((D, 9))}, "look like a second layer"),
         ({"blocks.0.attn.W_Q": np.ones((D, D))}, "look like attention"),

@@ -103,8 +103,8 @@ def assigned(state: State, names: Mapping[str, str], ignore: Sequence[str] = ())
     if "W_in" not in found or "W_out" not in found:
         missing = " and ".join(name for name in ("W_in", "W_out") if name not in found)
         raise DomainError(
-            f"no tensor {missing}; it has {', '.join(sorted(state))}. Use --names, as in "
-            "--names W_in=mlp.0.weight"
+            f"no tensor {missing}; it has {', '.join(sorted(state))}. Say which one it is, from "
+            "Python as in names={'W_in': …} and from the shell as in --names W_in=…"
         )
     return found
 
@@ -133,9 +133,11 @@ def _left_over(keys: Sequence[str]) -> str:
         what for pattern, what in OUTSIDE if any(re.search(pattern, key.lower()) for key in keys)
     ]
     seems = f" They look like {' and '.join(looks)}; {CLASS}." if looks else ""
+    left, ours = sorted(keys), ", ".join((*MATRICES, *BIASES))
     return (
-        f"not every tensor is used: {', '.join(sorted(keys))} left over.{seems} Name them "
-        f"(--names W_in={sorted(keys)[0]}) or leave them out (--ignore {' '.join(sorted(keys))})"
+        f"not every tensor is used: {', '.join(left)} could not be placed.{seems} Say which of "
+        f"{ours} each one is, from Python as in names={{'W_E': …}} and from the shell as in "
+        f"--names W_E=…, or leave it out, by ignore={left} or --ignore {' '.join(left)}"
     )
 
 

@@ -82,7 +82,9 @@ class Subject:
     ) -> Subject:
         """The network that a torch.nn.Module holds; arguments as for `all_from_state`.
 
-        Raises DomainError for a module outside the class too.
+        names: ours with the module's, for tensors whose names are not guessed, as in
+        {"W_E": "vocab_table.weight", "W_in": "wide.weight", "b_in": "wide.bias"}. Raises
+        DomainError for a module outside the class too.
         """
         for part in module.modules():
             kind = type(part).__name__
@@ -246,6 +248,8 @@ def _stored(
     from train.reading import weights
 
     if path.is_dir():
+        if not (path / NETWORK).is_file():
+            raise DomainError(f"{path} is no run: it has no {NETWORK}")
         path = path / NETWORK
     tensors, metadata = weights.read_tensors(path)
     # a second embedding is that of another task, and none of the uniform one

@@ -184,7 +184,12 @@ def fit(
     device: torch.device | str = "cpu",
     on_milestone: Callable[[State, float], None] = lambda state, loss: None,
 ) -> State:
-    """Train from the start to the end; `on_milestone(state, mean loss since the last)` may look."""
+    """Train from the start to the end; returns the state after the last step, with its model.
+
+    on_milestone: called at each of `milestones` with the state and the mean loss since the last
+    one, nats; it may look at the state but not change it. Raises DivergedError where a loss or a
+    weight is not finite.
+    """
     state = begin(recipe, device)
     finish(state, on_milestone)
     return state
