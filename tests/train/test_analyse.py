@@ -360,11 +360,9 @@ class TestSubject:
         with pytest.raises(DomainError, match=message):
             open_subject(str(path), **flags)
 
-    @pytest.mark.parametrize("name", ["nothing.safetensors", "folder"])
-    def test_missing_files(self, tmp_path, name):
-        (tmp_path / "folder").mkdir()
+    def test_a_missing_file(self, tmp_path):
         with pytest.raises(OSError, match="No such file"):
-            open_subject(str(tmp_path / name), k=2)
+            open_subject(str(tmp_path / "nothing.safetensors"), k=2)
 
     @pytest.mark.parametrize("kind", ["clamp", "complement", "complement_limit"])
     def test_constructions(self, kind):
