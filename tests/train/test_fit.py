@@ -299,11 +299,12 @@ def test_the_documented_callback_writes_every_milestone() -> None:
 
     of_the_page = 'recipe = PRESETS["source"]\n'
     assert of_the_page in program
-    exec(program.replace(of_the_page, ""), {"writer": Writer(), "recipe": TINY})
+    names = {"writer": Writer(), "recipe": TINY}
+    exec(program.replace(of_the_page, ""), names)
     assert written.keys() == {"loss", "inputs", "total_variation", "kl", "failure_rate"}
     assert all(steps == list(milestones(40)) for steps in written.values())
     # to look changes nothing
-    assert_same(weights(given["state"]), weights(fit(TINY)))
+    assert_same(weights(names["state"]), weights(fit(TINY)))
 
 
 def test_fit_looks_at_every_milestone() -> None:
