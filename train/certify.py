@@ -83,9 +83,9 @@ class Certify:
     )
     most_inputs: int = MOST_INPUTS
     (
-        "Bound the failure of each input if there are at most so many (22 million take about six "
-        "minutes on two cores), and otherwise of a sample. With 0 there is no branch and bound "
-        "over members either: what is proved follows from the structure of the weights."
+        "Bound the failure of each input if there are at most so many, and otherwise of a sample. "
+        "With 0 there is no branch and bound over members either: what is proved follows from the "
+        "structure of the weights."
     )
     samples: int = 2000
     """Size of that sample, at least 2."""

@@ -36,7 +36,7 @@ class Study(PanelJob):
         "the width law; as long again. large: the same with k = 8 of 4,096 tokens. recipe: one "
         "network with each rate and scale of that recipe halved and doubled; some minutes. "
         "vocabulary: a language model's 50,257 tokens; on a GPU, with --engine serial, k = 8 and "
-        "16 at four widths, without one k = 4 at d = 147, in about an hour."
+        "16 at four widths, without one k = 4 at d = 147."
     )
 
     def registry(self) -> Mapping[str, Panel[Any, Any]]:

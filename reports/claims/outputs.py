@@ -259,6 +259,7 @@ def bad_inputs(evidence: Evidence) -> Finding:
     largest_near = clamp.number(
         "its tokens that miss one bit",
         lambda a: given(a.behaviour.extreme_unions).largest.near_misses,
+        ".3g",
     )
     smallest = clamp.number(
         "smallest union found, bits",
@@ -267,6 +268,7 @@ def bad_inputs(evidence: Evidence) -> Finding:
     smallest_near = clamp.number(
         "its tokens that miss one bit",
         lambda a: given(a.behaviour.extreme_unions).smallest.near_misses,
+        ".3g",
     )
     usual = clamp.number(
         "tokens that miss one bit, all inputs",
@@ -274,9 +276,9 @@ def bad_inputs(evidence: Evidence) -> Finding:
     )
     return Finding(
         [largest > smallest, largest_near > 3.0 * usual.high, smallest_near < usual.low],
-        f"The largest union found has {largest:.0f} bits and {largest_near:g} tokens that miss "
+        f"The largest union found has {largest:.0f} bits and {largest_near:.3g} tokens that miss "
         f"one bit, where {usual:.2f} are usual; the smallest has {smallest:.0f} bits and "
-        f"{smallest_near:g} such tokens.",
+        f"{smallest_near:.3g} such tokens.",
     )
 
 

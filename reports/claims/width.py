@@ -225,7 +225,6 @@ def learned_width_law(evidence: Evidence) -> Finding:
         if key not in kept:
             name = trained_series.said(rows)
             off = [f"{row.x:g}" for row in rows if (row.high or row.y) > KEEPS]
-            listed = " and ".join([*filter(None, [", ".join(off[:-1])]), off[-1]])
             worst = evidence.point(
                 f"failure rate over that of the best random hashes, the most, {name}",
                 TRAINED_WIDTHS,
@@ -233,8 +232,8 @@ def learned_width_law(evidence: Evidence) -> Finding:
                 ".3g",
             )
             left += (
-                f" At {name} they do not keep it at d = {listed}, and fail up to {worst:.0f} "
-                f"times as often (between {worst.low:.0f} and {worst.high:.0f})."
+                f" At {name} they do not keep it at d = {', '.join(off)}, and fail up to "
+                f"{worst:.0f} times as often (between {worst.low:.0f} and {worst.high:.0f})."
             )
     return Finding(
         [trained_series.most_of(series, kept), failure.low < 0.2 * failure.high],
