@@ -57,15 +57,16 @@ NAME = "trained_failure_against_width"
 # the width of each network is that at which the best random hashes fail this often
 TARGETS = (0.3, 0.03, 1e-3, 3e-5, 1e-6)
 QUICK_TASKS, QUICK_TARGETS = ((128, 3),), (0.3, 0.1, 0.03)
-# seeds by vocabulary and k, from an identity-like layer, three of each in a full run; its tasks
-TASKS = {(512, 3): 1, (1024, 4): 1, (4096, 4): 1}
+# seeds by vocabulary and k, from an identity-like layer; in a full run at least three of each
+TASKS = {(512, 3): 4, (1024, 4): 3, (4096, 4): 1}
+FULL_SEEDS = 3
 # larger ones, one seed each, a piece of its own; and those of its full run
 LARGE_TASKS, FULL_TASKS = ((4096, 8),), ((4096, 8), (16384, 8))
 # of a language model's vocabulary; without a GPU one network, where the law fails once in 1,000
 VOCABULARY, VOCABULARY_WIDTHS, VOCABULARY_ACTIVE = 50_257, (256, 384, 512, 768), (8, 16)
 VOCABULARY_ON_CPU = (4, 1e-3)
 QUICK_VISITS = 1_500
-# one series starts from noise throughout
+# one series starts from noise throughout, with as many seeds as the other of its task
 FROM_NOISE = (512, 3)
 # below so many counted failures the rate is estimated by importance sampling
 FEW = 400
@@ -184,9 +185,10 @@ def recipes(effort: Effort) -> list[Recipe]:
     if effort is QUICK:
         return [scaled_recipe(n, k, d) for n, k in QUICK_TASKS for d in widths(n, k, QUICK_TARGETS)]
     starts: list[tuple[tuple[int, int], int, Start]] = [
-        (task, 3 if effort is FULL else seeds, "clamp") for task, seeds in TASKS.items()
+        (task, max(seeds, FULL_SEEDS if effort is FULL else 1), "clamp")
+        for task, seeds in TASKS.items()
     ]
-    starts.append((FROM_NOISE, 3 if effort is FULL else 1, "gaussian"))
+    starts.append((FROM_NOISE, TASKS[FROM_NOISE], "gaussian"))
     return [
         scaled_recipe(n, k, d, seed, start)
         for (n, k), seeds, start in starts
