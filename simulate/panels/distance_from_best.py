@@ -34,7 +34,7 @@ MULTIPLES = (0.5, 0.7, 0.85, 1.0, 1.15, 1.4, 1.8)
 SURE, MOST_WRONG = (0.5, 1.8), 0.1
 DENSITY = 0.2  # of the masks whose readouts are tried beside the Gaussian ones
 RANKED = ((1000, 4), (1000, 8))
-RANKED_TARGETS = (0.1, 0.03)
+RANKED_TARGETS = (0.1, 0.01)
 NOISY = ((200, 4, 60, 9), 0.15), ((200, 4, 60, 9), 0.25)
 
 

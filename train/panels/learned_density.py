@@ -52,7 +52,7 @@ SWEEPS: dict[Swept, tuple[float, ...]] = {
     Swept.EMBEDDING_SCALE: (1.0, 2.0, 4.0, 8.0),
     Swept.LEARNING_RATE: (0.0075, 0.01, 0.015, 0.02, 0.03),
 }
-QUICK_SWEEPS: dict[Swept, tuple[float, ...]] = {Swept.D: (28, 36)}
+QUICK_SWEEPS: dict[Swept, tuple[float, ...]] = {Swept.D: (20, 36, 64)}
 LABELS = {
     Swept.K: "active tokens $k$",
     Swept.D: "residual width $d$",
@@ -107,7 +107,7 @@ def tasks(effort: Effort) -> list[Task[TrainedNetwork]]:
     found = {}
     for field, values in (QUICK_SWEEPS if quick else SWEEPS).items():
         for value in values:
-            for seed in range(2 if quick else 10 if effort is FULL else 3):
+            for seed in range(10 if effort is FULL else 3):
                 recipe = replace(_recipe(field, value, base), seed=seed)
                 changed = {} if value == field.of(base) else {str(field): value}
                 task = training_task(NAME, ids.of(**changed, seed=seed), recipe)
