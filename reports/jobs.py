@@ -83,6 +83,12 @@ WIDTH = Job(
 RECIPE = replace(
     WIDTH, folder="recipe", title="A recipe that is off by two", options=("--sizes", "recipe")
 )
+VOCABULARY = replace(
+    WIDTH,
+    folder="vocabulary",
+    title="A language model's vocabulary on the width law",
+    options=("--sizes", "vocabulary"),
+)
 SURVEY = Job(
     "survey",
     Survey.MODULE,
@@ -148,6 +154,7 @@ JOBS = (
     SOURCE_CERTIFICATE,
     FINISHED_CERTIFICATE,
     ORGANISMS,
+    VOCABULARY,
 )
 
 # models that have to be fetched first: their results come with the project (make real-models)

@@ -16,6 +16,7 @@ from reports.jobs import (
     SOURCE_CERTIFICATE,
     SOURCE_NETWORK,
     SURVEY,
+    VOCABULARY,
     WIDTH,
 )
 from reports.numbers import Evidence, Number, Single
@@ -58,8 +59,9 @@ RIVALS = table(SCALING, width_of_rivals.NAME, Point)
 DISTANCES = table(SCALING, distance_from_best.NAME, Point)
 PSEUDO_INVERSE = table(SCALING, pseudo_inverse.NAME, Point)
 HARDER_TASK = table(SCALING, harder_task.NAME, Point)
-TRAINED_WIDTHS = table(
-    WIDTH, trained_failure_against_width.NAME, trained_failure_against_width.ScaledPoint
+TRAINED_WIDTHS, VOCABULARY_WIDTHS = (
+    table(job, trained_failure_against_width.NAME, trained_failure_against_width.ScaledPoint)
+    for job in (WIDTH, VOCABULARY)
 )
 DENSITIES = table(SURVEY, learned_density.NAME, learned_density.PowerPoint)
 LAYERS = table(SURVEY, harder_hidden_layer.NAME, harder_hidden_layer.SeedPoint)

@@ -15,12 +15,13 @@ from reports.claims.sources import (
     RIVALS,
     SMOLLM2_READOUT,
     TRAINED_WIDTHS,
+    VOCABULARY_WIDTHS,
     complement,
     source,
 )
-from reports.jobs import RECIPE, SCALING, SURVEY, WIDTH
+from reports.jobs import RECIPE, SCALING, SURVEY, VOCABULARY, WIDTH
 from reports.ledger import Claim, Finding
-from reports.numbers import Checks, Evidence, Number
+from reports.numbers import Checks, Evidence, Number, Range
 from reports.traced import given, only
 from simulate.jobs.checks import Which
 from simulate.jobs.table import Kind, Point
@@ -240,7 +241,7 @@ def learned_width_law(evidence: Evidence) -> Finding:
         f"Networks trained by the recipe that follows from their sizes keep the law at {names}: "
         f"from failure rates of {failure.high:.2g} down to {failure.low:.1e} they fail "
         f"{ratio.low:.2f} to {ratio.high:.2f} times as often as the best random hashes of their "
-        "width.",
+        f"width.{_of_a_language_model(evidence)}",
         f"They keep it in {len(kept)} of {len(series)} series, where keeping it means to fail at "
         f"most {KEEPS:g} times as often, upper end, at every width.{left} Of all "
         f"networks, {over_random.passed} of {over_random.total} meet the target of "
@@ -251,6 +252,36 @@ def learned_width_law(evidence: Evidence) -> Finding:
         f"{variation.low:.2g} and {variation.high:.2g}.",
         limited=len(kept) < len(series) or variation.low > failure.low,
         scope="" if len(kept) == len(series) else f"in {len(kept)} of {len(series)} series",
+    )
+
+
+def _of_a_language_model(evidence: Evidence) -> str:
+    """Networks of a language model's vocabulary; nothing where their results are not there."""
+    rows = [
+        row
+        for row in (evidence.rows(VOCABULARY_WIDTHS) if evidence.there(VOCABULARY) else ())
+        if row.axis == WidthAxis.FAILURE and row.kind == Kind.TRAINED
+    ]
+    if not rows:
+        return ""
+    n = f"n = {rows[0].n:,}"
+
+    def over(axis: WidthAxis, label: str, style: str) -> Range:
+        def fits(row: Point) -> bool:
+            return (row.axis, row.kind) == (axis, Kind.TRAINED)
+
+        return evidence.points(f"{label}, {n}", VOCABULARY_WIDTHS, fits, style)
+
+    rate = over(WidthAxis.FAILURE, "failure rate", ".2g")
+    ratio = over(WidthAxis.OVER_RANDOM, "failure rate over that of the best random hashes", ".2f")
+    if len(rows) == 1:
+        return (
+            f" One network of {n}, k = {rows[0].k} and d = {rows[0].d} fails on {rate.low:.2%} of "
+            f"inputs, {ratio.low:.2f} times as often."
+        )
+    return (
+        f" {len(rows)} networks of {n} fail on between {rate.low:.2g} and {rate.high:.2g} of "
+        f"inputs, {ratio.low:.2f} to {ratio.high:.2f} times as often."
     )
 
 
@@ -470,6 +501,7 @@ WIDTH_CLAIMS = (
             (WIDTH, trained_failure_against_width.NAME),
             (RECIPE, recipe_off_by_two.NAME),
         ],
+        where_there=[(VOCABULARY, trained_failure_against_width.NAME)],
     ),
     Claim(
         "13",

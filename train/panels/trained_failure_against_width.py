@@ -445,6 +445,7 @@ def table(results: Sequence[ScaledNetwork]) -> list[ScaledPoint]:
     made: list[ScaledPoint] = []
     for n, k in dict.fromkeys((each.recipe.n, each.recipe.k) for each in results):
         of = [each.recipe.d for each in results if (each.recipe.n, each.recipe.k) == (n, k)]
+        of += widths(n, k, (TARGETS[0], TARGETS[-1]))
         for d in np.unique(np.linspace(min(of), max(of), 40).astype(int)).tolist():
             m = optimal_hashes_for_failure(n, k, d)
             value = failure_probability(n, k, d, m)
