@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import tyro
-
 from theory import command_line
 from theory.domain import DomainError
 
@@ -67,7 +65,7 @@ class Report:
         }
         page = self._page(results, render.section(rows))
 
-        (self.out / FIGURES).mkdir(parents=True, exist_ok=True)
+        output.check_folder(self.out / FIGURES)
         self._remove_earlier()
         for figure in figures:
             for path in (figure.svg, figure.csv):
@@ -123,7 +121,7 @@ class Report:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and build the report."""
-    return tyro.cli(Report, prog="python -m reports", description=__doc__, args=arguments).run()
+    return command_line.parsed(Report, "reports", __doc__, arguments).run()
 
 
 if __name__ == "__main__":

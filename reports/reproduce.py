@@ -12,9 +12,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
-
-import tyro
 
 from theory import command_line
 
@@ -53,13 +50,7 @@ class Reproduce:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and run the jobs."""
-    command = tyro.cli(
-        Annotated[Reproduce, tyro.conf.arg(name="")],
-        prog="python -m reports.reproduce",
-        description=__doc__,
-        args=arguments,
-    )
-    return command.run()
+    return command_line.parsed(Reproduce, "reports.reproduce", __doc__, arguments).run()
 
 
 if __name__ == "__main__":

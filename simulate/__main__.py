@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import tyro
-
 from simulate import estimate, scaling
 from theory import command_line
 
@@ -19,7 +17,7 @@ def listing() -> int:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Parse the command line, or `args`, and list."""
-    return tyro.cli(listing, prog="python -m simulate", description=__doc__, args=args)
+    return command_line.parsed(listing, "simulate", __doc__, args)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
-import tyro
-
 from theory import command_line, false_positives
 from theory.domain import DomainError, check_integer, check_sizes
 
@@ -206,8 +204,7 @@ def _warm_up() -> float:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Parse the command line, or `args`, and run the estimate."""
-    prog = "python -m simulate.estimate"
-    return tyro.cli(Estimate, prog=prog, description=__doc__, args=args).run()
+    return command_line.parsed(Estimate, "simulate.estimate", __doc__, args).run()
 
 
 if __name__ == "__main__":

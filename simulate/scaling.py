@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar
-
-import tyro
+from typing import TYPE_CHECKING, ClassVar
 
 from simulate.jobs.panel_job import PanelJob
 from theory import command_line
@@ -40,13 +38,7 @@ class Scaling(PanelJob):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line, or `arguments`, and run the job."""
-    command = tyro.cli(
-        Annotated[Scaling, tyro.conf.arg(name="")],
-        prog=f"python -m {Scaling.MODULE}",
-        description=__doc__,
-        args=arguments,
-    )
-    return command.run()
+    return command_line.parsed(Scaling, Scaling.MODULE, __doc__, arguments).run()
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
 
@@ -33,8 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"  {name:<10}{(offered.__doc__ or '').splitlines()[0]}")
         print("\npython -m theory COMMAND --help says what each takes.")
         return command_line.DONE
-    command: Any = tyro.cli(Command, prog="python -m theory", description=__doc__, args=given)
-    code: int = command.run()
+    code: int = command_line.parsed(Command, "theory", __doc__, given).run()
     return code
 
 

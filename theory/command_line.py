@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stderr
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, NoReturn
+from itertools import groupby
+from typing import Annotated, Any, NoReturn
 
 import tyro
 
@@ -40,6 +44,58 @@ def run(command: Callable[[], int]) -> NoReturn:
         print("interrupted", file=sys.stderr)
         code = INTERRUPTED
     sys.exit(code)
+
+
+def parsed(
+    command: Any,
+    module: str,
+    description: str | None,
+    arguments: Sequence[str] | None = None,
+    **options: Any,
+) -> Any:
+    """The command that the command line asks for. Exits with 0 after --help.
+
+    command: a dataclass or function, or several, as `tyro.cli` takes them. module: what follows
+    python -m. arguments: None for those of the process. options: further ones of `tyro.cli`.
+    Raises DomainError, one line, for what cannot be read.
+    """
+    program = f"python -m {module}"
+    if isinstance(command, type):  # its flags are named by its fields alone
+        command = Annotated[command, tyro.conf.arg(name="")]
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said):
+            return tyro.cli(
+                command, prog=program, description=description, args=arguments, **options
+            )
+    except SystemExit as ended:
+        if ended.code != BAD_INPUT:
+            raise
+        raise DomainError(f"{_in_one_line(said.getvalue())}; see {program} --help") from None
+
+
+def _in_one_line(box: str) -> str:
+    """What tyro refuses, and what it expects or proposes instead, without the help texts."""
+    # the box is drawn by lines of its own, or in ASCII where standard output takes nothing else
+    lines = [line[2:].rstrip("│ ") for line in box.splitlines()[1:-1]]
+    parts = [list(own) for rule, own in groupby(lines, _is_rule) if not rule]
+    refused, instead = parts[0], parts[1] if len(parts) > 2 else []
+    if "Got errors:" in refused:  # one for each type that was tried
+        refused = refused[: refused.index("Got errors:")]
+    if instead and instead[0] == "Argument helptext:":
+        instead = ["expected", *instead[1:2]]
+    said = [
+        " ".join(line.strip() for line in part if not line.startswith(8 * " ")).strip(" .")
+        for part in (refused, instead)
+    ]
+    text = "; ".join(filter(None, said)).removeprefix("Error parsing ")
+    return re.sub(
+        r"no type matching .*? could be instantiated from \[(.*?)\]", r"\1 cannot be read", text
+    )
+
+
+def _is_rule(line: str) -> bool:
+    return bool(line) and not line.strip("─-")
 
 
 def print_json(record: Mapping[str, object]) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import tyro
-
 from theory import command_line
 from train import analyse, benchmark, certify, organisms, run, study, survey, sweep, unembedding
 
@@ -19,7 +17,7 @@ def listing() -> int:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Parse the command line, or `args`, and list."""
-    return tyro.cli(listing, prog="python -m train", description=__doc__, args=args)
+    return command_line.parsed(listing, "train", __doc__, args)
 
 
 if __name__ == "__main__":

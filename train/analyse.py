@@ -39,7 +39,7 @@ class Analyse:
 
     MODULE: ClassVar[str] = "train.analyse"
 
-    checkpoint: tyro.conf.Positional[str]
+    checkpoint: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="CHECKPOINT")]
     (
         "A safetensors file, a state dict (.pt), the folder of a training run, or "
         "construction:n=512,k=3,d=64,m=12 (optionally kind=clamp, complement or complement_limit, "
@@ -97,8 +97,10 @@ class Analyse:
         if subjects[0].c_assumed:
             c = subjects[0].c
             print(f"c is neither given nor in the metadata: {c:g} assumed", file=sys.stderr)
+        from simulate.jobs import output
         from train.analysis.drawing import drawing
 
+        output.check_folder(self.out)
         with drawing(self.formats) as draw:
             for place, subject in enumerate(subjects):
                 out = self.out if len(subjects) == 1 else self.out / f"instance_{place}"
@@ -174,13 +176,7 @@ def watched(step: str, seconds: float) -> Iterator[None]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and analyse."""
-    command = tyro.cli(
-        Annotated[Analyse, tyro.conf.arg(name="")],
-        prog=f"python -m {Analyse.MODULE}",
-        description=__doc__,
-        args=arguments,
-    )
-    return command.run()
+    return command_line.parsed(Analyse, Analyse.MODULE, __doc__, arguments).run()
 
 
 if __name__ == "__main__":

@@ -9,9 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
-
-import tyro
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from simulate.jobs.panel_job import PanelJob
 from theory import command_line
@@ -82,13 +80,7 @@ class Benchmark(PanelJob):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and run the job."""
-    command = tyro.cli(
-        Annotated[Benchmark, tyro.conf.arg(name="")],
-        prog=f"python -m {Benchmark.MODULE}",
-        description=__doc__,
-        args=arguments,
-    )
-    return command.run()
+    return command_line.parsed(Benchmark, Benchmark.MODULE, __doc__, arguments).run()
 
 
 if __name__ == "__main__":

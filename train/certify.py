@@ -47,7 +47,7 @@ class Certify:
 
     MODULE: ClassVar[str] = "train.certify"
 
-    checkpoint: tyro.conf.Positional[str]
+    checkpoint: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="CHECKPOINT")]
     (
         "A safetensors file, a state dict (.pt), the folder of a training run, or "
         "construction:n=512,k=3,d=64,m=12 (optionally kind=clamp, complement or complement_limit, "
@@ -146,6 +146,7 @@ class Certify:
         from train.certificate.report import figure, record, summary
         from train.reading.weights import safetensors_bytes
 
+        output.check_folder(out)
         started = time.monotonic()
         network = subject.network
         if self.finish == "no":
@@ -157,7 +158,6 @@ class Certify:
             finished = None
             if self.finish != "no":
                 form, finished = _finished(form, rng, self.finish)
-            out.mkdir(parents=True, exist_ok=True)
             proof = prove(
                 form,
                 rng,
@@ -234,13 +234,7 @@ def _finished(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and certify."""
-    command = tyro.cli(
-        Annotated[Certify, tyro.conf.arg(name="")],
-        prog=f"python -m {Certify.MODULE}",
-        description=__doc__,
-        args=arguments,
-    )
-    return command.run()
+    return command_line.parsed(Certify, Certify.MODULE, __doc__, arguments).run()
 
 
 if __name__ == "__main__":

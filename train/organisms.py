@@ -10,9 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
-
-import tyro
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from theory import command_line
 from theory.domain import DomainError, check_integer
@@ -67,7 +65,7 @@ class Organisms:
         started = time.monotonic()
         sizes = QUICK if self.quick else FULL
         folder = ResultFolder(self.out)
-        self.out.mkdir(parents=True, exist_ok=True)
+        output.check_folder(self.out)
 
         def show(text: str) -> None:
             print(text, file=sys.stderr if self.json else sys.stdout, flush=True)
@@ -152,13 +150,7 @@ def load_truth(path: Path | str) -> Truth:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and make the organisms."""
-    command = tyro.cli(
-        Annotated[Organisms, tyro.conf.arg(name="")],
-        prog=f"python -m {Organisms.MODULE}",
-        description=__doc__,
-        args=arguments,
-    )
-    return command.run()
+    return command_line.parsed(Organisms, Organisms.MODULE, __doc__, arguments).run()
 
 
 if __name__ == "__main__":

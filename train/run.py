@@ -269,10 +269,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and train."""
     name, recipe = named_preset(arguments)
     defaults = Run(name, recipe, Execution(), Path("reports/results/train") / name)
-    command = tyro.cli(
-        Run, prog=f"python -m {Run.MODULE}", description=__doc__, args=arguments, default=defaults
-    )
-    return command.run()
+    return command_line.parsed(Run, Run.MODULE, __doc__, arguments, default=defaults).run()
 
 
 if __name__ == "__main__":

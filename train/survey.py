@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
-
-import tyro
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from simulate.jobs.panel_job import PanelJob
 from theory import command_line
@@ -38,13 +36,7 @@ class Survey(PanelJob):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and run the job."""
-    command = tyro.cli(
-        Annotated[Survey, tyro.conf.arg(name="")],
-        prog=f"python -m {Survey.MODULE}",
-        description=__doc__,
-        args=arguments,
-    )
-    return command.run()
+    return command_line.parsed(Survey, Survey.MODULE, __doc__, arguments).run()
 
 
 if __name__ == "__main__":

@@ -319,13 +319,7 @@ def as_csv(rows: Sequence[Row]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and run the sweep."""
-    command = tyro.cli(
-        Annotated[Sweep, tyro.conf.arg(name="")],
-        prog=f"python -m {Sweep.MODULE}",
-        description=__doc__,
-        args=arguments,
-    )
-    return command.run()
+    return command_line.parsed(Sweep, Sweep.MODULE, __doc__, arguments).run()
 
 
 if __name__ == "__main__":

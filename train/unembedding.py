@@ -54,7 +54,7 @@ class Unembedding:
 
     MODULE: ClassVar[str] = "train.unembedding"
 
-    model: tyro.conf.Positional[Path]
+    model: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
     """A safetensors, GGUF or ONNX file, the index of a sharded one, or a folder with one."""
     states: Path | None = None
     """A .npy file [T, d] of what W_U reads: after the final norm, before its gain."""
@@ -107,6 +107,7 @@ class Unembedding:
         readout = open_readout(path, names, self.initializer, self.transpose)
         tensor = printable(readout.tensor)
         progress(f"{printable(readout.name)}, {tensor}: n={readout.n}, d={readout.d}")
+        output.check_folder(self.out)
         states, recipe = self._states(path, readout)
         parts = Parts(self.out / PARTS, self.resume)
         report = report_on(
@@ -182,13 +183,7 @@ def _name_pairs(pairs: Sequence[str]) -> dict[str, str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and measure."""
-    command = tyro.cli(
-        Annotated[Unembedding, tyro.conf.arg(name="")],
-        prog=f"python -m {Unembedding.MODULE}",
-        description=__doc__,
-        args=arguments,
-    )
-    return command.run()
+    return command_line.parsed(Unembedding, Unembedding.MODULE, __doc__, arguments).run()
 
 
 if __name__ == "__main__":

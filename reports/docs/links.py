@@ -67,7 +67,7 @@ def broken(site: Path) -> Iterator[tuple[Path, str]]:
 class Links:
     """Check every link inside a built site."""
 
-    site: Annotated[Path, tyro.conf.Positional]
+    site: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="SITE")]
     """The folder of the built site."""
 
     def run(self) -> int:
@@ -85,13 +85,7 @@ class Links:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and check."""
-    command = tyro.cli(
-        Annotated[Links, tyro.conf.arg(name="")],
-        prog="python -m reports.docs.links",
-        description=__doc__,
-        args=arguments,
-    )
-    return command.run()
+    return command_line.parsed(Links, "reports.docs.links", __doc__, arguments).run()
 
 
 if __name__ == "__main__":

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
-
 from theory import command_line
 from theory.domain import DomainError
 
@@ -49,8 +47,7 @@ class Page:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and write the page."""
-    command = tyro.cli(Page, prog="python -m reports.page", description=__doc__, args=arguments)
-    return command.run()
+    return command_line.parsed(Page, "reports.page", __doc__, arguments).run()
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import msgspec
 
 from simulate.jobs.checks import Verdict
 from simulate.jobs.figure import FORMATS, FigureEntry, RenderedFigure, figures_page
-from simulate.jobs.output import RunRecord, as_json, write_whole
+from simulate.jobs.output import RunRecord, as_json, check_folder, write_whole
 
 RUN, FIGURES, PAGE, VERDICT, CHECKS = (
     "run.json",
@@ -37,7 +37,7 @@ class ResultFolder:
         figures: ids of all figures that the job can draw, beside those of its figures.json. files:
         names of its further files. Other files in the folder are left alone.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
+        check_folder(self.path)
         names = [RUN, PAGE, VERDICT, CHECKS, *files]
         names += [f"{figure}.{ending}" for figure in figures for ending in ("csv", *FORMATS)]
         names += [file for entry in self.figures() for file in entry.files]

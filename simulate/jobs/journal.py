@@ -24,9 +24,9 @@ def lock(path: Path) -> FileLock:
     path: the lock file; its folder is made. Raises DomainError when another run holds it or the
     folder cannot be written.
     """
+    output.check_folder(path.parent)
     held = FileLock(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         held.acquire(timeout=0)
     except Timeout:
         raise DomainError(

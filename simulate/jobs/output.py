@@ -16,8 +16,22 @@ from typing import Any
 
 import msgspec
 
+from theory.domain import DomainError
+
 SCHEMA = 1
 _PACKAGES = ("numpy", "scipy", "sympy", "matplotlib")
+
+
+def check_folder(path: Path, name: str = "out") -> None:
+    """Make a folder of results, before any work whose results it could not take.
+
+    name: of the argument that gave it. Raises DomainError where it cannot be made or written.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path).close()
+    except OSError as error:
+        raise DomainError(f"{name} must be a folder that can be written; {error}") from None
 
 
 def write_whole(path: Path, content: bytes | str) -> None:

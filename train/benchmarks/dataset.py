@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from simulate.jobs.output import write_whole
+from simulate.jobs.output import check_folder, write_whole
 from theory.domain import check_integer
 from train.benchmarks import suite
 from train.benchmarks.suite import GRADES, Case
@@ -32,7 +32,7 @@ def write(folder: Path, organisms: Sequence[str], seed: int, quick: bool) -> Ite
     cases: list[Case] = []
     names = suite.chosen(organisms, quick)
     check_integer("seed", seed, 0)
-    folder.mkdir(parents=True, exist_ok=True)
+    check_folder(folder, "write_organisms")
     for name in names:
         case = suite.case(name, seed, quick=quick)
         for file, content in files(case, seed).items():

@@ -251,6 +251,8 @@ def _stored(
         if not (path / NETWORK).is_file():
             raise DomainError(f"{path} is no run: it has no {NETWORK}")
         path = path / NETWORK
+    if not path.exists():
+        raise DomainError(f"checkpoint must be a file, or the folder of a run; there is no {path}")
     tensors, metadata = weights.read_tensors(path)
     # a second embedding is that of another task, and none of the uniform one
     second = tensors.pop("V", None) is not None and "V" not in told.get("ignore", ())

@@ -34,7 +34,9 @@ def check_entries(name: str, shape: Sequence[int]) -> None:
 
 
 def check_file(path: Path) -> None:
-    """Raise DomainError for a folder, a pipe or a device, whose reading may never end."""
+    """Raise DomainError for no file, or a folder, a pipe or a device, whose reading may not end."""
+    if not path.exists():
+        raise DomainError(f"{path}: there is no such file")
     if not stat.S_ISREG(path.stat().st_mode):
         raise DomainError(f"{path}: must be an ordinary file")
 
