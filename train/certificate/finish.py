@@ -140,7 +140,7 @@ def is_sharp(found: Levels, n: int, k: int) -> bool:
     with the margin of one missing bit.
     """
     threshold = k / (2 * k + 1)
-    uncovered = -math.log(0.99 * threshold / (n - k))
+    uncovered = math.log(max(n - k, 1) / (0.99 * threshold))
     return bool(-found.covered_gap > math.log(1.01 * threshold)) and bool(
         found.margin[1:2].min(initial=math.inf) > uncovered
     )

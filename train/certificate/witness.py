@@ -50,9 +50,17 @@ def smallest(
 ) -> tuple[Witness, ...]:
     """Small margins of the levels 1, ..., levels, index by level; that of 0 is empty.
 
-    A level has a few descents once its margin is negative, or once one below it is not.
+    A level has a few descents once its margin is negative, or once one below it is not. At the end
+    each level but the last is looked at from the worst input of the next.
     """
     found = [Witness()] * (levels + 1)
+
+    def down(descent: Descent, start: Inputs) -> None:
+        """Keep what this descent finds; what misses more bits misses fewer."""
+        seen = descent.down(start, rng)
+        for lower in range(1, descent.level + 1):
+            found[lower] = min(found[lower], seen, key=lambda witness: witness.margin)
+
     few = math.comb(net.n, net.k) // 2
     most = max(min(_WORK // (net.n * net.n * net.h), _MOST_DESCENTS, few), 1)
     for level in range(1, levels + 1):
@@ -68,10 +76,12 @@ def smallest(
         for i in range(len(every.tokens)):
             if i >= _LEAST_DESCENTS and found[level].margin < 0.0:
                 break
-            seen = descent.down(every[i : i + 1], rng)
-            # what misses more bits misses fewer
-            for lower in range(1, level + 1):
-                found[lower] = min(found[lower], seen, key=lambda witness: witness.margin)
+            down(descent, every[i : i + 1])
+    for level in range(levels - 1, 0, -1):
+        above = found[level + 1]
+        if math.isfinite(above.margin):
+            start = Inputs(np.array([above.tokens]), np.array([above.alpha]))
+            down(Descent(net, level), start)
     return tuple(found)
 
 
