@@ -51,13 +51,13 @@ def smallest(
     """Small margins of the levels 1, ..., levels, index by level; that of 0 is empty.
 
     A level has a few descents once its margin is negative, or once one below it is not. At the end
-    each level but the last is looked at from the worst input of the next.
+    each level but the last is looked at from the worst input of the next, by every first change.
     """
     found = [Witness()] * (levels + 1)
 
-    def down(descent: Descent, start: Inputs) -> None:
+    def down(descent: Descent, start: Inputs, first: int = 0) -> None:
         """Keep what this descent finds; what misses more bits misses fewer."""
-        seen = descent.down(start, rng)
+        seen = descent.down(start, rng, first)
         for lower in range(1, descent.level + 1):
             found[lower] = min(found[lower], seen, key=lambda witness: witness.margin)
 
@@ -81,7 +81,9 @@ def smallest(
         above = found[level + 1]
         if math.isfinite(above.margin):
             start = Inputs(np.array([above.tokens]), np.array([above.alpha]))
-            down(Descent(net, level), start)
+            descent = Descent(net, level)
+            for first in range(net.k):
+                down(descent, start, first)
     return tuple(found)
 
 
@@ -123,11 +125,14 @@ class Descent:
         rows, weakest, other = np.arange(len(tokens)), own.argmin(axis=1), logits.argmax(axis=1)
         return own[rows, weakest] - logits[rows, other], tokens[rows, weakest], other
 
-    def down(self, start: Inputs, rng: np.random.Generator) -> Witness:
-        """From one input, changing one token and its alpha at a time while that is worse."""
+    def down(self, start: Inputs, rng: np.random.Generator, first: int = 0) -> Witness:
+        """From one input, changing one token and its alpha at a time while that is worse.
+
+        first: which of the k is changed first; the others follow in turn.
+        """
         net, k = self.net, self.net.k
         now, (margin, member, other) = start, self.margins(start)
-        position, unchanged = 0, 0
+        position, unchanged = first, 0
         while unchanged < k and np.isfinite(margin[0]):
             others = np.arange(net.n)
             most = max(_STEP // (2 * net.n * net.h), 64)
