@@ -51,7 +51,8 @@ def smallest(
     """Small margins of the levels 1, ..., levels, index by level; that of 0 is empty.
 
     A level has a few descents once its margin is negative, or once one below it is not. At the end
-    each level but the last is looked at from the worst input of the next, by every first change.
+    each level but the last is looked at from the worst input of the next, by every first change, if
+    that costs little.
     """
     found = [Witness()] * (levels + 1)
 
@@ -82,7 +83,7 @@ def smallest(
         if math.isfinite(above.margin):
             start = Inputs(np.array([above.tokens]), np.array([above.alpha]))
             descent = Descent(net, level)
-            for first in range(net.k):
+            for first in range(min(net.k, most // _LEAST_DESCENTS)):
                 down(descent, start, first)
     return tuple(found)
 
