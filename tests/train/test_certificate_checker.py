@@ -263,6 +263,27 @@ def test_a_certificate_without_ranking_says_so(structural, tmp_path, capsys) -> 
         assert "it proves nothing about ranking" in said
 
 
+@pytest.mark.parametrize("owned", ["nothing", "everything", "one unit by all but one"])
+@pytest.mark.parametrize("by", ["structure", "prefixes"])
+def test_what_no_token_can_miss_ranks_nobody(owned, by, structural, tmp_path, capsys) -> None:
+    """True of any network, as it speaks of no input."""
+    weights, cert = structural
+    own = np.zeros((24, 10), bool)
+    if owned == "everything":
+        own[:] = True
+    elif owned != "nothing":
+        own[1:, 0] = True
+    owners = base64.b64encode(np.packbits(own).tobytes()).decode()
+    paths = tmp_path / "w", tmp_path / "c"
+    paths[0].write_bytes(weights)
+    claim = {"kind": "outranks", "missing": 1, "by": by, "margin": 100.0}
+    paths[1].write_text(json.dumps({**cert, "owners": owners, "statements": [claim]}))
+    assert main([str(path) for path in paths]) == 1
+    said = capsys.readouterr().out
+    assert "REJECTED every member outranks" in said
+    assert "it proves nothing about ranking" in said
+
+
 @pytest.mark.parametrize("dtype", ["F16", "BF16", "F32", "F64"])
 def test_every_float_format_is_read(dtype) -> None:
     """Hashes and whole numbers are the same in all of them."""

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
+from scipy.special import softmax
 
 pytest.importorskip("torch")
 
 from simulate.constructions import clamp, complement, mixed
+from simulate.enumeration import subsets
 from simulate.network import ReluNetwork
-from simulate.sampling import random_hashes
+from simulate.sampling import random_coefficients, random_hashes
 from tests.train.certified_networks import noisy
 from theory.domain import DomainError
-from train.certificate.finish import certifiable, finish
+from train.certificate.finish import certifiable, finish, is_sharp
 from train.certificate.gates import gates
 from train.certificate.levels import levels
+from train.reading.failure import fails
 from train.reading.normal_form import NormalForm
 
 
@@ -82,6 +87,28 @@ def test_certifiable_reaches_its_goal(goal) -> None:
         assert not (gates(earlier).proved.all() and levels(earlier).margin[1] > 0.0)
     else:
         assert found.strength == 1.0
+
+
+@pytest.mark.parametrize("build", [clamp, complement])
+def test_a_steep_construction_fails_where_it_is_covered(build) -> None:
+    """Sharp from some scale on; there the inputs that fail are the covered ones, by definition."""
+    rng = np.random.default_rng(4)
+    n, d, m, k = 30, 14, 4, 2
+    hashes = random_hashes(rng, n, d, m)
+    sign = np.full(d, -1 if build is clamp else 1)
+    sharp = []
+    for beta in (1.0, 2.0, 4.0, 8.0, 12.0):
+        form = NormalForm(build(hashes, beta), k, 2.0, hashes, sign)
+        sharp.append(is_sharp(levels(form), n, k))
+    assert sharp == sorted(sharp)
+    assert not sharp[0]
+    assert sharp[-1]
+    tokens = subsets(n, k, 0, math.comb(n, k))
+    logits = form.network.logits(tokens, random_coefficients(rng, len(tokens), k, 2.0))
+    mass = np.take_along_axis(softmax(logits, axis=1), tokens, axis=1).sum(axis=1)
+    missing = hashes[None] & ~hashes[tokens].any(axis=1)[:, None]
+    covered = np.count_nonzero(~missing.any(axis=2), axis=1) > k
+    assert (fails(mass, k) == covered).all()
 
 
 def test_complement_and_mixed_networks_are_finished_too() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,13 +10,10 @@ from hypothesis import strategies as st
 pytest.importorskip("torch")
 
 from simulate.constructions import clamp, complement, complement_limit, complement_limit_error
-from simulate.network import divergence
 from simulate.sampling import random_coefficients, random_hashes, random_sets
 from tests.train.certified_networks import noisy
-from theory import quenched
 from theory.domain import DomainError
 from train.certificate.levels import levels
-from train.certificate.probability import consequences, covered
 from train.reading.normal_form import NormalForm
 
 SIGN = {clamp: -1, complement: 1}
@@ -100,41 +95,6 @@ def test_common_vectors_and_signs_change_nothing() -> None:
     )
     after = levels(NormalForm(moved, 3, 2.0, hashes, np.full(16, -1))).margin
     np.testing.assert_allclose(after, before, atol=1e-9)
-
-
-@pytest.mark.parametrize("build", [clamp, complement])
-def test_failure_of_a_construction_is_that_of_its_masks(build) -> None:
-    """With a steep readout an input fails if and only if it is covered: the exact quenched rate."""
-    rng = np.random.default_rng(4)
-    n, d, m, k = 30, 14, 4, 2
-    hashes = random_hashes(rng, n, d, m)
-    form = NormalForm(build(hashes, 12.0), k, 2.0, hashes, np.full(d, SIGN[build]))
-    masks = covered(hashes, k)
-    found = consequences(form, levels(form), masks)
-    assert found.sharp
-    exact = quenched.failure_probability(hashes, k)
-    assert found.failure[0] <= exact <= found.failure[1]
-    assert math.isclose(*found.failure, rel_tol=1e-15)
-    assert masks.inputs == exact * math.comb(n, k)
-    tokens = random_sets(rng, 4000, n, k)
-    logits = form.network.logits(tokens, random_coefficients(rng, 4000, k, 2.0))
-    variation = divergence(logits, tokens).total_variation
-    # three standard errors of a fixed stream
-    room = 3 * variation.std() / math.sqrt(4000)
-    assert found.total_variation[0] - room <= variation.mean() <= found.total_variation[1] + room
-    flat = NormalForm(build(hashes, 1.0), k, 2.0, hashes, np.full(d, SIGN[build]))
-    assert not consequences(flat, levels(flat), masks).uncovered_holds
-
-
-def test_covered_brackets_contain_the_exact_share() -> None:
-    """Beyond enumeration the share lies between the most frequent token's and E#FP."""
-    hashes = random_hashes(np.random.default_rng(5), 400, 40, 8)
-    found = covered(hashes, 4)
-    assert found.inputs is None
-    assert found.tokens[0] <= quenched.expected_false_positives(hashes, 4) <= found.tokens[1]
-    assert 0.0 < found.share[0] < found.share[1] <= found.tokens[1]
-    wide = np.ones((400, 30), dtype=bool)
-    assert covered(wide, 4).share == (0.0, 1.0)
 
 
 def test_bad_input() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ pytest.importorskip("torch")
 pytest.importorskip("safetensors")
 
 from simulate.constructions import clamp
+from simulate.enumeration import subsets
 from simulate.sampling import random_hashes
 from tests.train.certificate_truth import truth
 from tests.train.certified_networks import forms, noisy, train_them
@@ -143,6 +144,36 @@ def test_descents_find_the_smallest_margin_of_a_small_network() -> None:
     seen = smallest(network_of(form), 2, np.random.default_rng(0), True)
     for level in (1, 2):
         assert seen[level].margin == pytest.approx(float(exact[level]), abs=1e-4)
+
+
+def smallest_at_ends(form: NormalForm) -> dict[int, float]:
+    """By forward passes of all inputs with each alpha at 1 or c: the margins, by missing bits."""
+    tokens = subsets(form.n, form.k, 0, math.comb(form.n, form.k))
+    missing = (form.owners & ~form.owners[tokens].any(axis=1)[:, None]).sum(axis=2)
+    np.put_along_axis(missing, tokens, -1, axis=1)
+    found = dict.fromkeys(range(1, 4), math.inf)
+    for alpha in product((1.0, form.c), repeat=form.k):
+        logits = form.network.logits(tokens, np.tile(alpha, (len(tokens), 1)))
+        lead = np.take_along_axis(logits, tokens, axis=1).min(axis=1)[:, None] - logits
+        for level in found:
+            found[level] = min(found[level], float(lead[missing >= level].min()))
+    return found
+
+
+def test_descents_refute_levels_that_are_false() -> None:
+    """Of the levels that enumeration refutes; all of them when this was written."""
+    refuted = []
+    for seed in range(24):
+        rng = np.random.default_rng(seed)
+        hashes = random_hashes(rng, 32, 12, 4)
+        network = noisy(clamp(hashes, 3.0, dtype=np.float32), rng, rng.uniform(0.02, 0.12))
+        form = NormalForm(network, 3, 2.0, hashes, np.full(12, -1))
+        seen = smallest(network_of(form), 3, rng, bool(seed % 2))
+        for level, margin in smallest_at_ends(form).items():
+            if margin < -1e-3:
+                refuted.append(seen[level].margin < 0.0)
+    assert len(refuted) >= 30
+    assert np.mean(refuted) >= 0.95
 
 
 @pytest.mark.parametrize("size", [0.0, 0.01, 0.05])

@@ -13,6 +13,7 @@ and the same.
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,8 +24,7 @@ from simulate.network import ReluNetwork, divergence
 from simulate.sampling import random_coefficients, random_sets
 from theory.domain import DomainError, check_real
 from train.certificate.gates import gates
-from train.certificate.levels import levels
-from train.certificate.probability import UNKNOWN, consequences
+from train.certificate.levels import Levels, levels
 from train.reading.normal_form import NormalForm
 from train.reading.rounding import rounded_cost, rounded_read
 
@@ -119,7 +119,7 @@ def certifiable(
         found = levels(candidate)
         if not (len(found.margin) > 1 and found.margin[1] > 0.0):
             continue
-        while goal == "sharp" and not consequences(candidate, found, UNKNOWN).sharp:
+        while goal == "sharp" and not is_sharp(found, form.n, form.k):
             # all that is bounded doubles with W_U, without rounding
             scale, found = 2.0 * scale, found.doubled()
             if scale > _MOST_SCALE:
@@ -130,6 +130,20 @@ def certifiable(
             candidate = NormalForm(network, form.k, form.c, form.owners, form.sign)
             return Finished(candidate, strength, scale, Mean.of(after).at(), Mean.of(before).at())
     return None
+
+
+def is_sharp(found: Levels, n: int, k: int) -> bool:
+    """Whether every input fails if its tokens cover another, and no other input does.
+
+    It fails where the mass off its tokens is more than 1 / (2 k + 1) of that on them. Beside a
+    covered token it is at least exp(-covered_gap) / k, without one at most (n - k) exp(-margin) / k
+    with the margin of one missing bit.
+    """
+    threshold = k / (2 * k + 1)
+    uncovered = math.log(max(n - k, 1) / (0.99 * threshold))
+    return bool(-found.covered_gap > math.log(1.01 * threshold)) and bool(
+        found.margin[1:2].min(initial=math.inf) > uncovered
+    )
 
 
 def _equal_members(form: NormalForm, cost: np.ndarray) -> np.ndarray:

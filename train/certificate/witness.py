@@ -50,9 +50,18 @@ def smallest(
 ) -> tuple[Witness, ...]:
     """Small margins of the levels 1, ..., levels, index by level; that of 0 is empty.
 
-    A level has a few descents once its margin is negative, or once one below it is not.
+    A level has a few descents once its margin is negative, or once one below it is not. At the end
+    each level but the last is looked at from the worst input of the next, by every first change, if
+    that costs little.
     """
     found = [Witness()] * (levels + 1)
+
+    def down(descent: Descent, start: Inputs, first: int = 0) -> None:
+        """Keep what this descent finds; what misses more bits misses fewer."""
+        seen = descent.down(start, rng, first)
+        for lower in range(1, descent.level + 1):
+            found[lower] = min(found[lower], seen, key=lambda witness: witness.margin)
+
     few = math.comb(net.n, net.k) // 2
     most = max(min(_WORK // (net.n * net.n * net.h), _MOST_DESCENTS, few), 1)
     for level in range(1, levels + 1):
@@ -68,10 +77,14 @@ def smallest(
         for i in range(len(every.tokens)):
             if i >= _LEAST_DESCENTS and found[level].margin < 0.0:
                 break
-            seen = descent.down(every[i : i + 1], rng)
-            # what misses more bits misses fewer
-            for lower in range(1, level + 1):
-                found[lower] = min(found[lower], seen, key=lambda witness: witness.margin)
+            down(descent, every[i : i + 1])
+    for level in range(levels - 1, 0, -1):
+        above = found[level + 1]
+        if math.isfinite(above.margin):
+            start = Inputs(np.array([above.tokens]), np.array([above.alpha]))
+            descent = Descent(net, level)
+            for first in range(min(net.k, most // _LEAST_DESCENTS)):
+                down(descent, start, first)
     return tuple(found)
 
 
@@ -113,11 +126,14 @@ class Descent:
         rows, weakest, other = np.arange(len(tokens)), own.argmin(axis=1), logits.argmax(axis=1)
         return own[rows, weakest] - logits[rows, other], tokens[rows, weakest], other
 
-    def down(self, start: Inputs, rng: np.random.Generator) -> Witness:
-        """From one input, changing one token and its alpha at a time while that is worse."""
+    def down(self, start: Inputs, rng: np.random.Generator, first: int = 0) -> Witness:
+        """From one input, changing one token and its alpha at a time while that is worse.
+
+        first: which of the k is changed first; the others follow in turn.
+        """
         net, k = self.net, self.net.k
         now, (margin, member, other) = start, self.margins(start)
-        position, unchanged = 0, 0
+        position, unchanged = first, 0
         while unchanged < k and np.isfinite(margin[0]):
             others = np.arange(net.n)
             most = max(_STEP // (2 * net.n * net.h), 64)

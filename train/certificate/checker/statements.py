@@ -70,12 +70,13 @@ class Checker:
         return low * (1.0 - room), min(high * (1.0 + room), 1.0)
 
     def outranks(self, level, margin, by):
+        """Whether it is proved. Of nothing nothing is: where no token can miss so many bits."""
         if by == STRUCTURE:
-            return [*self.structure[0], INF][level] >= Fraction(margin)
+            return INF > [*self.structure[0], INF][level] >= Fraction(margin)
         if not self.ranked.get(level, -INF) >= margin:
             search = Prefixes(self.net, level, margin)
             self.ranked[level] = search.run(self.jobs, self.progress)
-        return self.ranked[level] >= margin
+        return INF > self.ranked[level] >= margin
 
     def prove(self, x):
         """What one statement says, and whether it holds."""
