@@ -117,6 +117,7 @@ evidence: reproduce bench
 	# of models that have to be fetched, by make real-models
 	if [ -d reports/evidence/real_models ]; then cp -r reports/evidence/real_models $(RESULTS)/evidence; fi
 	rm -rf reports/evidence && mv $(RESULTS)/evidence reports/evidence
+	$(RUN) -m reports.docs.regions
 
 # two networks from ordinary packages: a language model on a text and a recogniser of Chinese on
 # lines of a font. Finished parts are kept and taken up again; the weights stay in the results folder
