@@ -10,8 +10,10 @@ from reports.jobs import JOBS, Job
 
 def duration(seconds: float) -> str:
     """A wall time in words, as exact as a reader can use it."""
+    if seconds < 1.5:
+        return "a second"
     if seconds < 90.0:
-        return f"{max(seconds, 1.0):.0f} seconds"
+        return f"{seconds:.0f} seconds"
     if seconds < 5400.0:
         return f"{seconds / 60:.0f} minutes"
     return f"{seconds / 3600:.1f} hours"
