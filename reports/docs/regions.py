@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 from reports import render
 from reports.claims import CLAIMS
-from reports.docs.generate import DOCS, benchmark, jobs
+from reports.docs.generate import DOCS, benchmark, coverage, jobs
 from reports.docs.generate.gallery import saved
 from reports.ledger import ledger
 from simulate.jobs.output import write_whole
@@ -25,6 +25,7 @@ REGIONS: Mapping[str, Callable[[], str]] = {
     "rivals": lambda: comparison.as_markdown(4096, 8, 1e-6),
     "benchmark": benchmark.findings,
     "jobs": jobs.overview,
+    "coverage": coverage.overview,
 }
 
 

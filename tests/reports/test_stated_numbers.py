@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from reports.docs import regions
-from reports.docs.generate import DOCS, benchmark, jobs
+from reports.docs.generate import DOCS, benchmark, coverage, jobs
 from reports.docs.generate.gallery import saved
 from simulate.jobs.table import Kind
 from tests.reports.stated import STATED, unexplained
 from theory import union_size_law
+from theory.domain import DomainError
 from train.benchmarks.methods import Name
 from train.benchmarks.panel import Axis, Measure, ScorePoint
 from train.benchmarks.suite import SIZES
@@ -131,3 +132,33 @@ class TestBenchmark:
 )
 def test_durations(seconds, text):
     assert jobs.duration(seconds) == text
+
+
+class TestCoverage:
+    report = coverage.Report(
+        {
+            "theory/a.py": coverage.File(coverage.Summary(6, 8, 1, 2)),
+            "theory/b.py": coverage.File(coverage.Summary(2, 4, 3, 6)),
+            "theory_of/c.py": coverage.File(coverage.Summary(0, 9, 0, 0)),
+        }
+    )
+
+    def test_shares(self):
+        assert coverage.shares(self.report, ["theory"]) == {"theory": 12 / 20}
+
+    @pytest.mark.parametrize("package", ["simulate", "theory_of", "theory/a.py"])
+    def test_what_was_not_measured(self, package):
+        with pytest.raises(DomainError, match=f"packages must be among theory, .*{package}"):
+            coverage.shares(self.report, [package])
+
+    def test_what_is_kept(self, tmp_path, monkeypatch):
+        """Beside what was kept before, with the report as coverage.py writes it."""
+        summary = '{"covered_lines": 3, "num_statements": 4, "covered_branches": 0, '
+        content = f'{{"files": {{"theory/a.py": {{"summary": {summary}"num_branches": 0}}}}}}}}'
+        (tmp_path / "measured.json").write_text(content)
+        monkeypatch.setattr(coverage, "SAVED", tmp_path / "saved.json")
+        assert coverage.overview() == "No measurement comes with this version."
+        (tmp_path / "saved.json").write_text('{"simulate": 0.5}')
+        coverage.main(["theory"], tmp_path / "measured.json")
+        assert coverage.saved() == {"simulate": 0.5, "theory": 0.75}
+        assert "| `theory` | 75 % |\n| `simulate` | 50 % |" in coverage.overview()

@@ -364,8 +364,8 @@ PANEL = Panel(
     NAME,
     "The loss has fallen by half before half of the code is there. Each line is a network of "
     f"preset `source` or `complement` (n={SOURCE.n}, d=h={SOURCE.d}, k={SOURCE.k}). The loss is "
-    "relative to that of equal probabilities, the agreement of the masks to that of shuffled tokens. "
-    "Right: doublings of the step since then, as means with 95 % intervals.",
+    "relative to that of equal probabilities, the agreement of the masks to that of shuffled "
+    "tokens. Right: doublings of the step since then, as means with 95 % intervals.",
     tasks,
     checks,
     table,
