@@ -70,7 +70,8 @@ format: install
 
 # which lines and branches the fast tests reach
 coverage: install
-	$(RUN) -m pytest -m "not slow" -n auto --cov --cov-report=term:skip-covered --cov-report=html:$(RESULTS)/coverage $(ARGS)
+	$(RUN) -m pytest -m "not slow" -n auto --cov --cov-report=term:skip-covered --cov-report=html:$(RESULTS)/coverage \
+		--cov-report=json:$(RESULTS)/coverage.json $(ARGS)
 
 # the site, offline, its notebooks executed: no warning and no broken link is let through
 SITE := $(RESULTS)/docs
@@ -114,9 +115,12 @@ evidence: reproduce bench
 	tar -C $(RESULTS)/evidence -xf $(RESULTS)/evidence.tar
 	mkdir $(RESULTS)/evidence/bench
 	cp $(addprefix $(RESULTS)/bench/,bench.md training.md) $(RESULTS)/evidence/bench
+	# what make coverage measured, where it was kept
+	if [ -f reports/evidence/coverage.json ]; then cp reports/evidence/coverage.json $(RESULTS)/evidence; fi
 	# of models that have to be fetched, by make real-models
 	if [ -d reports/evidence/real_models ]; then cp -r reports/evidence/real_models $(RESULTS)/evidence; fi
 	rm -rf reports/evidence && mv $(RESULTS)/evidence reports/evidence
+	$(RUN) -m reports.docs.regions
 
 # two networks from ordinary packages: a language model on a text and a recogniser of Chinese on
 # lines of a font. Finished parts are kept and taken up again; the weights stay in the results folder

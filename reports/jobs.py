@@ -12,6 +12,7 @@ from pathlib import Path
 from simulate.jobs.folder import RUN
 from simulate.scaling import Scaling
 from train.analyse import Analyse
+from train.benchmark import Benchmark
 from train.certify import Certify
 from train.organisms import Organisms
 from train.run import Run
@@ -139,6 +140,14 @@ FINISHED_CERTIFICATE = Job(
     reads=SOURCE_NETWORK,
 )
 ORGANISMS = Job("organisms", Organisms.MODULE, "Networks whose truth is known")
+BENCHMARK = Job(
+    "benchmark",
+    Benchmark.MODULE,
+    "Methods that look for structure, scored against known truth",
+    quick=QUICK,
+    resumes=True,
+    checked=True,
+)
 
 # in the order in which they can be run
 JOBS = (
@@ -155,6 +164,7 @@ JOBS = (
     FINISHED_CERTIFICATE,
     ORGANISMS,
     VOCABULARY,
+    BENCHMARK,
 )
 
 # models that have to be fetched first: their results come with the project (make real-models)

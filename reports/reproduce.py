@@ -23,7 +23,7 @@ class Reproduce:
     out: Path = Path("reports/results/all")
     """Folder of all results, with a folder for each job."""
     quick: bool = False
-    """Small samples and small networks, in about ten minutes."""
+    """Small samples and small networks."""
     list: bool = False
     """Print the commands instead of running them."""
 

@@ -123,7 +123,7 @@ class Run:
             "preset": self.preset,
             "recipe": asdict(self.recipe),
             "execution": asdict(self.execution),
-            "resumed_at_step": first,
+            output.RESUMED_AT_STEP: first,
         }
         record = output.run_record(
             output.command_of(self.MODULE),

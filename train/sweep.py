@@ -208,7 +208,7 @@ class Sweep:
         }
         with Journal(self.out / NAME, configuration, self.resume) as journal:
             # of an interrupted sweep, whose time is not in `seconds`
-            kept = {"results_kept": len(journal.results)}
+            kept = {output.RESULTS_KEPT: len(journal.results)}
             if journal.results:
                 print(
                     f"resuming: {len(journal.results)} of {len(recipes)} networks are trained",

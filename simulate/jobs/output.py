@@ -19,6 +19,8 @@ import msgspec
 from theory.domain import DomainError
 
 SCHEMA = 1
+# entries of a configuration: how much an earlier run had left, whose time is not counted
+RESULTS_KEPT, RESUMED_AT_STEP = "results_kept", "resumed_at_step"
 _PACKAGES = ("numpy", "scipy", "sympy", "matplotlib")
 
 
@@ -74,6 +76,11 @@ class RunRecord:
     processors: int | None
     threads_per_worker: int
     schema: int = SCHEMA
+
+    @property
+    def resumed(self) -> bool:
+        """Whether an earlier run was continued, whose time is not in its seconds."""
+        return any(self.configuration.get(name) for name in (RESULTS_KEPT, RESUMED_AT_STEP))
 
 
 def run_record(

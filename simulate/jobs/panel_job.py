@@ -114,10 +114,10 @@ class PanelJob:
         folder = ResultFolder(self.out)
         with Journal(self.out / NAME, configuration, self.resume) as journal:
             # of an interrupted run, whose time is not in `seconds`
-            kept = {"results_kept": len(journal.results)}
-            if kept["results_kept"]:
+            kept = {output.RESULTS_KEPT: len(journal.results)}
+            if journal.results:
                 print(
-                    f"resuming: {kept['results_kept']} of {len(every_task)} tasks are done",
+                    f"resuming: {len(journal.results)} of {len(every_task)} tasks are done",
                     file=sys.stderr,
                 )
             folder.begin(self.registry())

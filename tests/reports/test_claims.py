@@ -5,14 +5,12 @@ from __future__ import annotations
 import ast
 import csv
 import json
-import math
 import random
 import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from reports import claims, render
@@ -23,12 +21,8 @@ from reports.jobs import JOBS
 from reports.ledger import Claim, Row, Verdict, failed_checks, judge, ledger
 from reports.numbers import Evidence
 from reports.results import Results
-from simulate.jobs.panel import DEFAULT
 from simulate.jobs.table import Named
 from tests.reports.planted import Planted, changes, part, write_json
-from theory import failure_probability, harder_task, optimal_hashes_for_failure
-from train.panels import SURVEY
-from train.panels.trained_failure_against_width import UNFORESEEN
 
 EVIDENCE = Path("reports/evidence")
 SAVED = Results(EVIDENCE)
@@ -59,57 +53,6 @@ class TestEvidence:
         record = SAVED.read(run(job))
         assert record.command.startswith("python -m ")
         assert record.versions
-
-    def test_numbers_of_the_findings(self):
-        points = list(
-            csv.DictReader((EVIDENCE / "study/learned_codes.csv").read_text().splitlines())
-        )
-        trained = [point for point in points if point["kind"] == "trained"]
-        text = " ".join(Path("reports/docs/findings.md").read_text("utf-8").split())
-        densest = {"512": (0.156, 0.159), "1024": (0.0, 1.0)}  # preset best, and wide
-        variations = []
-        for n, (low, high) in densest.items():
-            own = [p for p in trained if p["n"] == n and low < float(p["x"]) < high]
-            failing = [100 * float(p["y"]) for p in own if p["axis"] == "failure"]
-            assert len(failing) == 5
-            assert f"{min(failing):.2f} to {max(failing):.2f} %" in text
-            variations += [float(p["y"]) for p in own if p["axis"] == "variation"]
-        assert f"is {min(variations):.4f} to {max(variations):.4f}" in text
-
-    def test_the_best_random_hashes_beside_them(self):
-        text = " ".join(Path("reports/docs/findings.md").read_text("utf-8").split())
-        for n, k, d in ((512, 3, 64), (1024, 4, 96)):
-            rate = failure_probability(n, k, d, optimal_hashes_for_failure(n, k, d))
-            assert f"best random hashes fail on {100 * rate:.2f} %" in text
-
-    def test_numbers_of_what_was_found(self, rows):
-        """The README's, rounded from those of the ledger."""
-        text = " ".join(Path("README.md").read_text("utf-8").split())
-        found = {row.key: row.finding.replace("−", "-") for row in rows}
-        most, least, low, high = re.search(
-            r"failure rates of (\S+) down to (\S+) they fail (\S+) to (\S+) times", found["12b"]
-        ).groups()
-        assert f"fail {float(low):.1f} to {float(high):.1f} times as often" in text
-        assert (round(1 / float(most)), float(least) < 1e-6) == (4, True)
-        assert "from one input in four down to one in a million" in text
-        low, high = re.search(r"fail (\S+) to (\S+) times as often", found["E"]).groups()
-        assert f"{low} to {high} times" in text
-        assert f"rarer than one input in {math.floor(1e-3 / UNFORESEEN)},000" in text
-
-    def test_numbers_of_the_harder_task_and_of_the_survey(self):
-        text = " ".join(Path("reports/docs/filters.md").read_text("utf-8").split())
-        logits = harder_task.centred(-np.log(np.arange(1, 9)))
-        code = harder_task.sufficient_code(10**6, logits, 0.01)
-        assert f"d + d' = {code.width} + {code.dprime} " in text
-        assert f"takes {harder_task.direct_width(10**6, logits, 0.01):,}." in text
-        networks = {task.name for panel in SURVEY.values() for task in panel.tasks(DEFAULT)}
-        text = Path("reports/docs/analysis.md").read_text("utf-8")
-        assert f"trains {len(networks)} small networks" in text
-
-    def test_the_findings_have_the_verdicts(self, rows):
-        text = Path("reports/docs/findings.md").read_text("utf-8")
-        table = text.partition("<!-- verdicts -->\n\n")[2].partition("\n\n<!-- /verdicts -->")[0]
-        assert table == render.verdicts(rows)
 
     @pytest.mark.parametrize("path", TABLES, ids=lambda path: path.stem)
     def test_every_row_has_a_clean_id_of_its_own(self, path):

@@ -263,10 +263,10 @@ def panel(
     chosen = tuple(dict.fromkeys(methods or METHODS))
     return Panel(
         NAME,
-        "How much of what a network computes each method finds. The score is 1 where every hash "
+        "How much of what a network computes each method finds: the score is 1 where every hash "
         "bit is found and 0 for what chance finds. Left: by what stands between the weights and "
-        "the masks; right: clamp networks in another basis under growing noise. Means over "
-        "independent networks with 95 % intervals.",
+        "the masks. Right: clamp networks in another basis under growing noise. Marks are means "
+        "over independent networks with 95 % intervals.",
         partial(tasks, methods=chosen, organisms=tuple(organisms), seed=seed),
         checks,
         table,

@@ -26,7 +26,7 @@ def tables(points: Sequence[ScorePoint]) -> str:
             *_table(
                 ["method", *(GRADES[Grade(int(x))] for x in grades)],
                 [
-                    [label, *(_cell(scores.get((method, x))) for x in grades)]
+                    [label, *(shown(scores.get((method, x))) for x in grades)]
                     for method, label in methods.items()
                 ],
             ),
@@ -34,7 +34,7 @@ def tables(points: Sequence[ScorePoint]) -> str:
             *_table(
                 ["measure", *methods.values()],
                 [
-                    [measure.label, *(_cell(measures.get((m, measure))) for m in methods)]
+                    [measure.label, *(shown(measures.get((m, measure))) for m in methods)]
                     for measure in Measure
                 ],
             ),
@@ -43,7 +43,8 @@ def tables(points: Sequence[ScorePoint]) -> str:
     )
 
 
-def _cell(point: ScorePoint | None) -> str:
+def shown(point: ScorePoint | None) -> str:
+    """A mean with half the width of its interval, as in the table."""
     if point is None:
         return NONE
     reach = 0.5 * ((point.high or 0.0) - (point.low or 0.0))

@@ -31,7 +31,7 @@ from train.reading.rounding import rounded_cost, rounded_read
 Goal = Literal["least", "sharp"]
 _STEPS = 32
 _MOST_SCALE = 2.0**11
-_MOST_LOSS = 1.1
+MOST_LOSS = 1.1
 _BATCH = 1000
 
 # how much of a complement unit's read is left in the direct path
@@ -126,7 +126,7 @@ def certifiable(
                 return None
         network = dataclasses.replace(network, W_U=network.W_U * np.float32(scale))
         after = variation(network)
-        if after.mean() <= _MOST_LOSS * before.mean():
+        if after.mean() <= MOST_LOSS * before.mean():
             candidate = NormalForm(network, form.k, form.c, form.owners, form.sign)
             return Finished(candidate, strength, scale, Mean.of(after).at(), Mean.of(before).at())
     return None

@@ -167,9 +167,9 @@ PANEL = Panel(
     NAME,
     "Without its ReLU layer, or with W_E frozen at a random start, a network fails far more often "
     f"(n={SOURCE.n}, d={SOURCE.d}, k={SOURCE.k}, c={SOURCE.c:g}). "
-    "Further controls: training from the exact construction, that construction itself (random "
-    "hashes, beta = 2), and targets that belong to other inputs. "
-    f"A mark per seed, 95 % intervals over {INPUTS:,} fresh inputs.",
+    "Further controls are training from the exact construction, that construction itself "
+    "(random hashes, beta = 2), and targets that belong to other inputs. "
+    f"Each mark is one seed with its 95 % interval over {INPUTS:,} fresh inputs.",
     tasks,
     checks,
     table,

@@ -215,9 +215,9 @@ def draw(points: Sequence[WayPoint]) -> Figure:
 PANEL = Panel(
     NAME,
     "Trained networks fail on fewer inputs than their masks cover, until their parts are replaced, "
-    "one after the other, by what the masks say. An exact filter fails on all of these inputs. At "
-    "k = 2 the networks have memorised token sets (drawn against held out); at k = 3 "
-    "they have not. 95 % intervals over the seeds.",
+    "one after the other, by what the masks say; an exact filter fails on all. At "
+    "k = 2 the networks have memorised the token sets of training, and fail on fewer of them than "
+    "of others. Bars are 95 % intervals over the seeds.",
     tasks,
     checks,
     table,

@@ -363,11 +363,10 @@ def draw(points: Sequence[CoursePoint]) -> Figure:
 
 PANEL = Panel(
     NAME,
-    "Half of the loss's fall comes before half of the code: a line per network, presets `source` "
-    f"and `complement` (n={SOURCE.n}, d=h={SOURCE.d}, k={SOURCE.k}). "
-    "The loss is over that of equal probabilities; the "
-    "agreement of the masks is over that of shuffled tokens. Right: doublings of the step after "
-    "half of the loss's fall, means over the seeds with 95 % intervals.",
+    "The loss has fallen by half before half of the code is there. Each line is a network of "
+    f"preset `source` or `complement` (n={SOURCE.n}, d=h={SOURCE.d}, k={SOURCE.k}). The loss is "
+    "relative to that of equal probabilities, the agreement of the masks to that of shuffled "
+    "tokens. Right: doublings of the step since then, as means with 95 % intervals.",
     tasks,
     checks,
     table,

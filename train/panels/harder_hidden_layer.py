@@ -181,11 +181,10 @@ def draw(points: Sequence[SeedPoint]) -> Figure:
 
 PANEL = Panel(
     NAME,
-    "Networks of the harder task, any distribution over the k tokens, have the hidden layer of the "
-    f"uniform task's (n={HARDER.n}, d=h={HARDER.d}, k={HARDER.k}; {HARDER.steps:,} steps, the same "
-    "recipe). Dashes: seeds; marks: "
-    "their mean with its 95 % interval. The last two numbers are of behaviour, each network on its "
-    "own task.",
+    "Networks that learn the harder task, any distribution over the k tokens, get the same hidden "
+    f"layer as those of the uniform task (n={HARDER.n}, d=h={HARDER.d}, k={HARDER.k}; "
+    f"{HARDER.steps:,} steps of the same recipe). Dashes are seeds, and marks their means with "
+    "95 % intervals. The last two numbers describe behaviour, each network on its own task.",
     tasks,
     checks,
     table,

@@ -184,11 +184,10 @@ def draw(points: Sequence[Point]) -> Figure:
 PANEL = Panel(
     NAME,
     "Trained networks fail less often than random hashes of the same density. Left: their failure "
-    f"rate over {INPUTS:,} fresh inputs each (marks, 95 % intervals) and the exact P_fail of "
-    "random hashes (lines). Right: their total variation; dotted, the target of "
-    f"{TARGETS['best'][0]:g}. "
-    "Five seeds each of "
-    "the presets `best`, `wide` and `source`, and shorter runs of `best` at other rates.",
+    f"rate over {INPUTS:,} inputs each (marks, 95 % intervals) and exact P_fail of "
+    "random hashes (lines). Right: their total variation; the dotted line is the target of "
+    f"{TARGETS['best'][0]:g}. Presets `best`, `wide` and `source` have five seeds each; shorter "
+    "runs of `best` are at other rates.",
     tasks,
     checks,
     table,

@@ -276,11 +276,11 @@ def draw(points: Sequence[Point]) -> Figure:
 PANEL = Panel(
     NAME,
     "The density of learned masks follows the learning rate and the width, where the best random "
-    "hashes follow k alone. One thing at a time is changed about "
+    "hashes follow k alone. One setting at a time is changed from "
     f"n={BASE.n}, d=h={BASE.d}, k={BASE.k}, scale of W_E {BASE.embedding_scale:g}, "
     f"rate {BASE.learning_rate:g} ({BASE.steps:,} steps). "
-    "Means over the seeds, 95 % intervals; titles give the fitted "
-    "power over all clamp networks.",
+    "Marks are means over seeds with 95 % intervals; titles give the power fitted over all clamp "
+    "networks.",
     tasks,
     checks,
     table,

@@ -236,10 +236,10 @@ def _fraction(scale: float) -> str:
 PANEL = Panel(
     NAME,
     "A large W_E at the start leads to clamp networks (blue), a small one to complement networks "
-    "(orange). In each cell: percentages of clamp and complement units, and the failure rate, "
+    "(orange). Each cell gives percentages of clamp and complement units and the failure rate "
     f"after {BASE.steps:,} steps (n={BASE.n}, d=h={BASE.d}, k={BASE.k}; "
     "means over seeds). Left: over the scale of W_E and "
-    "the rate. Right: tied readout, and b_in at minus or plus the scale.",
+    "the rate. Right: tied readout, or b_in at minus or plus the scale.",
     tasks,
     checks,
     table,

@@ -173,10 +173,10 @@ def draw(points: Sequence[Compared]) -> Figure:
 
 PANEL = Panel(
     NAME,
-    "Small networks fail less often than their masks predict; `covered_inputs` says why. A mark "
-    "per trained network, 95 % intervals. Left: failure rate, from the network's own masks. "
-    "Middle: from random masks with as many bits for each token. Right: total variation, from the "
-    "levels of its logits.",
+    "Small networks fail less often than their masks predict; `covered_inputs` says why. "
+    "Each mark is one trained network with 95 % intervals. Left: its failure rate, predicted from "
+    "its own masks. Middle: predicted from random masks with as many bits for each token. Right: "
+    "its total variation, predicted from the levels of its logits.",
     tasks,
     checks,
     table,

@@ -156,10 +156,10 @@ def draw(points: Sequence[ChangedPoint]) -> Figure:
 
 PANEL = Panel(
     NAME,
-    f"How sharp the recipe from sizes is. One network (n={N}, k={K}, at the width where the best "
-    f"random hashes fail on {100 * TARGET:g} %), trained with each rate and scale halved and "
-    "doubled by itself. "
-    "Left: density of the masks. Right: failure rate. Dotted: the best random hashes, exact.",
+    "What is lost when one rate or scale of the recipe from sizes is half or twice as large. One "
+    f"network (n={N}, k={K}, at the width where the best random hashes fail on {100 * TARGET:g} %) "
+    "is trained with each of them changed by itself. Left: density of the masks. Right: failure "
+    "rate. Dotted: the best random hashes, exact.",
     tasks,
     checks,
     table,

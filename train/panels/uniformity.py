@@ -161,9 +161,9 @@ def draw(points: Sequence[PartPoint]) -> Figure:
 PANEL = Panel(
     NAME,
     "Outputs are uniform because units saturate. Left: parts of the variance of the members' "
-    "logits, which sum to 1. Right: the standard deviation over the members, what it would be if "
-    "logits were sums of bit weights, and if units were not cut at their thresholds. Means over "
-    f"the seeds, 95 % intervals; {INPUTS:,} inputs each.",
+    "logits, which sum to 1. Right: their standard deviation over the members, beside that of "
+    "sums of bit weights, and that of units which are not cut at their thresholds. Marks "
+    f"are means over the seeds with 95 % intervals, from {INPUTS:,} inputs each.",
     tasks,
     checks,
     table,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
+from functools import cache
 from itertools import compress
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from reports.jobs import Job
 from reports.results import Figure, Results
 
 
+@cache
 def saved() -> Results:
     """The results that come with the project."""
     return Results(EVIDENCE)

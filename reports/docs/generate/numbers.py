@@ -7,8 +7,9 @@ import tomllib
 from reports.claims import CLAIMS
 from reports.docs.generate import ROOT
 from reports.docs.generate.gallery import saved
-from reports.documents import run, verdict
-from reports.jobs import SCALING, Job
+from reports.docs.generate.jobs import took
+from reports.documents import verdict
+from reports.jobs import SCALING
 from reports.numbers import power_of_ten
 from simulate.jobs import checks, intervals
 from simulate.panels import PANELS
@@ -17,11 +18,6 @@ from theory.formulas import CATALOGUE
 
 _PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 VERSION: str = _PROJECT["version"]
-
-
-def _minutes(job: Job) -> str:
-    minutes = saved().read(run(job)).seconds / 60
-    return f"{minutes:.0f} minutes" if minutes >= 1.5 else "about a minute"
 
 
 def substitutions() -> dict[str, str]:
@@ -45,5 +41,5 @@ def substitutions() -> dict[str, str]:
         "statistical_checks": str(len(statistical)),
         "deterministic_checks": str(len(judged.checks) - len(statistical)),
         "budget": power_of_ten(judged.false_alarm_budget),
-        "scaling_minutes": _minutes(SCALING),
+        "scaling_time": took(SCALING),
     }

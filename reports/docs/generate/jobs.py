@@ -1,0 +1,35 @@
+"""The jobs of the report, how each is run, and how long it took."""
+
+from __future__ import annotations
+
+from reports.docs.generate import table
+from reports.docs.generate.gallery import saved
+from reports.documents import run
+from reports.jobs import JOBS, Job
+
+
+def duration(seconds: float) -> str:
+    """A wall time in words, as exact as a reader can use it."""
+    if seconds < 1.5:
+        return "a second"
+    if seconds < 90.0:
+        return f"{seconds:.0f} seconds"
+    if seconds < 5400.0:
+        return f"{seconds / 60:.0f} minutes"
+    return f"{seconds / 3600:.1f} hours"
+
+
+def took(job: Job) -> str:
+    """How long the saved run of a job took; of a run that was resumed only a part was timed."""
+    record = saved().read(run(job))
+    return f"more than {duration(record.seconds)}" if record.resumed else duration(record.seconds)
+
+
+def overview() -> str:
+    """A table of Markdown: what each job makes, its command, and its time."""
+    rows = []
+    for job in JOBS:
+        record = saved().read(run(job))
+        time = "not timed" if record.resumed else duration(record.seconds)
+        rows.append([job.title, f"`{job.command('results')}`", time])
+    return table(["what it makes", "command", "time"], rows)
