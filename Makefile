@@ -111,7 +111,7 @@ evidence: reproduce bench
 	rm -rf $(RESULTS)/evidence && mkdir $(RESULTS)/evidence
 	tar -C $(ALL) -c --exclude=report --exclude='*.png' --exclude=results.jsonl --exclude=snapshots \
 		--exclude='checkpoint.*' --exclude='weights.*' --exclude='organisms/*.safetensors' \
-		--exclude='*.lock' --exclude=index.html -f $(RESULTS)/evidence.tar .
+		--exclude='*.lock' --exclude='*.seconds' --exclude=index.html -f $(RESULTS)/evidence.tar .
 	tar -C $(RESULTS)/evidence -xf $(RESULTS)/evidence.tar
 	mkdir $(RESULTS)/evidence/bench
 	cp $(addprefix $(RESULTS)/bench/,bench.md training.md) $(RESULTS)/evidence/bench

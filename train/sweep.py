@@ -207,8 +207,7 @@ class Sweep:
             "tasks": tasks.fingerprint(every_task),
         }
         with Journal(self.out / NAME, configuration, self.resume) as journal:
-            # of an interrupted sweep, whose time is not in `seconds`
-            kept = {output.RESULTS_KEPT: len(journal.results)}
+            kept = {output.RESULTS_KEPT: journal.untimed}
             if journal.results:
                 print(
                     f"resuming: {len(journal.results)} of {len(recipes)} networks are trained",
@@ -238,7 +237,7 @@ class Sweep:
             record = output.run_record(
                 output.command_of(self.MODULE),
                 configuration | kept,
-                time.monotonic() - started,
+                journal.seconds or time.monotonic() - started,
                 packages=("torch", "safetensors"),
             )
             folder.finish(record)

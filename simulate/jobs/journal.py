@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -43,8 +44,9 @@ class Journal:
 
     Opening takes the operating system's lock on the file, so that two runs cannot share it.
     With `resume` the lines of an earlier run with the same header are kept, a torn last line is
-    dropped; without it an earlier run is replaced. Raises DomainError when the folder cannot be
-    written, another run holds the journal, or the header differs.
+    dropped; without it an earlier run is replaced. How long runs took so far stands beside it, in
+    a file that a lost line costs nothing. Raises DomainError when the folder cannot be written,
+    another run holds the journal, or the header differs.
     """
 
     def __init__(self, path: Path, header: Mapping[str, object], resume: bool) -> None:
@@ -52,6 +54,9 @@ class Journal:
         self._path = path
         self._header = {"schema": SCHEMA, **header}
         self._lock = lock(path.with_suffix(".lock"))
+        self._time, self._started = path.with_suffix(".seconds"), time.monotonic()
+        self._earlier: float | None = 0.0
+        self._kept = 0
         try:
             kept = self._read(path, json.loads(json.dumps(header))) if resume else b""
             self._file = path.open("wb" if not kept else "r+b")
@@ -62,6 +67,7 @@ class Journal:
             if kept:
                 self._file.truncate(len(kept))
                 self._file.seek(len(kept))
+                self._earlier, self._kept = _seconds(self._time), len(self.results)
             else:
                 self._append(self._header)
         except BaseException:
@@ -115,8 +121,23 @@ class Journal:
         `resume`.
         """
         self._append({"task": task, "result": result})
+        if self.seconds is not None:
+            with suppress(OSError):
+                self._time.write_text(f"{self.seconds:.3f}\n")
         # as a resumed run would read it, so that both continue from the same values
         self.results[task] = json.loads(json.dumps(result))
+
+    @property
+    def untimed(self) -> int:
+        """How many results are of earlier runs whose time is lost."""
+        return 0 if self._earlier is not None else self._kept
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took so far, earlier runs up to their last result; None if that is lost."""
+        if self._earlier is None:
+            return None
+        return self._earlier + time.monotonic() - self._started
 
     def arrange(self, tasks: Iterable[str]) -> None:
         """Put the lines in this order, all at once: the file is the old or the new one."""
@@ -134,6 +155,12 @@ class Journal:
         with suppress(OSError):  # of a line whose writing has failed already
             self._file.close()
         self._lock.release()
+
+
+def _seconds(path: Path) -> float | None:
+    with suppress(OSError, ValueError):
+        return float(path.read_text())
+    return None
 
 
 def _as_line(record: Mapping[str, object]) -> bytes:

@@ -20,6 +20,7 @@ from theory.domain import DomainError
 
 SCHEMA = 1
 # entries of a configuration: how much an earlier run had left, whose time is not counted
+# results, or steps, of earlier runs whose time is not in `seconds`
 RESULTS_KEPT, RESUMED_AT_STEP = "results_kept", "resumed_at_step"
 _PACKAGES = ("numpy", "scipy", "sympy", "matplotlib")
 

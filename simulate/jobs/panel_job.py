@@ -113,8 +113,7 @@ class PanelJob:
         configuration["tasks"] = tasks.fingerprint(every_task)
         folder = ResultFolder(self.out)
         with Journal(self.out / NAME, configuration, self.resume) as journal:
-            # of an interrupted run, whose time is not in `seconds`
-            kept = {output.RESULTS_KEPT: len(journal.results)}
+            kept = {output.RESULTS_KEPT: journal.untimed}
             if journal.results:
                 print(
                     f"resuming: {len(journal.results)} of {len(every_task)} tasks are done",
@@ -149,7 +148,7 @@ class PanelJob:
             command = output.command_of(self.MODULE)
             folder.write_index(f"`{command}`")
             folder.write_verdict(judged)
-            seconds = time.monotonic() - started
+            seconds = journal.seconds or time.monotonic() - started
             folder.finish(output.run_record(command, configuration | kept, seconds))
         self._report(judged, seconds)
         return judged

@@ -178,3 +178,36 @@ def test_an_unwritable_folder_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DomainError, match="out must be a folder that can be written"):
         Journal(tmp_path / "file" / "results.jsonl", HEADER, resume=False)
+
+
+class TestTime:
+    """How long a job took, over all the runs that it needed."""
+
+    def seconds(self, folder: Path, resume: bool = True) -> float | None:
+        with Journal(folder / "results.jsonl", HEADER, resume) as journal:
+            return journal.seconds
+
+    def test_what_earlier_runs_took_is_counted_to_their_last_result(self, tmp_path):
+        results(tmp_path, tasks=TASKS[:6], engine="serial")
+        (tmp_path / "results.seconds").write_text("1000.5\n")
+        found = self.seconds(tmp_path)
+        assert found is not None
+        assert 1000.5 <= found < 1060.0
+        results(tmp_path, resume=True, engine="serial")
+        assert 1000.5 < float((tmp_path / "results.seconds").read_text()) < 1060.0
+
+    @pytest.mark.parametrize("left", [None, "", "a while"])
+    def test_a_time_that_is_lost_is_not_told(self, tmp_path, left):
+        results(tmp_path, tasks=TASKS[:6], engine="serial")
+        path = tmp_path / "results.seconds"
+        path.unlink() if left is None else path.write_text(left)
+        with Journal(tmp_path / "results.jsonl", HEADER, resume=True) as journal:
+            assert journal.seconds is None
+            assert journal.untimed == 6
+
+    def test_a_run_from_nothing_forgets_earlier_ones(self, tmp_path):
+        results(tmp_path, tasks=TASKS[:6], engine="serial")
+        (tmp_path / "results.seconds").write_text("1000.5\n")
+        found = self.seconds(tmp_path, resume=False)
+        assert found is not None
+        assert found < 60.0
