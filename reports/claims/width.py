@@ -241,11 +241,12 @@ def learned_width_law(evidence: Evidence) -> Finding:
         f"Networks trained by the recipe that follows from their sizes keep the law at {names}: "
         f"from failure rates of {failure.high:.2g} down to {failure.low:.1e} they fail "
         f"{ratio.low:.2f} to {ratio.high:.2f} times as often as the best random hashes of their "
-        f"width.{_of_a_language_model(evidence)}",
+        "width.",
         f"They keep it in {len(kept)} of {len(series)} series, where keeping it means to fail at "
-        f"most {KEEPS:g} times as often, upper end, at every width.{left} Of all "
-        f"networks, {over_random.passed} of {over_random.total} meet the target of "
-        f"{MOST_OVER_RANDOM:g} times, and the slope agrees in {slopes.passed} of {slopes.total} "
+        f"most {KEEPS:g} times as often, upper end, at every width.{left}"
+        f"{_of_a_language_model(evidence)} Of all other networks, {over_random.passed} of "
+        f"{over_random.total} meet the target of {MOST_OVER_RANDOM:g} times, and the slope agrees "
+        f"in {slopes.passed} of {slopes.total} "
         "series. Where failures are too few to count, they are those that the masks foresee; "
         f"others are rarer than {UNFORESEEN:.1g} where none was met. Total variation does not fall "
         "as fast as failures: it lies between "
@@ -264,25 +265,29 @@ def _of_a_language_model(evidence: Evidence) -> str:
     ]
     if not rows:
         return ""
-    n = f"n = {rows[0].n:,}"
+    n, k = f"n = {rows[0].n:,}", " and ".join(f"{k}" for k in dict.fromkeys(r.k for r in rows))
+    d = ", ".join(f"{row.d}" for row in rows)
 
     def over(axis: WidthAxis, label: str, style: str) -> Range:
         def fits(row: Point) -> bool:
-            return (row.axis, row.kind) == (axis, Kind.TRAINED)
+            return row.axis == axis and row.kind != Kind.WEIGHTED
 
         return evidence.points(f"{label}, {n}", VOCABULARY_WIDTHS, fits, style)
 
-    rate = over(WidthAxis.FAILURE, "failure rate", ".2g")
-    ratio = over(WidthAxis.OVER_RANDOM, "failure rate over that of the best random hashes", ".2f")
-    if len(rows) == 1:
-        return (
-            f" One network of {n}, k = {rows[0].k} and d = {rows[0].d} fails on {rate.low:.2%} of "
-            f"inputs, {ratio.low:.2f} times as often."
-        )
+    ratio = over(WidthAxis.OVER_RANDOM, "failure rate over that of the best random hashes", ".3g")
+    bits = over(WidthAxis.BITS, "bits a token", ".1f")
+    best = over(WidthAxis.BEST_BITS, "bits a token of the best random hashes", ".0f")
     return (
-        f" {len(rows)} networks of {n} fail on between {rate.low:.2g} and {rate.high:.2g} of "
-        f"inputs, {ratio.low:.2f} to {ratio.high:.2f} times as often."
+        f" At {n}, k = {k} and d = {d}, as many tokens as a language model has, the training that "
+        f"the recipe gives leaves a failure rate {_between(ratio, ',.3g')} times that of the best "
+        f"random hashes, and {_between(bits, '.0f')} bits a token where {_between(best, '.0f')} "
+        "are best."
     )
+
+
+def _between(found: Range, style: str) -> str:
+    low, high = (format(end, style) for end in (found.low, found.high))
+    return low if low == high else f"{low} to {high}"
 
 
 def harder_target(evidence: Evidence) -> Finding:
