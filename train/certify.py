@@ -146,11 +146,11 @@ class Certify:
         from train.certificate.report import figure, record, summary
         from train.reading.weights import safetensors_bytes
 
-        output.check_folder(out)
         started = time.monotonic()
         network = subject.network
         if self.finish == "no":
             check_arithmetic(network, self.arithmetic)
+        output.check_folder(out)
         rng = np.random.default_rng(self.seed)
         # the products are as many as the threads; their own would only compete
         with threadpool_limits(1), np.errstate(all="ignore"):
