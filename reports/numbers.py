@@ -53,6 +53,12 @@ class Range:
     count: int
 
 
+def between(found: Range, style: str) -> str:
+    """A range in words, or the one number where both ends are written alike."""
+    low, high = (format(end, style) for end in (found.low, found.high))
+    return low if low == high else f"{low} to {high}"
+
+
 @dataclass(frozen=True)
 class Passed:
     """How many of some checks passed; true where all did and there is one at least."""

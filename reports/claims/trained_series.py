@@ -55,3 +55,9 @@ def most(rows: Sequence[ScaledPoint]) -> Callable[[ScaledPoint], bool]:
     """Whether a row is the one with the largest value of these."""
     wanted = max(rows, key=lambda row: row.y)
     return lambda row: row.id == wanted.id
+
+
+def among(rows: Iterable[ScaledPoint]) -> Callable[[ScaledPoint], bool]:
+    """Whether a row is one of these."""
+    wanted = {row.id for row in rows}
+    return lambda row: row.id in wanted

@@ -21,7 +21,7 @@ from reports.claims.sources import (
 )
 from reports.jobs import RECIPE, SCALING, SURVEY, VOCABULARY, WIDTH
 from reports.ledger import Claim, Finding
-from reports.numbers import Checks, Evidence, Number, Range
+from reports.numbers import Checks, Evidence, Number, Range, between
 from reports.traced import given, only
 from simulate.jobs.checks import Which
 from simulate.jobs.table import Kind, Point
@@ -225,7 +225,8 @@ def learned_width_law(evidence: Evidence) -> Finding:
     for key, rows in series.items():
         if key not in kept:
             name = trained_series.said(rows)
-            off = [f"{row.x:g}" for row in rows if (row.high or row.y) > KEEPS]
+            wide = [row.x for row in rows if (row.high or row.y) > KEEPS]
+            off = [f"{d:g}" for d in dict.fromkeys(wide)]
             worst = evidence.point(
                 f"failure rate over that of the best random hashes, the most, {name}",
                 TRAINED_WIDTHS,
@@ -279,15 +280,10 @@ def _of_a_language_model(evidence: Evidence) -> str:
     best = over(WidthAxis.BEST_BITS, "bits a token of the best random hashes", ".0f")
     return (
         f" At {n}, k = {k} and d = {d}, as many tokens as a language model has, the training that "
-        f"the recipe gives leaves a failure rate {_between(ratio, ',.3g')} times that of the best "
-        f"random hashes, and {_between(bits, '.0f')} bits a token where {_between(best, '.0f')} "
+        f"the recipe gives leaves a failure rate {between(ratio, ',.3g')} times that of the best "
+        f"random hashes, and {between(bits, '.0f')} bits a token where {between(best, '.0f')} "
         "are best."
     )
-
-
-def _between(found: Range, style: str) -> str:
-    low, high = (format(end, style) for end in (found.low, found.high))
-    return low if low == high else f"{low} to {high}"
 
 
 def harder_target(evidence: Evidence) -> Finding:
