@@ -148,7 +148,7 @@ def masks_predict(evidence: Evidence) -> Finding:
     ratio = evidence.points(
         f"failure rate over that of their masks, networks within {CLOSE:g}",
         TRAINED_WIDTHS,
-        lambda row: row.axis == WidthAxis.OVER_MASKS and _is_close(row),
+        trained_series.among(close or networks),
         ".3f",
     )
     others = ""

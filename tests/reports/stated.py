@@ -142,7 +142,7 @@ def readme() -> Phrases:
     """Of the width law, rounded from the ledger and the networks' rows."""
     said = {row.key: row.finding.replace("−", "-") for row in ledger(CLAIMS, saved())}
     kept = re.search(r"rates of (\S+) down to (\S+) they fail (\S+) to (\S+) times", said["12b"])
-    predicted = re.search(r"fail (\S+ to \S+ times) as often", said["E"])
+    predicted = re.search(r"of (\d+) of the (\d+) .* fail (\S+ to \S+ times) as often", said["E"])
     assert kept
     assert predicted
     most, least, low, high = map(float, kept.groups())
@@ -161,7 +161,8 @@ def readme() -> Phrases:
         f"with {n:,} tokens",
         f"they fail {min(over):.1f} to {max(over):.1f} times as often down to one input in "
         f"{float(f'{1 / target:.0e}'):,.0f}",
-        predicted[1],
+        "{} of {} of them {}".format(*predicted.groups()),
+        f"or at {width.VOCABULARY:,} tokens",
         f"rarer than one input in {math.floor(1e-3 / width.UNFORESEEN)},000",
         "Python 3.11",
         "May 2026",
