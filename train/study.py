@@ -29,12 +29,11 @@ class Study(PanelJob):
 
     sizes: Literal["standard", "width", "large", "recipe", "vocabulary"] = "standard"
     (
-        "Which networks are trained. standard: those of the presets and their controls; half an "
-        "hour on two cores. width: those of the recipe that follows from the sizes, compared with "
-        "the width law; as long again. large: the same with k = 8 of 4,096 tokens. recipe: one "
-        "network with each rate and scale of that recipe halved and doubled; some minutes. "
-        "vocabulary: a language model's 50,257 tokens; on a GPU, with --engine serial, k = 8 and "
-        "16 at four widths, without one k = 4 at d = 147."
+        "Which networks are trained. standard: those of the presets and their controls. width: "
+        "those of the recipe that follows from the sizes, compared with the width law. large: the "
+        "same with k = 8 of 4,096 tokens. recipe: one network with each rate and scale of that "
+        "recipe halved and doubled. vocabulary: a language model's 50,257 tokens; on a GPU, with "
+        "--engine serial, k = 8 and 16 at four widths, without one k = 4 at d = 147."
     )
 
     def registry(self) -> Mapping[str, Panel[Any, Any]]:
