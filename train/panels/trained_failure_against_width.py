@@ -585,7 +585,7 @@ PANEL = Panel(
 )
 LARGE_PANEL = replace(
     PANEL,
-    caption=f"Trained networks of larger vocabularies beside the width law. {SHOWN}",
+    caption=f"Larger vocabularies on the width law. {SHOWN}",
     tasks=large_tasks,
 )
 VOCABULARY_PANEL = replace(LARGE_PANEL, tasks=vocabulary_tasks)
