@@ -106,7 +106,7 @@ class SeedPoint(Point):
 def tasks(effort: Effort) -> list[Task[AnalysedNetwork]]:
     """The harder task and the uniform one by the same recipe, with the same seeds."""
     seeds = range(1 if effort is QUICK else 6 if effort is FULL else 3)
-    small = replace(PRESETS["fast"], n=96, d=40, k=2, batch=128, target_scale=1.0, steps=800)
+    small = replace(PRESETS["fast"], n=96, d=40, k=2, batch=128, target_scale=1.0, steps=2400)
     harder = small if effort is QUICK else HARDER
     return [
         analysed_task(replace(recipe, seed=seed), effort)

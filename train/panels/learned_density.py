@@ -52,7 +52,7 @@ SWEEPS: dict[Swept, tuple[float, ...]] = {
     Swept.EMBEDDING_SCALE: (1.0, 2.0, 4.0, 8.0),
     Swept.LEARNING_RATE: (0.0075, 0.01, 0.015, 0.02, 0.03),
 }
-QUICK_SWEEPS: dict[Swept, tuple[float, ...]] = {Swept.D: (20, 36, 64)}
+QUICK_SWEEPS: dict[Swept, tuple[float, ...]] = {Swept.D: (24, 36, 54)}
 LABELS = {
     Swept.K: "active tokens $k$",
     Swept.D: "residual width $d$",
@@ -102,7 +102,8 @@ def _recipe(field: Swept, value: float, base: Recipe) -> Recipe:
 def tasks(effort: Effort) -> list[Task[TrainedNetwork]]:
     """One field changed at a time; the base network belongs to every sweep and is trained once."""
     quick = effort is QUICK
-    small = replace(PRESETS["fast"], n=96, d=36, k=2, batch=128, steps=600)
+    # long enough to become clamps, whose density is what is asked for
+    small = replace(PRESETS["fast"], n=128, d=36, k=2, batch=128, steps=1200, start="clamp")
     base = small if quick else BASE
     found = {}
     for field, values in (QUICK_SWEEPS if quick else SWEEPS).items():
