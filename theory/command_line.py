@@ -22,6 +22,14 @@ DONE = 0
 CHECK_FAILED = 1
 BAD_INPUT = 2
 INTERRUPTED = 130
+# what is said of values that cannot be read, in plain words
+_PLAIN = {
+    r"^Error parsing ": "",
+    r"no type matching .*? could be instantiated from \[(.*)\]": r"\1 cannot be read",
+    r"invalid literal for int\(\) with base 10: (.*?)(;|$)": r"\1 is no integer\2",
+    r"could not convert string to float: (.*?)(;|$)": r"\1 is no number\2",
+    r"Expected 1 values": "Expected one value",
+}
 # a number on the command line; far beyond every domain, whose own checks say more
 _MOST_DIGITS = 400
 _MOST_BITS = 1400
@@ -79,19 +87,21 @@ def _in_one_line(box: str) -> str:
     # the box is drawn by lines of its own, or in ASCII where standard output takes nothing else
     lines = [line[2:].rstrip("│ ") for line in box.splitlines()[1:-1]]
     parts = [list(own) for rule, own in groupby(lines, _is_rule) if not rule]
+    if not parts:  # no box
+        return " ".join(box.split())
     refused, instead = parts[0], parts[1] if len(parts) > 2 else []
     if "Got errors:" in refused:  # one for each type that was tried
         refused = refused[: refused.index("Got errors:")]
     if instead and instead[0] == "Argument helptext:":
         instead = ["expected", *instead[1:2]]
     said = [
-        " ".join(line.strip() for line in part if not line.startswith(8 * " ")).strip(" .")
+        " ".join(line.strip() for line in part if not line.startswith(8 * " ")).strip()
         for part in (refused, instead)
     ]
-    text = "; ".join(filter(None, said)).removeprefix("Error parsing ")
-    return re.sub(
-        r"no type matching .*? could be instantiated from \[(.*?)\]", r"\1 cannot be read", text
-    )
+    text = "; ".join(re.sub(r"(?<!\.)\.$", "", part) for part in said if part)
+    for pattern, plain in _PLAIN.items():
+        text = re.sub(pattern, plain, text)
+    return text
 
 
 def _is_rule(line: str) -> bool:

@@ -12,13 +12,16 @@ from reports.claims.sources import (
     FORMATION,
     PREDICTIONS,
     TRAINED_WIDTHS,
+    VOCABULARY_WIDTHS,
     complement,
     source,
 )
+from reports.documents import Document
 from reports.jobs import (
     ORGANISMS,
     STUDY,
     SURVEY,
+    VOCABULARY,
     WIDTH,
 )
 from reports.ledger import Claim, Finding
@@ -28,6 +31,7 @@ from simulate.jobs.table import Kind, Point
 from train.analysis.construction_path import Step
 from train.analysis.prediction import Quantity, Source
 from train.analysis.prediction_figures import comparison_id
+from train.measures import INPUTS
 from train.organism.noise_curve import NAME as NOISE_CURVE
 from train.panels import (
     covered_inputs,
@@ -40,7 +44,7 @@ from train.panels import (
 from train.panels.covered_inputs import AS_TRAINED, PLACES, Drawn, WayPoint
 from train.panels.formation import CoursePoint, Mechanism
 from train.panels.learned_density import PowerPoint, Series, Swept
-from train.panels.trained_failure_against_width import UNFORESEEN
+from train.panels.trained_failure_against_width import FEW, UNFORESEEN, ScaledPoint
 from train.panels.trained_failure_against_width import Axis as WidthAxis
 
 
@@ -106,6 +110,8 @@ def density(evidence: Evidence) -> Finding:
 
 # a rate that is predicted is measured within this factor of it
 CLOSE = 1.25
+# from this rate on, failures are counted
+COUNTED = FEW / INPUTS
 
 
 def _is_close(row: Point) -> bool:
@@ -133,6 +139,25 @@ def _covered_failing(
     return evidence.point(label, COVERED, fits, ".1%")
 
 
+def _apart(evidence: Evidence, table: Document[list[ScaledPoint]], rows: list[ScaledPoint]) -> str:
+    """What is said of networks, one series, that their masks do not predict; nothing of none."""
+    far = [row for row in rows if not _is_close(row)]
+    if not far:
+        return ""
+    name = trained_series.said(rows)
+    away = evidence.points(
+        f"failure rate over that of their masks, networks not within {CLOSE:g}, {name}",
+        table,
+        trained_series.among(far),
+        ".3g",
+    )
+    widths = ", ".join(f"{d:g}" for d in dict.fromkeys(row.x for row in far))
+    return (
+        f" At {name} {len(rows) - len(far)} of {len(rows)} are within that factor; at d = {widths} "
+        f"they fail {between(away, '.3g')} times as often."
+    )
+
+
 def masks_predict(evidence: Evidence) -> Finding:
     """Question E."""
     by_masks = comparison_id(Quantity.FAILURE_RATE, Source.MASKS)
@@ -143,30 +168,28 @@ def masks_predict(evidence: Evidence) -> Finding:
         ".0%",
     )
     series = trained_series.all_of(evidence, WidthAxis.OVER_MASKS)
-    networks = [row for rows in series.values() for row in rows]
+    own = trained_series.of_the_recipe(series)
+    networks = [row for key in own for row in series[key]]
     close = [row for row in networks if _is_close(row)]
+    # of rarer failures only those that the masks foresee are measured, unless more were counted
+    rates = {
+        trained_series.network_of(row): row.y
+        for row in evidence.rows(TRAINED_WIDTHS)
+        if row.axis == WidthAxis.FAILURE and row.kind == Kind.TRAINED
+    }
+    often = [row for row in networks if rates[trained_series.network_of(row)] >= COUNTED]
     ratio = evidence.points(
-        f"failure rate over that of their masks, networks within {CLOSE:g}",
+        f"failure rate over that of their masks, networks within a factor {CLOSE:g}",
         TRAINED_WIDTHS,
         trained_series.among(close or networks),
         ".3f",
     )
-    others = ""
-    for rows in series.values():
-        far = [row for row in rows if not _is_close(row)]
-        if far:
-            name = trained_series.said(rows)
-            away = evidence.points(
-                f"failure rate over that of their masks, networks not within {CLOSE:g}, {name}",
-                TRAINED_WIDTHS,
-                trained_series.among(far),
-                ".3g",
-            )
-            widths = ", ".join(f"{d:g}" for d in dict.fromkeys(row.x for row in far))
-            others += (
-                f" At {name} this holds of {len(rows) - len(far)} of {len(rows)}; at d = {widths} "
-                f"they fail {between(away, '.3g')} times as often."
-            )
+    others = "".join(_apart(evidence, TRAINED_WIDTHS, rows) for rows in series.values())
+    if evidence.there(VOCABULARY):
+        larger = [
+            row for row in evidence.rows(VOCABULARY_WIDTHS) if row.axis == WidthAxis.OVER_MASKS
+        ]
+        others += _apart(evidence, VOCABULARY_WIDTHS, larger)
     small_inside = evidence.point(
         "networks of the survey whose interval holds the masks' failure rate",
         PREDICTIONS,
@@ -192,10 +215,12 @@ def masks_predict(evidence: Evidence) -> Finding:
         [2 * len(close) > len(networks)],
         f"Yes, of {len(close)} of the {len(networks)} networks that were trained by the recipe "
         f"from their sizes: they fail {ratio.low:.2f} to {ratio.high:.2f} times as often as their "
-        f"own masks say. Failures that no mask foresees are rarer than {UNFORESEEN:.1g} where none "
-        "was met.",
-        f"The interval of {inside:.0%} of these networks holds the rate of the masks, which say "
-        f"too much where every fifth input fails or more.{others} What is above the masks' rate "
+        f"own masks say, which is within a factor of {CLOSE:g}.",
+        f"{sum(map(_is_close, often))} of the {len(often)} that fail on {COUNTED:.1%} of inputs or "
+        "more, where failures are counted, are among them. Of rarer failures only those that the "
+        "masks foresee are compared, unless more were counted; others are rarer than "
+        f"{UNFORESEEN:.1g} where none was met. The interval of {inside:.0%} of all networks, those "
+        f"from noise included, holds the rate of the masks.{others} What is above the masks' rate "
         "are failures that no mask foresees. "
         "Networks that are small, or were trained briefly, do not keep to it: as means by size "
         f"they fail {small_ratio.low:.2f} to {small_ratio.high:.2f} times as often as their masks "

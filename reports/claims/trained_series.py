@@ -30,6 +30,11 @@ def key_of(row: ScaledPoint) -> Key:
     return row.n, row.k, row.start
 
 
+def network_of(row: ScaledPoint) -> tuple[object, ...]:
+    """What tells the network of a row apart: its sizes, start and seed."""
+    return row.n, row.k, row.d, row.start, row.seed
+
+
 def said(rows: Sequence[ScaledPoint]) -> str:
     """A series in words."""
     first = rows[0]

@@ -245,9 +245,9 @@ def learned_width_law(evidence: Evidence) -> Finding:
         "width.",
         f"They keep it in {len(kept)} of {len(series)} series, where keeping it means to fail at "
         f"most {KEEPS:g} times as often, upper end, at every width.{left}"
-        f"{_of_a_language_model(evidence)} Of all other networks, {over_random.passed} of "
-        f"{over_random.total} meet the target of {MOST_OVER_RANDOM:g} times, and the slope agrees "
-        f"in {slopes.passed} of {slopes.total} "
+        f"{_of_a_language_model(evidence)} Of the networks of these series, {over_random.passed} "
+        f"of {over_random.total} meet the target of {MOST_OVER_RANDOM:g} times, and the slope "
+        f"agrees in {slopes.passed} of {slopes.total} "
         "series. Where failures are too few to count, they are those that the masks foresee; "
         f"others are rarer than {UNFORESEEN:.1g} where none was met. Total variation does not fall "
         "as fast as failures: it lies between "
@@ -267,7 +267,7 @@ def _of_a_language_model(evidence: Evidence) -> str:
     if not rows:
         return ""
     n, k = f"n = {rows[0].n:,}", " and ".join(f"{k}" for k in dict.fromkeys(r.k for r in rows))
-    d = ", ".join(f"{row.d}" for row in rows)
+    d = ", ".join(f"{d}" for d in dict.fromkeys(row.d for row in rows))
 
     def over(axis: WidthAxis, label: str, style: str) -> Range:
         def fits(row: Point) -> bool:
@@ -279,10 +279,9 @@ def _of_a_language_model(evidence: Evidence) -> str:
     bits = over(WidthAxis.BITS, "bits a token", ".1f")
     best = over(WidthAxis.BEST_BITS, "bits a token of the best random hashes", ".0f")
     return (
-        f" At {n}, k = {k} and d = {d}, as many tokens as a language model has, the training that "
-        f"the recipe gives leaves a failure rate {between(ratio, ',.3g')} times that of the best "
-        f"random hashes, and {between(bits, '.0f')} bits a token where {between(best, '.0f')} "
-        "are best."
+        f" At {n}, k = {k} and d = {d} the training that the recipe gives leaves a failure rate "
+        f"{between(ratio, ',.3g')} times that of the best random hashes, and "
+        f"{between(bits, '.0f')} bits a token where {between(best, '.0f')} are best."
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from reports import render
 from reports.claims import CLAIMS
@@ -39,7 +39,7 @@ def without(text: str) -> str:
     return _REGION.sub("", text)
 
 
-def main() -> int:
+def write() -> int:
     """Write every page that changes."""
     for path in sorted(DOCS.glob("*.md")):
         text = path.read_text("utf-8")
@@ -47,6 +47,12 @@ def main() -> int:
             write_whole(path, made)
             print(path, file=sys.stderr)
     return command_line.DONE
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse the command line, which has no options, and write."""
+    code: int = command_line.parsed(write, "reports.docs.regions", __doc__, arguments)
+    return code
 
 
 if __name__ == "__main__":

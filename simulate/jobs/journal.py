@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from collections.abc import Iterable, Mapping
@@ -67,7 +68,8 @@ class Journal:
             if kept:
                 self._file.truncate(len(kept))
                 self._file.seek(len(kept))
-                self._earlier, self._kept = _seconds(self._time), len(self.results)
+                if self.results:
+                    self._earlier, self._kept = _seconds(self._time), len(self.results)
             else:
                 self._append(self._header)
         except BaseException:
@@ -123,7 +125,7 @@ class Journal:
         self._append({"task": task, "result": result})
         if self.seconds is not None:
             with suppress(OSError):
-                self._time.write_text(f"{self.seconds:.3f}\n")
+                output.write_whole(self._time, f"{self.seconds:.3f}\n")
         # as a resumed run would read it, so that both continue from the same values
         self.results[task] = json.loads(json.dumps(result))
 
@@ -159,7 +161,8 @@ class Journal:
 
 def _seconds(path: Path) -> float | None:
     with suppress(OSError, ValueError):
-        return float(path.read_text())
+        seconds = float(path.read_text())
+        return seconds if math.isfinite(seconds) and seconds >= 0.0 else None
     return None
 
 

@@ -47,7 +47,7 @@ def test_an_option_that_it_does_not_have(line):
     assert found.out == ""
     (said,) = found.err.splitlines()
     assert said.startswith("error: ")
-    assert re.search("no-such-option|are required|Missing value", said)
+    assert re.search("no-such-option|Missing value|required", said)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_an_option_that_it_does_not_have(line):
         ("theory rate", "Available subcommands: rates, width, capacity, rivals, derive"),
         ("train.study --sizes small", "Expected one of ('standard', 'width'"),
         ("train.study --size width", "Perhaps you meant: --sizes"),
-        ("train.study --jobs", "'--jobs'. Expected 1 values"),
+        ("train.study --jobs", "'--jobs'. Expected one value"),
         ("train.study --jobs two", "expected --jobs INT"),
         ("train.certify", "CHECKPOINT"),
         ("train.run --start warm", "Expected one of ('gaussian', 'clamp', 'exact')"),

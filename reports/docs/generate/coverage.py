@@ -76,7 +76,12 @@ def overview() -> str:
 def main(packages: Iterable[str] | None = None, measured: Path = MEASURED) -> int:
     """Keep the shares of these packages beside those that were kept before."""
     names = list(sys.argv[1:] if packages is None else packages)
-    report = msgspec.json.decode(measured.read_bytes(), type=Report)
+    if not names:
+        raise DomainError(f"packages must be given, among {', '.join(PACKAGES)}")
+    try:
+        report = msgspec.json.decode(measured.read_bytes(), type=Report)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise DomainError(f"{measured} must be what make coverage writes; {error}") from None
     write_whole(SAVED, as_json(saved() | shares(report, names)))
     return command_line.DONE
 

@@ -7,6 +7,8 @@ from reports.docs.generate.gallery import saved
 from reports.documents import run
 from reports.jobs import JOBS, Job
 
+NOT_TIMED = "not timed"
+
 
 def duration(seconds: float) -> str:
     """A wall time in words, as exact as a reader can use it."""
@@ -20,16 +22,14 @@ def duration(seconds: float) -> str:
 
 
 def took(job: Job) -> str:
-    """How long the saved run of a job took; of a run that was resumed only a part was timed."""
+    """How long the saved run of a job took, or that the time of its earlier parts is lost."""
     record = saved().read(run(job))
-    return f"more than {duration(record.seconds)}" if record.resumed else duration(record.seconds)
+    return NOT_TIMED if record.resumed else duration(record.seconds)
 
 
 def overview() -> str:
     """A table of Markdown: what each job makes, its command, and its time."""
     rows = []
     for job in JOBS:
-        record = saved().read(run(job))
-        time = "not timed" if record.resumed else duration(record.seconds)
-        rows.append([job.title, f"`{job.command('results')}`", time])
+        rows.append([job.title, f"`{job.command('results')}`", took(job)])
     return table(["what it makes", "command", "time"], rows)

@@ -196,7 +196,7 @@ class TestTime:
         results(tmp_path, resume=True, engine="serial")
         assert 1000.5 < float((tmp_path / "results.seconds").read_text()) < 1060.0
 
-    @pytest.mark.parametrize("left", [None, "", "a while"])
+    @pytest.mark.parametrize("left", [None, "", "a while", "nan", "-1"])
     def test_a_time_that_is_lost_is_not_told(self, tmp_path, left):
         results(tmp_path, tasks=TASKS[:6], engine="serial")
         path = tmp_path / "results.seconds"
@@ -211,3 +211,6 @@ class TestTime:
         found = self.seconds(tmp_path, resume=False)
         assert found is not None
         assert found < 60.0
+        again = self.seconds(tmp_path)  # stopped before its first result
+        assert again is not None
+        assert again < 60.0
