@@ -25,6 +25,7 @@ INTERRUPTED = 130
 # what is said of values that cannot be read, in plain words
 _PLAIN = {
     r"^Error parsing ": "",
+    r"\{None\}\|": "",
     r"no type matching .*? could be instantiated from \[(.*)\]": r"\1 cannot be read",
     r"invalid literal for int\(\) with base 10: (.*?)(;|$)": r"\1 is no integer\2",
     r"could not convert string to float: (.*?)(;|$)": r"\1 is no number\2",

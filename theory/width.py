@@ -123,8 +123,10 @@ class Code:
 
 
 def smallest_width(n: int, k: int, epsilon: float) -> Code:
-    """Exact: the smallest d for which some m gives P_fail <= epsilon, with its best m.
+    """Exact: the smallest width d for which some m gives P_fail <= epsilon, with its best m.
 
+    n: vocabulary size. k: active tokens of an input. m: hash bits of a token. P_fail: probability
+    that some token that is not active has all its bits in the union of the active ones.
     Raises DomainError outside 1 <= k <= n, 0 < epsilon < 1.
     """
     found = FIXED_WEIGHT.smallest_width(n, k, epsilon)

@@ -361,7 +361,7 @@ class TestSubject:
             open_subject(str(path), **flags)
 
     def test_a_missing_file(self, tmp_path):
-        with pytest.raises(DomainError, match="checkpoint must be a file.*nothing.safetensors"):
+        with pytest.raises(DomainError, match=r"checkpoint must be a file.*nothing\.safetensors"):
             open_subject(str(tmp_path / "nothing.safetensors"), k=2)
 
     @pytest.mark.parametrize("kind", ["clamp", "complement", "complement_limit"])

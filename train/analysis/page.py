@@ -15,7 +15,7 @@ from simulate.jobs.intervals import Estimate
 from simulate.jobs.output import as_plain
 from theory.domain import DomainError
 from train.analysis.record import Analysis
-from train.analysis.summary import answer, parts_of, summary
+from train.analysis.summary import UNCOMPARED, answer, parts_of, summary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,7 +79,7 @@ def _body(record: Analysis) -> Iterator[str]:
         )
     yield "</table>"
     if not record.compared:
-        yield "<p>The arrays were not compared with the model they come from.</p>"
+        yield f"<p>{UNCOMPARED}</p>"
     yield "<h2>Main numbers, with 95 % intervals</h2><table>"
     for label, name, meaning in _HEADLINES:
         found: Estimate | None = getattr(record, name)

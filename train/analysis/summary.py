@@ -10,6 +10,11 @@ from train.analysis.exceptions import Exceptions
 from train.analysis.mechanism import MechanismRecord, Verdict
 from train.analysis.record import Analysis
 
+UNCOMPARED = (
+    "The arrays were not compared with the model they come from; in Python, logits= gives its "
+    "forward pass to compare them with."
+)
+
 _ANSWERS = {
     Verdict.CLAMP: "a Bloom filter that clamps its residual stream",
     Verdict.COMPLEMENT: "a Bloom filter by complement (NOR)",
@@ -51,7 +56,7 @@ def summary(record: Analysis) -> list[str]:
         f"{name:<19}{'holds' if holds else 'fails'}: {why}" for name, holds, why in parts_of(record)
     ]
     if not record.compared:
-        lines += ["", "The arrays were not compared with the model they come from."]
+        lines += ["", UNCOMPARED]
     lines.append("")
     lines += [f"{name:<19}{text}" for name, text in _mechanism_lines(record)]
     lines.append("")

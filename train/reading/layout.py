@@ -101,12 +101,21 @@ def assigned(state: State, names: Mapping[str, str], ignore: Sequence[str] = ())
     if stray:
         raise DomainError(_left_over(stray))
     if "W_in" not in found or "W_out" not in found:
-        missing = " and ".join(name for name in ("W_in", "W_out") if name not in found)
+        missing = [name for name in ("W_in", "W_out") if name not in found]
+        first = missing[0]
+        plain = "W_U" in found and missing == ["W_out"]
         raise DomainError(
-            f"no tensor {missing}; it has {', '.join(sorted(state))}. Say which one it is, from "
-            "Python as in names={'W_in': …} and from the shell as in --names W_in=…"
+            f"no tensor {' and '.join(missing)}; it has {', '.join(sorted(state))}. Say which one "
+            f"it is, from Python as in names={{'{first}': …}} and from the shell as in --names "
+            f"{first}=…" + (f"; {_WITHOUT_RESIDUAL.format(found['W_U'])}" if plain else "")
         )
     return found
+
+
+_WITHOUT_RESIDUAL = (
+    "of a network without a residual connection, whose readout reads the hidden layer, {} is "
+    "W_out, and there is no W_U"
+)
 
 
 def _role(key: str) -> str | None:
