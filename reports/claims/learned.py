@@ -140,7 +140,7 @@ def _covered_failing(
 
 
 def _apart(evidence: Evidence, table: Document[list[ScaledPoint]], rows: list[ScaledPoint]) -> str:
-    """What is said of networks, one series, that their masks do not predict; nothing of none."""
+    """A sentence on the networks of a series that their masks do not predict; empty without any."""
     far = [row for row in rows if not _is_close(row)]
     if not far:
         return ""

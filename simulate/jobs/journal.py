@@ -45,9 +45,10 @@ class Journal:
 
     Opening takes the operating system's lock on the file, so that two runs cannot share it.
     With `resume` the lines of an earlier run with the same header are kept, a torn last line is
-    dropped; without it an earlier run is replaced. How long runs took so far stands beside it, in
-    a file that a lost line costs nothing. Raises DomainError when the folder cannot be written,
-    another run holds the journal, or the header differs.
+    dropped; without it an earlier run is replaced. A second file beside it has the seconds that all
+    runs took so far; where it is lost, the results are kept and their time is unknown. Raises
+    DomainError when the folder cannot be written, another run holds the journal, or the header
+    differs.
     """
 
     def __init__(self, path: Path, header: Mapping[str, object], resume: bool) -> None:

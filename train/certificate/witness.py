@@ -51,8 +51,8 @@ def smallest(
     """Small margins of the levels 1, ..., levels, index by level; that of 0 is empty.
 
     A level has a few descents once its margin is negative, or once one below it is not. At the end
-    each level but the last is looked at from the worst input of the next, by every first change, if
-    that costs little.
+    descents for each level but the last also start from the worst input of the next level, once for
+    each token to change first, where that costs little.
     """
     found = [Witness()] * (levels + 1)
 

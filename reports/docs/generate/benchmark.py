@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reports.docs.generate.gallery import saved
-from reports.docs.generate.jobs import NOT_TIMED, took
+from reports.docs.generate.jobs import took
 from reports.documents import table, verdict
 from reports.jobs import BENCHMARK
 from simulate.jobs.panel import DEFAULT
@@ -60,8 +60,8 @@ def findings() -> str:
     rest = (Name.DICTIONARY, Name.K_MEANS, Name.SINGULAR_VECTORS, Name.RANDOM)
     grades = sorted({point.x for point in select(points, axis=Axis.GRADE)})
     most = max(score(points, method, Axis.GRADE, x).y for method in rest for x in grades)
-    time = took(BENCHMARK)
-    time = "" if time == NOT_TIMED else f" On two cores it took {time}."
+    took_it = took(BENCHMARK)
+    time = f" On two cores it took {took_it}." if took_it else ""
     paragraphs = [
         f"The run that comes with the project has {panel.replicates(DEFAULT)} independent networks "
         f"of each organism, from seed 0.{time} "

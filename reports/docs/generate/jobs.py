@@ -21,15 +21,13 @@ def duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} hours"
 
 
-def took(job: Job) -> str:
-    """How long the saved run of a job took, or that the time of its earlier parts is lost."""
+def took(job: Job) -> str | None:
+    """How long the saved run of a job took; None where the time of its earlier parts is lost."""
     record = saved().read(run(job))
-    return NOT_TIMED if record.resumed else duration(record.seconds)
+    return None if record.resumed else duration(record.seconds)
 
 
 def overview() -> str:
     """A table of Markdown: what each job makes, its command, and its time."""
-    rows = []
-    for job in JOBS:
-        rows.append([job.title, f"`{job.command('results')}`", took(job)])
+    rows = [[job.title, f"`{job.command('results')}`", took(job) or NOT_TIMED] for job in JOBS]
     return table(["what it makes", "command", "time"], rows)

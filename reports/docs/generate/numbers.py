@@ -7,7 +7,7 @@ import tomllib
 from reports.claims import CLAIMS
 from reports.docs.generate import ROOT
 from reports.docs.generate.gallery import saved
-from reports.docs.generate.jobs import took
+from reports.docs.generate.jobs import NOT_TIMED, took
 from reports.documents import verdict
 from reports.jobs import SCALING
 from reports.numbers import power_of_ten
@@ -41,5 +41,5 @@ def substitutions() -> dict[str, str]:
         "statistical_checks": str(len(statistical)),
         "deterministic_checks": str(len(judged.checks) - len(statistical)),
         "budget": power_of_ten(judged.false_alarm_budget),
-        "scaling_time": took(SCALING),
+        "scaling_time": took(SCALING) or NOT_TIMED,
     }

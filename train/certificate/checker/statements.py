@@ -70,7 +70,7 @@ class Checker:
         return low * (1.0 - room), min(high * (1.0 + room), 1.0)
 
     def outranks(self, level, margin, by):
-        """Whether it is proved. Of nothing nothing is: where no token can miss so many bits."""
+        """Whether it is proved; never where no token can miss so many bits."""
         if by == STRUCTURE:
             return INF > [*self.structure[0], INF][level] >= Fraction(margin)
         if not self.ranked.get(level, -INF) >= margin:
