@@ -161,19 +161,25 @@ def smallest_at_ends(form: NormalForm) -> dict[int, float]:
 
 
 def test_descents_refute_levels_that_are_false() -> None:
-    """Of the levels that enumeration refutes; all of them when this was written."""
-    refuted = []
-    for seed in range(24):
+    """Of the levels that enumeration refutes; all of 24 networks' when this was written.
+
+    The smallest margin of all was reached in 90 % of the levels, and in 84 % without the descents
+    from the next level's worst input.
+    """
+    refuted, reached = [], []
+    for seed in range(72):
         rng = np.random.default_rng(seed)
         hashes = random_hashes(rng, 32, 12, 4)
         network = noisy(clamp(hashes, 3.0, dtype=np.float32), rng, rng.uniform(0.02, 0.12))
         form = NormalForm(network, 3, 2.0, hashes, np.full(12, -1))
         seen = smallest(network_of(form), 3, rng, bool(seed % 2))
         for level, margin in smallest_at_ends(form).items():
+            reached.append(seen[level].margin <= margin + 1e-4)
             if margin < -1e-3:
                 refuted.append(seen[level].margin < 0.0)
-    assert len(refuted) >= 30
+    assert len(refuted) >= 90
     assert np.mean(refuted) >= 0.95
+    assert np.mean(reached) >= 0.87
 
 
 @pytest.mark.parametrize("size", [0.0, 0.01, 0.05])
