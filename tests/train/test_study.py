@@ -156,6 +156,17 @@ class TestTrainedNetworksOnTheWidthLaw:
             textbook.append(replace(each, enumerated=rate))
         assert self.failing(textbook) == {Quantity.MASKS}
 
+    def test_the_prediction_of_one_network_beside_another(
+        self, on_the_width_law: list[ScaledNetwork]
+    ) -> None:
+        """The weights of one width say nothing of the failures at another."""
+        predicted = [each.predicted for each in on_the_width_law]
+        mixed = [
+            replace(each, predicted=other)
+            for each, other in zip(on_the_width_law, predicted[1:] + predicted[:1], strict=True)
+        ]
+        assert self.failing(mixed) == {Quantity.PREDICTED}
+
     def test_failures_that_no_mask_foresees(self, on_the_width_law: list[ScaledNetwork]) -> None:
         """Where more was counted than the masks foresee, the rate is the counted one."""
         each = on_the_width_law[-1]

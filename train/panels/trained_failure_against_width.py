@@ -5,6 +5,7 @@ Every network is trained by the recipe that follows from its sizes, so none is c
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -33,6 +34,7 @@ from theory.false_positives import failure_probability
 from theory.large_deviations import failure_slope
 from theory.random_code import RandomCode
 from theory.width import optimal_hashes_for_failure, smallest_width
+from train import measures
 from train.measures import INPUTS, TrainedNetwork, failing, seconds, trained
 from train.panels.trained import (
     Measure,
@@ -50,8 +52,9 @@ from train.training.scaled import scaled_recipe
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from theory.random_code import Hashes
+    from train.reading.masks import Masks
     from train.training.fit import State
+    from train.training.model import ToyNetwork
 
 NAME = "trained_failure_against_width"
 # the width of each network is that at which the best random hashes fail this often
@@ -76,6 +79,9 @@ RARE_INPUTS, MANY, FEWEST = 100_000, 4096, 1000
 UNFORESEEN = Count(0, INPUTS).at(DRAWN_CONFIDENCE).interval[1]
 # the network's rate over that of the best random hashes of its width, at most, upper end
 MOST_OVER_RANDOM = 1.25
+# a network fails as often as its weights predict with its gates as the masks say: within this
+# factor, and how many networks should
+PREDICTED, MOST_NETWORKS = 1.1, 0.9
 # a series keeps the law where no network of it fails more than so many times as often, upper end
 KEEPS = 2.0
 # a fitted slope may differ from that of the best random hashes by this share, beside its interval
@@ -92,6 +98,7 @@ class Quantity(StrEnum):
     OVER_RANDOM = "failure_over_random"
     SLOPE = "slope"
     RARE = "rare_against_counted"
+    PREDICTED = "failure_as_predicted"
     MASKS = "masks_against_enumeration"
 
 
@@ -110,6 +117,9 @@ class Axis(StrEnum):
     OVER_RANDOM = "failure_over_random"
     OVER_MASKS = "failure_over_masks"
     INSIDE = "masks_inside_interval"
+    OVER_PREDICTED = "failure_over_predicted"
+    VARIATION_OVER_PREDICTED = "total_variation_over_predicted"
+    PREDICTED = "failure_as_predicted"
     SETS_OVER_INPUTS = "token_sets_over_inputs_seen"
 
 
@@ -126,14 +136,16 @@ class ScaledNetwork:
 
     rare: its failure rate by importance sampling; its `covered` is the failure rate of its own
     masks. annealed: exact P_fail of random masks with as many bits for each token. enumerated: the
-    failure rate of its own masks, exact, where there are at most 2^25 inputs. None where it
-    diverged or has no masks.
+    failure rate of its own masks, exact, where there are at most 2^25 inputs. predicted: the same
+    weights with every gate as the masks say, on the same inputs. None where it diverged or has no
+    masks.
     """
 
     network: TrainedNetwork
     rare: RareFailure | None
     annealed: float | None
     enumerated: float | None = None
+    predicted: ScaledNetwork | None = None
 
     @property
     def recipe(self) -> Recipe:
@@ -163,15 +175,20 @@ class ScaledNetwork:
         counted = behaviour(self.network).failure.at(DRAWN_CONFIDENCE)
         return counted.interval[0] > foreseen.value
 
+    @property
+    def is_counted(self) -> bool:
+        """Whether `failure` is the share of the counted inputs."""
+        return behaviour(self.network).failure.hits >= FEW or self.missed
+
     def failure(self, confidence: float = CONFIDENCE) -> Estimate:
         """Its failure rate: counted where that is frequent, or more than the masks foresee.
 
         By importance sampling else, and then of the failures that the masks foresee: what a count
         of so few does not tell apart from them is rarer than UNFORESEEN.
         """
-        counted, foreseen = behaviour(self.network).failure, self.foreseen()
-        if foreseen is None or counted.hits >= FEW or self.missed:
-            return counted.at(confidence)
+        foreseen = self.foreseen()
+        if foreseen is None or self.is_counted:
+            return behaviour(self.network).failure.at(confidence)
         return foreseen.at(confidence)
 
 
@@ -265,31 +282,42 @@ def _tasks(recipes: Sequence[Recipe], inputs: int, device: Device) -> list[Task[
 def train_scaled(
     rng: np.random.Generator, recipe: Recipe, inputs: int, device: Device
 ) -> ScaledNetwork:
-    """Task: train by the recipe, then measure failures too rare to count."""
-    found, state = trained(recipe, device)
-    hashes = None if state is None else masks_of(state)
-    if state is None or hashes is None:
-        return ScaledNetwork(found, None, None)
-    fails = failing(state.model, recipe.task(), rng)
-    rare = rare_failures(rng, fails, hashes, recipe.k, inputs)
-    annealed = RandomCode.of(hashes).failure_probability(recipe.n, recipe.k)
-    few = math.comb(recipe.n, recipe.k) <= MOST_INPUTS
-    exact = float(enumerate_inputs(hashes, recipe.k).failure_probability) if few else None
-    return ScaledNetwork(found, rare, annealed, exact)
-
-
-def masks_of(state: State) -> Hashes | None:
-    """The code that the network's masks describe; None where no unit clamps or complements."""
-    from simulate.network import ReluNetwork
+    """Task: train by the recipe, then measure failures too rare to count, and predict them."""
+    from train.analysis.gated import GatedByMasks
     from train.analysis.outcomes import hashes_of
+
+    found, state = trained(recipe, device)
+    masks = None if state is None else masks_of(state)
+    if state is None or masks is None:
+        return ScaledNetwork(found, None, None)
+    hashes = hashes_of(masks)
+
+    def measured(model: ToyNetwork, network: TrainedNetwork) -> ScaledNetwork:
+        # every call has the same inputs
+        own = copy.deepcopy(rng)
+        rare = rare_failures(own, failing(model, recipe.task(), own), hashes, recipe.k, inputs)
+        return ScaledNetwork(network, rare, None)
+
+    gated = GatedByMasks(state.model, masks)
+    predicted = replace(found, behaviour=measures.behaviour(replace(state, model=gated)))
+    few = math.comb(recipe.n, recipe.k) <= MOST_INPUTS
+    return replace(
+        measured(state.model, found),
+        annealed=RandomCode.of(hashes).failure_probability(recipe.n, recipe.k),
+        enumerated=float(enumerate_inputs(hashes, recipe.k).failure_probability) if few else None,
+        predicted=measured(gated, predicted),
+    )
+
+
+def masks_of(state: State) -> Masks | None:
+    """The masks of the network; None where no unit clamps or complements."""
+    from simulate.network import ReluNetwork
     from train.reading.masks import extract
 
     network = state.model.to_network()
     assert isinstance(network, ReluNetwork)  # recipes here are of the uniform task
     masks = extract(network, state.recipe.k, state.recipe.c)
-    if not (masks.orientation[masks.live] != 0).any():
-        return None
-    return hashes_of(masks)
+    return masks if (masks.orientation[masks.live] != 0).any() else None
 
 
 def _series(recipe: Recipe) -> dict[str, Size]:
@@ -321,6 +349,18 @@ def checks(results: Sequence[ScaledNetwork]) -> list[Check]:
     Those against random hashes are targets at 95 %, without a false alarm: what fails is a finding.
     """
     made = [_diverged_check(each.recipe) for each in results if each.network.diverged]
+    if held := as_predicted(results):
+        bounds = MOST_NETWORKS, 1.0
+        made.append(
+            lies_within(
+                Which(NAME, Quantity.PREDICTED, {}),
+                f"share of the networks that fail within {PREDICTED:g} times as often as their "
+                "weights predict with gates as the masks say",
+                1.0,
+                float(np.mean(held)),
+                bounds,
+            )
+        )
     for own in _grouped(results):
         first = own[0].recipe
         start = "" if first.start == "clamp" else ", from noise"
@@ -411,6 +451,32 @@ def masks_inside(each: ScaledNetwork) -> bool:
     return each.failure(DRAWN_CONFIDENCE).contains(each.rare.covered.value)
 
 
+def failure_over_predicted(each: ScaledNetwork) -> float | None:
+    """The network's failure rate over the one that its gated weights have on the same inputs."""
+    if each.predicted is None:
+        return None
+    if each.is_counted:
+        own, other = (behaviour(one.network).failure.hits for one in (each, each.predicted))
+        return own / other if other else math.inf if own else 1.0
+    found, expected = each.foreseen(), each.predicted.foreseen()
+    assert found is not None  # else it is counted
+    return found.value / expected.value if expected is not None and expected.value else math.inf
+
+
+def variation_over_predicted(each: ScaledNetwork) -> float | None:
+    """The same of total variation."""
+    if each.predicted is None:
+        return None
+    own, other = (behaviour(one.network).total_variation for one in (each, each.predicted))
+    return own.value / other.value
+
+
+def as_predicted(results: Sequence[ScaledNetwork]) -> list[bool]:
+    """Of each network with masks: whether it fails as often as predicted, within PREDICTED."""
+    ratios = [failure_over_predicted(each) for each in results]
+    return [1 / PREDICTED <= ratio <= PREDICTED for ratio in ratios if ratio is not None]
+
+
 def slope(own: Sequence[ScaledNetwork]) -> Estimate | None:
     """d ln failure / dd by least squares over the networks, 95 %; None of fewer than 3 widths.
 
@@ -455,6 +521,9 @@ def table(results: Sequence[ScaledNetwork]) -> list[ScaledPoint]:
     if held:
         share = float(np.mean(held))
         made.append(ScaledPoint(Axis.INSIDE, ALL_NETWORKS, Kind.MEAN, len(held), share))
+    if held := as_predicted(results):
+        share = float(np.mean(held))
+        made.append(ScaledPoint(Axis.PREDICTED, ALL_NETWORKS, Kind.MEAN, len(held), share))
     made += [_diverged_point(each.recipe) for each in results if each.network.diverged]
     for own in _grouped(results):
         made += [point for each in own for point in _points(each)]
@@ -504,6 +573,12 @@ def _points(each: ScaledNetwork) -> list[ScaledPoint]:
         made.append(measured_point(Axis.MASKS, series, Kind.WEIGHTED, d, covered, **own))
         if (ratio := over_masks(each)) is not None:
             made.append(exactly(Axis.OVER_MASKS, Kind.TRAINED, ratio))
+    for axis, ratio in (
+        (Axis.OVER_PREDICTED, failure_over_predicted(each)),
+        (Axis.VARIATION_OVER_PREDICTED, variation_over_predicted(each)),
+    ):
+        if ratio is not None and math.isfinite(ratio):
+            made.append(exactly(axis, Kind.TRAINED, ratio))
     if each.annealed is not None:
         made.append(exactly(Axis.ANNEALED, Kind.EXACT, each.annealed))
     bits = mechanism(each.network).bits_per_token.mean

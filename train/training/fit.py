@@ -53,11 +53,16 @@ def begin(recipe: Recipe, device: torch.device | str = "cpu") -> State:
     """The state before the first step."""
     model = initial_model(recipe).to(device)
     groups = []
-    for names, rate, decay, first in (
-        (("W_E", "V"), recipe.embedding_learning_rate, recipe.embedding_weight_decay, 0),
-        (("W_in", "b_in", "W_out"), recipe.learning_rate, recipe.weight_decay, 0),
-        (("W_U",), recipe.readout_learning_rate, recipe.weight_decay, 0),
-        ((LOG_SCALE,), recipe.final_scale_rate, 0.0, recipe.final_step),
+    for names, rate, final_rate, decay in (
+        (("W_E", "V"), *2 * (recipe.embedding_learning_rate,), recipe.embedding_weight_decay),
+        (("W_in", "b_in", "W_out"), *2 * (recipe.learning_rate,), recipe.weight_decay),
+        (
+            ("W_U",),
+            recipe.readout_learning_rate,
+            recipe.final_readout_learning_rate,
+            recipe.weight_decay,
+        ),
+        ((LOG_SCALE,), 0.0, recipe.final_scale_rate, 0.0),
     ):
         weights = [
             weight
@@ -65,9 +70,8 @@ def begin(recipe: Recipe, device: torch.device | str = "cpu") -> State:
             if name in names and weight.requires_grad
         ]
         if weights:
-            groups.append(
-                {"params": weights, "largest": rate, "weight_decay": decay, "first_step": first}
-            )
+            rates = {"largest": rate, "final_largest": final_rate}
+            groups.append({"params": weights, "weight_decay": decay, **rates})
     betas = (FIRST_MOMENT, recipe.second_moment)
     optimiser = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=betas, fused=True)
     generator = _generator(recipe, _INPUTS_STREAM, device=device)
@@ -106,9 +110,9 @@ def advance(state: State, steps: int) -> float:
     steps = min(steps, recipe.steps - state.step)
     for _ in range(steps):
         share = rate(recipe, state.step)
+        final = state.step >= recipe.final_step
         for group in state.optimiser.param_groups:
-            moves = state.step >= group["first_step"]
-            group["lr"] = group["largest"] * share if moves else 0.0
+            group["lr"] = share * group["final_largest" if final else "largest"]
         tokens = recipe.tokens_at(state.step)
         if part is not None and part.size != tokens:
             part.close()
@@ -124,7 +128,8 @@ def advance(state: State, steps: int) -> float:
             part.move()
         table = (state.model if part is None else part.model).W_E
         if recipe.evenness and table.requires_grad:
-            even_out(table, recipe.evenness * recipe.embedding_learning_rate * share)
+            step = recipe.evenness * recipe.embedding_learning_rate * share
+            even_out(table, state.model.W_in, step, settling=final)
         state.step += 1
         value = loss.item()
         if not math.isfinite(value):

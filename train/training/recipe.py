@@ -106,6 +106,8 @@ class Recipe:
     """Largest learning rate for W_E and V. If it is not given, learning_rate."""
     readout_rate: float | None = None
     """Largest learning rate for W_U. If it is not given, learning_rate."""
+    final_readout_rate: float | None = None
+    """The same in the final share. If it is not given, readout_rate."""
     second_moment: float = 0.99
     """AdamW's beta_2, the decay of averaged squared gradients, 0..1, 1 excluded. beta_1 is 0.9."""
     weight_decay: float = 0.01
@@ -118,8 +120,9 @@ class Recipe:
     evenness: float = 0.0
     (
         "How strongly tokens with fewer hash bits than the mean are given more: how far a step "
-        "moves the undecided entries of W_E for each missing bit, in units of the embeddings' "
-        "rate."
+        "moves the undecided entries of W_E W_in for each missing bit, in units of the "
+        "embeddings' rate. In the final share undecided entries are also moved to their nearer "
+        "level."
     )
     warmup: int = 100
     """Steps in which the rate rises linearly to its largest."""
@@ -138,6 +141,7 @@ class Recipe:
             check_real(name, getattr(self, name), 0.0)
         check_real("embedding_rate", self.embedding_learning_rate, 0.0)
         check_real("readout_rate", self.readout_learning_rate, 0.0)
+        check_real("final_readout_rate", self.final_readout_learning_rate, 0.0)
         for name in ("second_moment", "final_share"):
             check_real(name, getattr(self, name), 0.0, closed=True)
         if self.second_moment >= 1.0:
@@ -217,6 +221,12 @@ class Recipe:
     def readout_learning_rate(self) -> float:
         """Largest step for W_U."""
         return self.learning_rate if self.readout_rate is None else self.readout_rate
+
+    @property
+    def final_readout_learning_rate(self) -> float:
+        """Largest step for W_U in the final share."""
+        final = self.final_readout_rate
+        return self.readout_learning_rate if final is None else final
 
     @property
     def final_step(self) -> int:

@@ -58,17 +58,18 @@ TOKENS_A_STEP, VISITS_A_STEP, STEPS_A_PART = 512, 4, 4
 # how often a token is named before the batches grow, and the share of the steps with larger ones;
 # both fall as a power of the number of parts, and above MANY tokens an input visits are added
 VISITS, VISITS_POWER, MANY = 12_000, 0.34, 4
-FINAL_BATCHES, FEWEST_BATCHES, FINAL_SHARE, FINAL_POWER = 4, 2, 0.6, 0.26
+FINAL_BATCHES, FEWEST_BATCHES, FINAL_SHARE, FINAL_POWER = 4, 2, 0.4, 0.1
 FINAL_SCALE_RATE = 0.02
 EMBEDDING_SCALE, EMBEDDING_RATE = 8.0, 0.25
 READOUT_SCALE, READOUT_RATE, READOUT_POWER, READOUT_MANY = 0.001, 0.014, 2.0, 3.0
-EVENNESS, EVENNESS_POWER = 1.0, 0.5
+READOUT_PARTS = 0.5
+EVENNESS = 1.0
 # the law's width for this failure rate is the one that READOUT_RATE is for
 EPSILON = 1 / 64
 # at these sizes, n = 512 = TOKENS_A_STEP
-LAYER_RATE, LAYER_D, LAYER_K = 0.0153, 64, 3
-D_POWER, K_POWER, TOKENS_POWER, PARTS_POWER = 1.45, 0.3, 0.75, 0.03
-LAYER_FROM_NOISE = 0.8
+LAYER_RATE, LAYER_D, LAYER_K = 0.0132, 64, 3
+D_POWER, K_POWER, TOKENS_POWER, PARTS_POWER = 1.45, 0.3, 0.75, 0.1
+LAYER_FROM_NOISE = 0.65
 
 
 def scaled_recipe(
@@ -94,6 +95,7 @@ def scaled_recipe(
         * (tokens / TOKENS_A_STEP) ** TOKENS_POWER
         * parts**-PARTS_POWER
     )
+    readout = READOUT_RATE * (width_law(n, k, EPSILON) / d) ** READOUT_POWER * crowd**-READOUT_MANY
     return Recipe(
         n=n,
         d=d,
@@ -112,10 +114,9 @@ def scaled_recipe(
         readout_scale=READOUT_SCALE,
         learning_rate=LAYER_RATE * layer,
         embedding_rate=EMBEDDING_RATE,
-        readout_rate=READOUT_RATE
-        * (width_law(n, k, EPSILON) / d) ** READOUT_POWER
-        * crowd**-READOUT_MANY,
-        evenness=EVENNESS * parts**-EVENNESS_POWER,
+        readout_rate=readout * parts**-READOUT_PARTS,
+        final_readout_rate=readout,
+        evenness=EVENNESS,
         second_moment=0.95,
         weight_decay=0.0,
         warmup=steps // 100,
