@@ -5,7 +5,6 @@ The last test compares two trainings of one seed, which are the same on every ru
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -81,7 +80,7 @@ def test_undecided_entries_move_towards_even_bits(
     bits = owned.sum(1)
     lacking = float(np.clip(bits.mean() - bits[row], -MOST_BITS, MOST_BITS))
     found = raised * moved(raised * table, settling=settling)
-    lacking = math.trunc(lacking) if settling else lacking
+    lacking = round(lacking) if settling else lacking
     towards = lacking * side[column] + (SETTLING * z if settling else 0.0)
     assert found[row, column] == pytest.approx(STEP * towards * (1 - z * z), abs=1e-12)
     others = np.ones_like(table, bool)

@@ -40,8 +40,9 @@ def even_out(
     levels, with |z| < 1, is pushed towards that side, or away from it, by step (1 - z^2) times the
     bits that its token lacks, times the difference of the two sides' shares of the tokens: which
     side has the bit is not known where they are equal. Where they are `settling`, SETTLING z is
-    added, and a token that lacks or has less than one bit counts as even: its entries would be
-    pushed back and forth across the middle. W_E moves by the push times W_in^T.
+    added, and bits are lacking in whole numbers, rounded: else the last entry of a token whose
+    number is next to the mean would be pushed back and forth across the middle. W_E moves by the
+    push times W_in^T.
     """
     read = W_E @ W_in
     above = read.mean(0) < read
@@ -56,7 +57,7 @@ def even_out(
     bits = (z * owners_side > 0).sum(1).to(read.dtype)
     lacking = (bits.mean() - bits).clamp_(-MOST_BITS, MOST_BITS)
     if settling:
-        lacking = lacking.trunc_()
+        lacking = lacking.round_()
     towards = lacking[:, None] * owners_side
     if settling:
         towards = towards + SETTLING * z

@@ -46,7 +46,6 @@ number of visits, is what to raise there.
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 from theory.domain import check_real
@@ -59,7 +58,8 @@ TOKENS_A_STEP, VISITS_A_STEP, STEPS_A_PART = 512, 4, 4
 # both fall as a power of the number of parts, and above MANY tokens an input visits are added
 VISITS, VISITS_POWER, MANY = 12_000, 0.34, 4
 FINAL_BATCHES, FEWEST_BATCHES, FINAL_SHARE, FINAL_POWER = 4, 2, 0.4, 0.1
-FINAL_SCALE_RATE = 0.02
+# steps with larger batches know so many parts for every part of the vocabulary, to the power 1/4
+FINAL_PARTS, FINAL_SCALE_RATE = 32, 0.02
 EMBEDDING_SCALE, EMBEDDING_RATE = 8.0, 0.25
 READOUT_SCALE, READOUT_RATE, READOUT_POWER, READOUT_MANY = 0.001, 0.014, 2.0, 3.0
 READOUT_PARTS = 0.5
@@ -105,7 +105,7 @@ def scaled_recipe(
         tokens_a_step=tokens,
         steps_a_part=STEPS_A_PART,
         final_share=FINAL_SHARE * parts**-FINAL_POWER,
-        final_tokens=min(n, round(tokens * math.sqrt(2 * parts))),
+        final_tokens=min(n, round(tokens * (FINAL_PARTS * parts) ** 0.25)),
         final_batch=round(max(FEWEST_BATCHES, FINAL_BATCHES / parts) * batch),
         final_scale_rate=FINAL_SCALE_RATE,
         seed=seed,
