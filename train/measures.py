@@ -220,10 +220,13 @@ def train_one(rng: np.random.Generator, recipe: Recipe) -> TrainedNetwork:
 
 
 def seconds(recipe: Recipe) -> float:
-    """About how long training takes on one core; the readout's products dominate."""
+    """About how long training takes on one core; products with all its tokens dominate."""
 
     def of(steps: int, step: int) -> float:
-        products = recipe.batch_at(step) * recipe.tokens_at(step) * recipe.d
+        tokens = recipe.tokens_at(step)
+        products = recipe.batch_at(step) * tokens * recipe.d
+        if recipe.evenness:
+            products += tokens * recipe.d * recipe.hidden
         return steps * (5e-4 + 1.2e-10 * products)
 
     final = recipe.steps - recipe.final_step

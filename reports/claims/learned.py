@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 from reports.claims import trained_series
 from reports.claims.sources import (
@@ -44,7 +45,13 @@ from train.panels import (
 from train.panels.covered_inputs import AS_TRAINED, PLACES, Drawn, WayPoint
 from train.panels.formation import CoursePoint, Mechanism
 from train.panels.learned_density import PowerPoint, Series, Swept
-from train.panels.trained_failure_against_width import FEW, UNFORESEEN, ScaledPoint
+from train.panels.trained_failure_against_width import (
+    CLOSE_TO_GATED,
+    FEW,
+    MOST_NETWORKS,
+    UNFORESEEN,
+    ScaledPoint,
+)
 from train.panels.trained_failure_against_width import Axis as WidthAxis
 
 
@@ -184,6 +191,32 @@ def masks_predict(evidence: Evidence) -> Finding:
         trained_series.among(close or networks),
         ".3f",
     )
+    share = evidence.point(
+        f"networks that fail within a factor {CLOSE_TO_GATED:g} as often as their weights, gated "
+        "by the masks",
+        TRAINED_WIDTHS,
+        lambda row: row.axis == WidthAxis.CLOSE_TO_GATED,
+        ".0%",
+    )
+    over_gated, variation = (
+        evidence.points(
+            f"{name} over that of the weights gated by the masks",
+            TRAINED_WIDTHS,
+            partial(trained_series.is_on, axis),
+            ".2f",
+        )
+        for name, axis in (
+            ("failure rate, counted,", WidthAxis.OVER_GATED),
+            ("total variation", WidthAxis.VARIATION_OVER_GATED),
+        )
+    )
+    by_gates = (
+        "Their weights foresee most of these: with every unit that has a mask opened or closed as "
+        f"the masks say, {share:.0%} of all networks fail as often as the weights then do, within "
+        f"a factor of {CLOSE_TO_GATED:g}. "
+        if share >= MOST_NETWORKS
+        else ""
+    )
     others = "".join(_apart(evidence, TRAINED_WIDTHS, rows) for rows in series.values())
     if evidence.there(VOCABULARY):
         larger = [
@@ -221,7 +254,10 @@ def masks_predict(evidence: Evidence) -> Finding:
         "masks foresee are compared, unless more were counted; others are rarer than "
         f"{UNFORESEEN:.1g} where none was met. The interval of {inside:.0%} of all networks, those "
         f"from noise included, holds the rate of the masks.{others} What is above the masks' rate "
-        "are failures that no mask foresees. "
+        f"are failures that no mask foresees. {by_gates}Where failures are counted, the rate is "
+        f"{over_gated.low:.2f} to {over_gated.high:.2f} times that of the weights so gated. Total "
+        f"variation is {variation.low:.2f} to {variation.high:.2f} times as large; the difference "
+        "is due to units that open or close against their masks. "
         "Networks that are small, or were trained briefly, do not keep to it: as means by size "
         f"they fail {small_ratio.low:.2f} to {small_ratio.high:.2f} times as often as their masks "
         f"say, and the interval of {small_inside:.0%} of them holds the prediction. The smallest "

@@ -51,6 +51,11 @@ def all_of(evidence: Evidence, axis: Axis) -> dict[Key, list[ScaledPoint]]:
     return series
 
 
+def is_on(axis: Axis, row: ScaledPoint) -> bool:
+    """Whether a row is of this axis."""
+    return row.axis == axis
+
+
 def rows_of(axis: Axis, keys: set[Key]) -> Callable[[ScaledPoint], bool]:
     """Whether a row is a network's, on this axis, of one of these series."""
     return lambda row: row.axis == axis and row.kind == Kind.TRAINED and key_of(row) in keys

@@ -13,6 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from train.analysis.outcomes import hashes_of
 from train.panels.trained_failure_against_width import masks_of
 from train.training.evenness import MOST_BITS, SETTLING, even_out
 from train.training.fit import fit
@@ -110,6 +111,27 @@ def test_a_rotation_of_the_stream_changes_nothing(seed: int, n: int, d: int) -> 
     np.testing.assert_allclose(turned, moved(table, W_in=W_in) @ rotation, atol=1e-9)
 
 
+@given(st.integers(0, 2**32 - 1), st.integers(3, 30), st.integers(1, 12), st.booleans())
+def test_the_embeddings_follow_what_the_layer_reads(
+    seed: int, n: int, d: int, settling: bool
+) -> None:
+    """W_E moves by the push on W_E W_in times W_in^T, its gradient."""
+    rng = np.random.default_rng(seed)
+    table, W_in = rng.normal(size=(n, d)), rng.normal(size=(d, 2 * d))
+    pushed = moved(table @ W_in, settling=settling)
+    np.testing.assert_allclose(moved(table, W_in, settling), pushed @ W_in.T, atol=1e-9)
+
+
+def test_undecided_entries_settle_on_the_nearer_side() -> None:
+    """Of tokens with even numbers of bits; without it they stay where they are."""
+    table = np.tile(np.eye(4), (5, 1))
+    table[3, 3], table[4, 1] = 0.6, 0.4
+    changes = moved(table, settling=True)
+    assert changes[3, 3] > 0.0
+    assert changes[4, 1] < 0.0
+    assert np.abs(moved(table)).max() < np.abs(changes).max() / 2
+
+
 @pytest.mark.parametrize("value", [0.0, 2.0, -3.5])
 def test_a_column_of_one_value_is_left_alone(value: float) -> None:
     """However uneven the bits of the other columns are."""
@@ -127,8 +149,8 @@ def test_trained_hashes_are_more_even() -> None:
     assert recipe.evenness > 0
 
     def spread(evenness: float) -> float:
-        masks = masks_of(fit(replace(recipe, evenness=evenness)))
-        assert masks is not None
-        return float(masks.read.sum(1).std())
+        found = masks_of(fit(replace(recipe, evenness=evenness)))
+        assert found is not None
+        return float(hashes_of(found).sum(1).std())
 
     assert spread(recipe.evenness) < spread(0.0)

@@ -17,6 +17,7 @@ torch = pytest.importorskip("torch")
 
 from theory.domain import DomainError  # noqa: E402
 from train.measures import behaviour  # noqa: E402
+from train.training.evenness import even_out  # noqa: E402
 from train.training.fit import (  # noqa: E402
     FIRST_MOMENT,
     DivergedError,
@@ -49,13 +50,17 @@ VARIANTS = {
         TINY, tokens_a_step=7, steps_a_part=3, final_share=0.4, final_tokens=11, batch=16
     ),
     "scale": replace(TINY, final_share=0.75, final_scale_rate=0.05),
+    "final": replace(TINY, final_share=0.75, readout_rate=1e-3, final_readout_factor=4.0),
+    "part_final": replace(TINY, tokens_a_step=7, final_share=0.5, final_readout_factor=3.0),
     "part_scale": replace(
         TINY, tokens_a_step=7, final_share=0.3, final_tokens=11, final_scale_rate=0.05
     ),
     "part_tied": replace(TINY, tokens_a_step=12, tied=True, frozen=("W_in",)),
     "part_harder": replace(TINY, tokens_a_step=8, target_scale=1.0, precision="bfloat16"),
-    "even": replace(TINY, evenness=0.5, tokens_a_step=7),
+    "even": replace(TINY, evenness=0.5, final_share=0.75, embedding_scale=4.0),
+    "even_part": replace(TINY, evenness=0.5, tokens_a_step=7),
     "even_tied": replace(TINY, evenness=0.5, tied=True, precision="bfloat16"),
+    "even_final": replace(TINY, evenness=0.5, tokens_a_step=7, final_share=0.5),
     "even_harder": replace(TINY, evenness=0.5, target_scale=1.0, frozen=("W_U",)),
     "decay": replace(TINY, weight_decay=0.3, embedding_decay=0.0, cooling=2.0),
 }
@@ -98,7 +103,8 @@ def test_weights_do_not_depend_on_how_steps_are_divided(variant: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "variant", ["plain", "tied", "frozen", "harder", "shuffled", "decay", "readout", "scale"]
+    "variant",
+    ["plain", "tied", "frozen", "harder", "shuffled", "decay", "readout", "scale", "final", "even"],
 )
 def test_a_plain_loop_goes_the_same_way(variant: str) -> None:
     """AdamW written out, PyTorch's own softmax and autograd: the same weights to rounding."""
@@ -130,8 +136,10 @@ def test_a_plain_loop_goes_the_same_way(variant: str) -> None:
             if name == "W_U" and recipe.readout_rate is not None:
                 largest = recipe.readout_rate
             decay = recipe.weight_decay
+            final = step >= recipe.steps * (1 - recipe.final_share)
+            if name == "W_U" and final:
+                largest *= recipe.final_readout_factor
             if name == "log_scale":
-                final = step >= recipe.steps * (1 - recipe.final_share)
                 largest, decay = recipe.final_scale_rate * final, 0.0
             if embedding and recipe.embedding_decay is not None:
                 decay = recipe.embedding_decay
@@ -142,6 +150,9 @@ def test_a_plain_loop_goes_the_same_way(variant: str) -> None:
                 size = (second / (1 - recipe.second_moment ** (step + 1))).sqrt() + 1e-8
                 weight *= 1 - share * largest * decay
                 weight -= share * largest * corrected / size
+        if recipe.evenness:
+            reach = recipe.evenness * recipe.embedding_rate * share
+            even_out(model.W_E, model.W_in, reach, settling=final)
     assert advance(state, 20) == pytest.approx(np.mean(losses), rel=1e-4)
     for name, weight in model.named_parameters():
         found = weights(state)[name]
@@ -346,6 +357,8 @@ def test_an_unknown_preset_is_named() -> None:
         ({"learning_rate": 0.0}, "learning_rate must be"),
         ({"embedding_rate": float("inf")}, "embedding_rate must be"),
         ({"evenness": -0.1}, "evenness must be"),
+        ({"final_readout_factor": 0.0}, "final_readout_factor must be"),
+        ({"evenness": 0.1, "layer": False}, "evenness must be 0 where there is no layer"),
         ({"final_scale_rate": -0.1}, "final_scale_rate must be"),
         (
             {"tied": True, "final_scale_rate": 0.1},

@@ -57,6 +57,9 @@ def test_one_rate_at_a_time_is_off() -> None:
     assert set(variants) == {(name, times) for name in SCALES for times in (0.5, 2.0)}
     for (name, times), variant in variants.items():
         assert getattr(variant, name) == times * getattr(recipe, name)
+        if name == "readout_rate":
+            final = recipe.final_readout_learning_rate
+            assert variant.final_readout_learning_rate == pytest.approx(times * final)
         assert replace(variant, **{name: getattr(recipe, name)}) == recipe
 
 
@@ -69,4 +72,7 @@ def test_a_part_keeps_its_visits_and_rates_fall_with_width() -> None:
         assert wide.learning_rate == pytest.approx(narrow.learning_rate / 2**1.45)
         assert (wide.steps, wide.batch) == (narrow.steps, narrow.batch)
         noise = scaled_recipe(n, k, 96, start="gaussian")
-        assert noise.learning_rate == pytest.approx(0.8 * narrow.learning_rate)
+        assert noise.learning_rate == pytest.approx(0.65 * narrow.learning_rate)
+        parts = n / narrow.tokens_at(0)
+        assert narrow.final_readout_factor == pytest.approx(parts**0.5)
+        assert narrow.tokens_at(0) <= narrow.tokens_at(narrow.steps - 1) <= n

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ pytest.importorskip("torch")
 from simulate.jobs.checks import CONFIDENCE
 from simulate.jobs.intervals import Count, Mean, Share
 from simulate.jobs.panel import DEFAULT, FULL, QUICK
+from simulate.rare_failures import RareFailure
 from tests.train.panel_jobs import Results, results_of, run_quick
 from theory.false_positives import independent_failure_probability
 from train.measures import TrainedNetwork
@@ -25,7 +27,14 @@ from train.panels import (
     recipe_off_by_two,
     trained_failure_against_width,
 )
-from train.panels.trained_failure_against_width import FEW, Quantity, ScaledNetwork, over_masks
+from train.panels.trained_failure_against_width import (
+    FEW,
+    Gated,
+    Quantity,
+    ScaledNetwork,
+    failure_over_gated,
+    over_masks,
+)
 from train.study import main
 from train.training.presets import PRESETS
 
@@ -156,16 +165,47 @@ class TestTrainedNetworksOnTheWidthLaw:
             textbook.append(replace(each, enumerated=rate))
         assert self.failing(textbook) == {Quantity.MASKS}
 
-    def test_the_prediction_of_one_network_beside_another(
+    def test_the_gated_weights_of_one_network_beside_another(
         self, on_the_width_law: list[ScaledNetwork]
     ) -> None:
         """The weights of one width say nothing of the failures at another."""
-        predicted = [each.predicted for each in on_the_width_law]
+        gated = [each.gated for each in on_the_width_law]
         mixed = [
-            replace(each, predicted=other)
-            for each, other in zip(on_the_width_law, predicted[1:] + predicted[:1], strict=True)
+            replace(each, gated=other)
+            for each, other in zip(on_the_width_law, gated[1:] + gated[:1], strict=True)
         ]
-        assert self.failing(mixed) == {Quantity.PREDICTED}
+        assert self.failing(mixed) == {Quantity.GATED}
+
+    def test_failures_over_those_of_the_gated_weights(
+        self, on_the_width_law: list[ScaledNetwork]
+    ) -> None:
+        """Counted where either's are frequent, or more than the masks foresee; else foreseen."""
+        each = on_the_width_law[-1]
+        known, gated_weights = each.rare, each.gated
+        assert known is not None
+        assert gated_weights is not None
+
+        def ratio(own: int, others: int, foreseen: float, of_gated: float) -> float | None:
+            def rare(rate: float) -> RareFailure:
+                return replace(known, failure=Share(rate, 1e-9, 100_000), foreseen=1.0)
+
+            gated = replace(gated_weights.behaviour, failure=Count(others, 100_000))
+            return failure_over_gated(
+                replace(
+                    each,
+                    network=behaving(each.network, failure=Count(own, 100_000)),
+                    rare=rare(foreseen),
+                    gated=Gated(gated, rare(of_gated)),
+                )
+            )
+
+        assert ratio(900, 1_000, 9e-3, 9e-3) == pytest.approx(0.9)
+        assert ratio(0, 0, 3e-6, 2e-6) == pytest.approx(1.5)
+        # the weights have failures that no mask foresees, and the network has none
+        assert ratio(0, 300, 3e-6, 3e-6) == 0.0
+        assert ratio(300, 0, 3e-6, 3e-6) == math.inf
+        assert ratio(0, 0, 3e-6, 0.0) == math.inf
+        assert ratio(0, 0, 0.0, 0.0) is None
 
     def test_failures_that_no_mask_foresees(self, on_the_width_law: list[ScaledNetwork]) -> None:
         """Where more was counted than the masks foresee, the rate is the counted one."""

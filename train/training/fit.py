@@ -53,15 +53,16 @@ def begin(recipe: Recipe, device: torch.device | str = "cpu") -> State:
     """The state before the first step."""
     model = initial_model(recipe).to(device)
     groups = []
-    for names, rate, final_rate, decay in (
-        (("W_E", "V"), *2 * (recipe.embedding_learning_rate,), recipe.embedding_weight_decay),
-        (("W_in", "b_in", "W_out"), *2 * (recipe.learning_rate,), recipe.weight_decay),
-        (
-            ("W_U",),
-            recipe.readout_learning_rate,
-            recipe.final_readout_learning_rate,
-            recipe.weight_decay,
-        ),
+    embeddings, layer, decay = (
+        recipe.embedding_learning_rate,
+        recipe.learning_rate,
+        recipe.weight_decay,
+    )
+    readout, final_readout = recipe.readout_learning_rate, recipe.final_readout_learning_rate
+    for names, largest, final_largest, own_decay in (
+        (("W_E", "V"), embeddings, embeddings, recipe.embedding_weight_decay),
+        (("W_in", "b_in", "W_out"), layer, layer, decay),
+        (("W_U",), readout, final_readout, decay),
         ((LOG_SCALE,), 0.0, recipe.final_scale_rate, 0.0),
     ):
         weights = [
@@ -70,8 +71,8 @@ def begin(recipe: Recipe, device: torch.device | str = "cpu") -> State:
             if name in names and weight.requires_grad
         ]
         if weights:
-            rates = {"largest": rate, "final_largest": final_rate}
-            groups.append({"params": weights, "weight_decay": decay, **rates})
+            rates = {"largest": largest, "final_largest": final_largest}
+            groups.append({"params": weights, "weight_decay": own_decay, **rates})
     betas = (FIRST_MOMENT, recipe.second_moment)
     optimiser = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=betas, fused=True)
     generator = _generator(recipe, _INPUTS_STREAM, device=device)
@@ -128,8 +129,8 @@ def advance(state: State, steps: int) -> float:
             part.move()
         table = (state.model if part is None else part.model).W_E
         if recipe.evenness and table.requires_grad:
-            step = recipe.evenness * recipe.embedding_learning_rate * share
-            even_out(table, state.model.W_in, step, settling=final)
+            reach = recipe.evenness * recipe.embedding_learning_rate * share
+            even_out(table, state.model.W_in, reach, settling=final)
         state.step += 1
         value = loss.item()
         if not math.isfinite(value):

@@ -106,8 +106,8 @@ class Recipe:
     """Largest learning rate for W_E and V. If it is not given, learning_rate."""
     readout_rate: float | None = None
     """Largest learning rate for W_U. If it is not given, learning_rate."""
-    final_readout_rate: float | None = None
-    """The same in the final share. If it is not given, readout_rate."""
+    final_readout_factor: float = 1.0
+    """Largest learning rate for W_U in the final share, in units of readout_rate."""
     second_moment: float = 0.99
     """AdamW's beta_2, the decay of averaged squared gradients, 0..1, 1 excluded. beta_1 is 0.9."""
     weight_decay: float = 0.01
@@ -120,9 +120,9 @@ class Recipe:
     evenness: float = 0.0
     (
         "How strongly tokens with fewer hash bits than the mean are given more: how far a step "
-        "moves the undecided entries of W_E W_in for each missing bit, in units of the "
-        "embeddings' rate. In the final share undecided entries are also moved to their nearer "
-        "level."
+        "pushes the undecided entries of W_E W_in for each missing bit, in units of the "
+        "embeddings' rate; W_E moves by that times W_in^T. In the final share undecided entries "
+        "are also pushed to their nearer level."
     )
     warmup: int = 100
     """Steps in which the rate rises linearly to its largest."""
@@ -141,7 +141,7 @@ class Recipe:
             check_real(name, getattr(self, name), 0.0)
         check_real("embedding_rate", self.embedding_learning_rate, 0.0)
         check_real("readout_rate", self.readout_learning_rate, 0.0)
-        check_real("final_readout_rate", self.final_readout_learning_rate, 0.0)
+        check_real("final_readout_factor", self.final_readout_factor, 0.0)
         for name in ("second_moment", "final_share"):
             check_real(name, getattr(self, name), 0.0, closed=True)
         if self.second_moment >= 1.0:
@@ -169,6 +169,10 @@ class Recipe:
         check_real("weight_decay", self.weight_decay, 0.0, closed=True)
         check_real("embedding_decay", self.embedding_weight_decay, 0.0, closed=True)
         check_real("evenness", self.evenness, 0.0, closed=True)
+        if self.evenness and not self.layer:
+            raise DomainError(
+                f"evenness must be 0 where there is no layer to read bits; got {self.evenness:g}"
+            )
         check_real("bias", self.bias, -math.inf)
         check_real("held_out", self.held_out, 0.0, closed=True)
         if self.held_out >= 1.0:
@@ -225,8 +229,7 @@ class Recipe:
     @property
     def final_readout_learning_rate(self) -> float:
         """Largest step for W_U in the final share."""
-        final = self.final_readout_rate
-        return self.readout_learning_rate if final is None else final
+        return self.readout_learning_rate * self.final_readout_factor
 
     @property
     def final_step(self) -> int:
