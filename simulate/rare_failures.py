@@ -222,9 +222,9 @@ def _weighted_inputs(
     n, k = len(guide.hashes), guide.k
     guided = int(rng.binomial(inputs, 1.0 - UNIFORM_SHARE))
     t, tokens, log_guide = guide.draw(rng, guided)
-    uniform = rng.permuted(random_sets(rng, inputs - guided, n, k), axis=1)
+    uniform = rng.permuted(_sets(rng, inputs - guided, n, k), axis=1)
     dropped = np.isneginf(log_guide)
-    tokens[dropped] = random_sets(rng, int(dropped.sum()), n, k)
+    tokens[dropped] = _sets(rng, int(dropped.sum()), n, k)
     every = np.vstack([tokens, uniform])
     count, one_covered = _covered(rng, guide.hashes, every)
     t = np.concatenate([t, one_covered[guided:]])
@@ -240,6 +240,11 @@ def _weighted_inputs(
     weight = 1.0 / (UNIFORM_SHARE + (1.0 - UNIFORM_SHARE) * np.exp(log_density - log_uniform))
     weight[:guided][dropped] = 0.0
     return every, weight, count > 0
+
+
+def _sets(rng: np.random.Generator, sets: int, n: int, k: int) -> Tokens:
+    """Uniform sets of tokens, or none."""
+    return random_sets(rng, sets, n, k) if sets else np.empty((0, k), dtype=np.int64)
 
 
 def _covered(

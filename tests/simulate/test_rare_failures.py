@@ -61,6 +61,23 @@ def test_failures_that_the_masks_do_not_foresee_are_found() -> None:
     assert found.foreseen < 0.5
 
 
+def test_masks_that_cover_everything() -> None:
+    """No guided draw is left incomplete, and every input has a covered token."""
+    hashes = np.ones((30, 5), dtype=bool)
+    found = rare_failures(np.random.default_rng(0), exact_filter(hashes), hashes, 3, 1000)
+    assert (found.failure.value, found.covered.value) == pytest.approx((1.0, 1.0))
+
+
+@pytest.mark.parametrize("inputs", [1, 2, 3])
+def test_blocks_of_few_inputs(inputs: int) -> None:
+    """Either law may draw none of them."""
+    guide = _Guide(random_hashes(np.random.default_rng(0), 30, 24, 5), 2)
+    for seed in range(20):
+        tokens, weight, _ = _weighted_inputs(np.random.default_rng(seed), guide, inputs)
+        assert tokens.shape == (inputs, 2)
+        assert (weight >= 0.0).all()
+
+
 def test_the_masks_of_another_network_bias_nothing() -> None:
     """The planted fault: guided by hashes that are not its own, the estimate is as right."""
     rng = np.random.default_rng(3)

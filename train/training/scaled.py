@@ -37,6 +37,10 @@ Fitted by hand on some 80 networks of one seed, n = 512 and 1024 mostly; failure
   instead of 18.9).
 - A layer that starts from noise loses density sooner, and takes a smaller rate. Its hashes are as
   even, but columns are alike, and it fails more often.
+
+Above n = 4096 the rules have not been fitted. At (50257, 4, 147) the loss was still 1.7 nats after
+57,800 of 61,900 steps, where that of a filter is near .01: a readout that sees each token so seldom
+has not left the solution without a layer, whose loss is about 2.1.
 """
 
 from __future__ import annotations
