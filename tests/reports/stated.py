@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from reports.claims import CLAIMS
-from reports.claims.sources import FINISHED, TRAINED_WIDTHS
+from reports.claims.sources import FINISHED
 from reports.docs import regions
 from reports.docs.generate.gallery import saved
 from reports.docs.generate.jobs import duration
@@ -142,7 +142,7 @@ IN_WORDS = {3: "three", 4: "four", 5: "five"}
 
 
 def readme() -> Phrases:
-    """Of the width law, rounded from the ledger and the networks' rows."""
+    """Of the width law, rounded from the ledger."""
     said = {row.key: row.finding.replace("−", "-") for row in ledger(CLAIMS, saved())}
     kept = re.search(r"rates of (\S+) down to (\S+) they fail (\S+) to (\S+) times", said["12b"])
     predicted = re.search(r"of (\d+) of the (\d+) .* fail (\S+ to \S+ times) as often", said["E"])
@@ -150,23 +150,13 @@ def readme() -> Phrases:
     assert predicted
     most, least, low, high = map(float, kept.groups())
     assert 1e-7 < least < 2e-6
-    n, target = max(width.TASKS)[0], width.TARGETS[-2]
-    over = [
-        p.y
-        for p in saved().read(TRAINED_WIDTHS)
-        if (p.axis, p.kind, p.n) == (width.Axis.OVER_RANDOM, Kind.TRAINED, n)
-        and p.d is not None
-        and p.k is not None
-        and failure_probability(n, p.k, p.d, best_hashes(n, p.k, p.d)) > 0.5 * target
-    ]
     return [
         f"networks fail {low:.1f} to {high:.1f} times as often",
         f"from one input in {IN_WORDS[round(1 / most)]} down to one in a million",
-        f"with {n:,} tokens",
-        f"they fail {min(over):.1f} to {max(over):.1f} times as often down to one input in "
-        f"{float(f'{1 / target:.0e}'):,.0f}",
+        "from n = {:,} to {:,}".format(
+            *sorted({n for n, _ in width.TASKS})[:: len(width.TASKS) - 1]
+        ),
         "{} of {} of them {}".format(*predicted.groups()),
-        f"one of {width.VOCABULARY:,} tokens",
         f"rarer than one input in {math.floor(1e-3 / width.UNFORESEEN)},000",
         "Python 3.11",
         "May 2026",
@@ -183,7 +173,6 @@ STATED: Mapping[str, Callable[[], Phrases]] = {
     "faq": lambda: [f"{width.VOCABULARY:,} tokens", f"{command_line.INTERRUPTED} means"],
     "filters": filters,
     "findings": findings,
-    "index": lambda: [f"with {max(width.TASKS)[0]:,} tokens"],
     "main_job": lambda: [
         f"nominal level 1 − {power_of_ten(NOMINAL_LEVEL)}",
         f"probability below {power_of_ten(MOST_FALSE_ALARM)}",
