@@ -163,7 +163,6 @@ JOBS = (
     SOURCE_CERTIFICATE,
     FINISHED_CERTIFICATE,
     ORGANISMS,
-    VOCABULARY,
     BENCHMARK,
 )
 
@@ -171,3 +170,5 @@ JOBS = (
 RECOGNISER = Job("real_models/recogniser", Unembedding.MODULE, "Readout of a text recogniser")
 SMOLLM2 = Job("real_models/smollm2", Unembedding.MODULE, "Readout of a language model")
 REAL_MODELS = (RECOGNISER, SMOLLM2)
+# a claim says what they found where their results are there
+FURTHER_JOBS = (VOCABULARY, *REAL_MODELS)
