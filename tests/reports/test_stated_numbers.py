@@ -86,16 +86,19 @@ class TestBenchmark:
     def test_who_finds_every_bit(self):
         for grade in set(Grade) - {Grade.NOISE}:
             for method in (Name.ANALYSIS, Name.HIDDEN_UNITS):
-                assert self.score(method, Axis.GRADE, grade) > 0.995
+                assert self.score(method, Axis.GRADE, grade) > 0.985
 
     def test_who_finds_many_in_another_basis(self):
         found = {each for each in Name if self.score(each, Axis.GRADE, Grade.BASIS) > 0.5}
         assert found == {Name.ANALYSIS, Name.HIDDEN_UNITS, Name.ICA, Name.NMF}
 
-    def test_trained_networks_differ_for_ica(self):
-        trained = benchmark.score(self.points, Name.ICA, Axis.GRADE, Grade.TRAINED)
-        basis = benchmark.score(self.points, Name.ICA, Axis.GRADE, Grade.BASIS)
-        assert trained.high - trained.low > 10 * (basis.high - basis.low)
+    def test_ica_finds_the_bits_of_trained_networks(self):
+        ica, ours = (
+            benchmark.score(self.points, method, Axis.GRADE, Grade.TRAINED)
+            for method in (Name.ICA, Name.ANALYSIS)
+        )
+        assert ours.low <= ica.high
+        assert ica.low <= ours.high
 
     def test_half_of_the_bits_are_on(self):
         law = union_size_law(SIZES.k, SIZES.d, SIZES.m)

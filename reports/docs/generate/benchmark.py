@@ -68,13 +68,13 @@ def findings() -> str:
         f"{sum(check.passed for check in checks)} of {len(checks)} checks of the scoring pass. The "
         "tables give means with 95 % intervals over the networks.",
         "Our recovery, which looks at the weights, and the activations of the hidden units give "
-        "every bit until noise hides it. From noise "
+        "every bit, or 99 % of the bits, until noise hides them. From noise "
         f"{overtaken_from(points, Name.ANALYSIS, Name.HIDDEN_UNITS):g} on the activations tell "
         "more than our recovery. Of the methods that do not look at single units, two find many "
         "of the bits where these are in another basis: ICA of the residual stream "
         f"({at(Name.ICA, Grade.BASIS)}) and NMF of the activations ({at(Name.NMF, Grade.BASIS)}). "
-        f"ICA loses them from noise {lost_from(points, Name.ICA):g} on, and on trained networks "
-        f"its score differs much from one network to the next ({at(Name.ICA, Grade.TRAINED)}).",
+        f"ICA loses them from noise {lost_from(points, Name.ICA):g} on; on trained networks it "
+        f"finds as many as our recovery ({at(Name.ICA, Grade.TRAINED)}).",
         f"The other methods score at most {most:.2f}. In every input about half of the bits are "
         "on, so that methods that look for few active components do not find them.",
     ]
