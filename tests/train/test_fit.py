@@ -55,6 +55,10 @@ VARIANTS = {
     "part_scale": replace(
         TINY, tokens_a_step=7, final_share=0.3, final_tokens=11, final_scale_rate=0.05
     ),
+    "tied_first": replace(TINY, tied_share=0.2, tie=0.5, final_share=0.75, final_scale_rate=0.05),
+    "part_tied_first": replace(
+        TINY, tokens_a_step=7, steps_a_part=3, tied_share=0.4, final_share=0.3, final_tokens=11
+    ),
     "part_tied": replace(TINY, tokens_a_step=12, tied=True, frozen=("W_in",)),
     "part_harder": replace(TINY, tokens_a_step=8, target_scale=1.0, precision="bfloat16"),
     "even": replace(TINY, evenness=0.5, final_share=0.75, embedding_scale=4.0),
@@ -104,7 +108,19 @@ def test_weights_do_not_depend_on_how_steps_are_divided(variant: str) -> None:
 
 @pytest.mark.parametrize(
     "variant",
-    ["plain", "tied", "frozen", "harder", "shuffled", "decay", "readout", "scale", "final", "even"],
+    [
+        "plain",
+        "tied",
+        "tied_first",
+        "frozen",
+        "harder",
+        "shuffled",
+        "decay",
+        "readout",
+        "scale",
+        "final",
+        "even",
+    ],
 )
 def test_a_plain_loop_goes_the_same_way(variant: str) -> None:
     """AdamW written out, PyTorch's own softmax and autograd: the same weights to rounding."""
@@ -119,7 +135,13 @@ def test_a_plain_loop_goes_the_same_way(variant: str) -> None:
         if w.requires_grad
     }
     losses = []
+    steps_of = dict.fromkeys(moments, 0)
+    tie = recipe.tie / (recipe.embedding_scale * np.sqrt(recipe.d))
+    learns_at = 20 if recipe.tied else int(recipe.tied_share * recipe.steps)
     for step in range(20):
+        model.tie = tie if step < learns_at else None
+        if step == learns_at > 0:
+            model.W_U.data = tie * model.W_E.detach().T.clone()
         batch = draw(recipe.task(), recipe.batch, generator)
         wanted = batch.tokens.roll(1, dims=0) if recipe.shuffled_targets else batch.tokens
         target = torch.zeros(recipe.batch, recipe.n).scatter(1, wanted, batch.target())
@@ -143,11 +165,14 @@ def test_a_plain_loop_goes_the_same_way(variant: str) -> None:
                 largest, decay = recipe.final_scale_rate * final, 0.0
             if embedding and recipe.embedding_decay is not None:
                 decay = recipe.embedding_decay
+            if weight.grad is None:
+                continue
+            steps_of[name] += 1
             with torch.no_grad():
                 first.lerp_(weight.grad, 1 - FIRST_MOMENT)
                 second.lerp_(weight.grad**2, 1 - recipe.second_moment)
-                corrected = first / (1 - FIRST_MOMENT ** (step + 1))
-                size = (second / (1 - recipe.second_moment ** (step + 1))).sqrt() + 1e-8
+                corrected = first / (1 - FIRST_MOMENT ** steps_of[name])
+                size = (second / (1 - recipe.second_moment ** steps_of[name])).sqrt() + 1e-8
                 weight *= 1 - share * largest * decay
                 weight -= share * largest * corrected / size
         if recipe.evenness:
@@ -364,6 +389,11 @@ def test_an_unknown_preset_is_named() -> None:
             {"tied": True, "final_scale_rate": 0.1},
             "final_scale_rate must be 0 where W_U is tied or frozen; got 0.1",
         ),
+        ({"tie": 0.0}, "tie must be"),
+        ({"tied_share": -0.1}, "tied_share must be"),
+        ({"tied_share": 1.0}, "tied_share must be below 1; got 1: tied keeps W_U tied throughout"),
+        ({"tied_share": 0.5, "tied": True}, "tied_share must be 0 where W_U is tied"),
+        ({"tied_share": 0.5, "frozen": ("W_U",)}, "tied_share must be 0 where W_U is tied"),
         ({"frozen": ("W_U",), "final_scale_rate": 0.1}, "final_scale_rate must be 0 where W_U"),
         ({"bias": float("nan")}, "bias must be"),
         ({"embedding_scale": -1.0}, "embedding_scale must be"),

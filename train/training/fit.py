@@ -114,10 +114,11 @@ def advance(state: State, steps: int) -> float:
         final = state.step >= recipe.final_step
         for group in state.optimiser.param_groups:
             group["lr"] = share * group["final_largest" if final else "largest"]
-        tokens = recipe.tokens_at(state.step)
-        if part is not None and part.size != tokens:
+        tokens, tie = recipe.tokens_at(state.step), recipe.tie_at(state.step)
+        if part is not None and (part.size != tokens or tie != state.model.tie):
             part.close()
             part = None
+        state.model.tie_to(tie)
         if part is None and tokens < recipe.n:
             part = SubVocabulary(recipe, tokens, state.model, state.optimiser)
         with autocast:

@@ -21,8 +21,8 @@ class ToyNetwork(nn.Module):
 
     x = sum_j alpha_j W_E[i_j] + sum_j l_j V[i_j]; V, the second embedding, only in the harder task.
     Parameters are float32: W_E [n, d], W_in [d, h], b_in [h], W_out [h, d], W_U [d, n], V [n, d].
-    With a `tie` there is no W_U of its own, the readout is tie W_E^T. With `scaled`, a factor
-    e^log_scale of all logits is a parameter of its own; it belongs to the readout.
+    With a `tie` there is no W_U of its own, the readout is tie W_E^T; `tie_to` ties one that has. With
+    `scaled`, a factor e^log_scale of all logits is a parameter of its own; it belongs to the readout.
     """
 
     W_U: nn.Parameter | None
@@ -66,10 +66,19 @@ class ToyNetwork(nn.Module):
     @property
     def readout(self) -> Float[Tensor, "d n"]:
         """The matrix that reads the logits: W_U with its factor, or the tied one."""
-        if self.W_U is not None:
-            return self.W_U if self.log_scale is None else self.log_scale.exp() * self.W_U
-        assert self.tie is not None
-        return self.tie * self.W_E.T
+        if self.tie is None:
+            assert self.W_U is not None
+            readout = self.W_U
+        else:
+            readout = self.tie * self.W_E.T
+        return readout if self.log_scale is None else self.log_scale.exp() * readout
+
+    @torch.no_grad()
+    def tie_to(self, tie: float | None) -> None:
+        """Read out by tie W_E^T from now on; with None by W_U, which begins where the tie ended."""
+        if tie is None and self.tie is not None and self.W_U is not None:
+            self.W_U.copy_(self.tie * self.W_E.T)
+        self.tie = tie
 
     def residual(self, batch: Batch) -> Residual:
         """The residual stream before the layer."""

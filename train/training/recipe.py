@@ -88,7 +88,12 @@ class Recipe:
     m: int | None = None
     """Hash bits per token of the exact start, 1..d. If it is not given, those of least P_fail."""
     tied: bool = False
-    """Keep W_U = W_E^T / (embedding_scale sqrt(d)) throughout."""
+    """Keep W_U = tie W_E^T / (embedding_scale sqrt(d)) throughout."""
+    tied_share: float = 0.0
+    """Share of the steps, at the start, in which W_U is tied; then it learns from there. 0..1, 1
+    excluded."""
+    tie: float = 1.0
+    """The factor of W_U where it is tied."""
     frozen: tuple[str, ...] = ()
     """Names of parameters that stay as they start."""
     held_out: float = 0.0
@@ -155,6 +160,17 @@ class Recipe:
             raise DomainError(
                 f"final_scale_rate must be 0 where W_U is tied or frozen; got "
                 f"{self.final_scale_rate:g}"
+            )
+        check_real("tie", self.tie, 0.0)
+        check_real("tied_share", self.tied_share, 0.0, closed=True)
+        if self.tied_share >= 1.0:
+            raise DomainError(
+                f"tied_share must be below 1; got {self.tied_share:g}: tied keeps W_U tied throughout"
+            )
+        if self.tied_share and (self.tied or "W_U" in self.frozen):
+            raise DomainError(
+                f"tied_share must be 0 where W_U is tied throughout or frozen; got "
+                f"{self.tied_share:g}"
             )
         check_integer("steps_a_part", self.steps_a_part, 1)
         for name in ("tokens_a_step", "final_tokens"):
@@ -235,6 +251,12 @@ class Recipe:
     def final_step(self) -> int:
         """The first step, 0-based, of the final share."""
         return self.steps - round(self.final_share * self.steps)
+
+    def tie_at(self, step: int) -> float | None:
+        """What W_E^T is times in the tied readout of that step, 0-based; None where W_U learns."""
+        if not self.tied and step >= int(self.tied_share * self.steps):
+            return None
+        return self.tie / (self.embedding_scale * math.sqrt(self.d))
 
     def tokens_at(self, step: int) -> int:
         """How many tokens that step, 0-based, knows."""

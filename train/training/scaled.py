@@ -38,9 +38,12 @@ Fitted by hand on some 80 networks of one seed, n = 512 and 1024 mostly; failure
 - A layer that starts from noise loses density sooner, and takes a smaller rate. Its hashes are as
   even, but columns are alike, and it fails more often.
 
-Above n = 4096 the rules have not been fitted. At (50257, 4, 147) the loss was still 1.7 nats after
-57,800 of 61,900 steps, where that of a filter is near .01: a readout that sees each token so seldom
-has not left the solution without a layer, whose loss is about 2.1.
+Where there are more than READS_ITSELF parts, or as many and k > 4, a readout of its own stays for
+long on the solution without a layer, as each token is seen so seldom: at (50257, 4, 147) the loss
+was still 1.7 nats after 57,800 of 61,900 steps. There **W_U is tied to W_E** until the middle of
+the last steps, and needs a quarter of the visits: what a token's row learns as an embedding it
+knows as a readout. At (16384, 4, 138) the loss was 1.2 nats after 9,900 steps, where that of an own
+readout was 2.1.
 """
 
 from __future__ import annotations
@@ -62,6 +65,9 @@ FINAL_PARTS, FINAL_SCALE_RATE = 32, 0.02
 EMBEDDING_SCALE, EMBEDDING_RATE = 8.0, 0.25
 READOUT_SCALE, READOUT_RATE, READOUT_POWER, READOUT_MANY = 0.001, 0.014, 2.0, 3.0
 READOUT_PARTS = 0.5
+# above this many parts times k / MANY, W_U is tied to W_E: tied steps are ruled by these
+READS_ITSELF = 8
+TIED_VISITS, TIE, TIE_POWER, TIED_LAYER_POWER, UNTIED_FINAL = 3000, 0.3, 0.5, 0.25, 0.5
 EVENNESS = 1.0
 # the law's width for this failure rate is the one that READOUT_RATE is for
 EPSILON = 1 / 64
@@ -86,13 +92,17 @@ def scaled_recipe(
     tokens = min(n, max(TOKENS_A_STEP, 2 * k))
     batch = max(1, VISITS_A_STEP * tokens // k)
     parts, crowd = n / tokens, max(1.0, k / MANY)
-    steps = max(1, round(visits * parts**-VISITS_POWER * crowd * n / (k * batch)))
+    tied = parts * crowd > READS_ITSELF
+    share = TIED_VISITS / VISITS if tied else parts**-VISITS_POWER
+    steps = max(1, round(visits * share * crowd * n / (k * batch)))
+    final_share = FINAL_SHARE * parts**-FINAL_POWER
     layer = (
         (LAYER_FROM_NOISE if start == "gaussian" else 1.0)
         * (LAYER_D / d) ** D_POWER
         * (LAYER_K / k) ** K_POWER
         * (tokens / TOKENS_A_STEP) ** TOKENS_POWER
         * parts**-PARTS_POWER
+        * (crowd**-TIED_LAYER_POWER if tied else 1.0)
     )
     readout = READOUT_RATE * (width_law(n, k, EPSILON) / d) ** READOUT_POWER * crowd**-READOUT_MANY
     return Recipe(
@@ -103,7 +113,7 @@ def scaled_recipe(
         batch=batch,
         tokens_a_step=tokens,
         steps_a_part=STEPS_A_PART,
-        final_share=FINAL_SHARE * parts**-FINAL_POWER,
+        final_share=final_share,
         final_tokens=min(n, round(tokens * (FINAL_PARTS * parts) ** 0.25)),
         final_batch=round(max(FEWEST_BATCHES, FINAL_BATCHES / parts) * batch),
         final_scale_rate=FINAL_SCALE_RATE,
@@ -115,6 +125,8 @@ def scaled_recipe(
         embedding_rate=EMBEDDING_RATE,
         readout_rate=readout * parts**-READOUT_PARTS,
         final_readout_factor=readout / (readout * parts**-READOUT_PARTS),
+        tied_share=1.0 - UNTIED_FINAL * final_share if tied else 0.0,
+        tie=TIE * crowd**-TIE_POWER if tied else 1.0,
         evenness=EVENNESS,
         second_moment=0.95,
         weight_decay=0.0,

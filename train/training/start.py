@@ -24,7 +24,7 @@ def initial_model(recipe: Recipe) -> ToyNetwork:
     def gaussian(rows: int, columns: int, deviation: float) -> torch.Tensor:
         return torch.from_numpy(rng.normal(0.0, deviation, (rows, columns))).float()
 
-    tie = 1.0 / (scale * math.sqrt(d)) if recipe.tied else None
+    tie = recipe.tie_at(0) if recipe.tied else None
     model = ToyNetwork(n, d, h, recipe.target_scale > 0, tie, recipe.final_scale_rate > 0)
     with torch.no_grad():
         if recipe.start == "exact":
@@ -50,6 +50,7 @@ def initial_model(recipe: Recipe) -> ToyNetwork:
         if not recipe.layer:
             for weight in (model.W_in, model.b_in, model.W_out):
                 weight.zero_()
+    model.tie = recipe.tie_at(0)
     for name, weight in model.named_parameters():
         weight.requires_grad_(name in recipe.trained)
     return model

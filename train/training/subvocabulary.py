@@ -68,7 +68,7 @@ class SubVocabulary:
         self._all = []
         for name in ("W_E", "W_U", "V"):
             whole, part = getattr(model, name), getattr(self.model, name)
-            if whole is not None:
+            if whole is not None and part is not None:
                 part.requires_grad_(whole.requires_grad)
                 self._all.append(self._rows(whole, part, name == "W_U"))
 
