@@ -76,3 +76,19 @@ def test_a_part_keeps_its_visits_and_rates_fall_with_width() -> None:
         parts = n / narrow.tokens_at(0)
         assert narrow.final_readout_factor == pytest.approx(parts**0.5)
         assert narrow.tokens_at(0) <= narrow.tokens_at(narrow.steps - 1) <= n
+
+
+def test_many_parts_tie_the_readout_until_the_middle_of_the_last_steps() -> None:
+    """Up to 8 parts at k = 4 W_U learns by itself; above, the tie falls with k, and no part of the
+    rules is left out."""
+    for n, k in ((512, 3), (1024, 4), (4096, 4), (2048, 8)):
+        assert scaled_recipe(n, k, 128).tied_share == 0.0
+    for n, k in ((4096, 8), (16_384, 4), (50_257, 16)):
+        recipe = scaled_recipe(n, k, 128)
+        assert recipe.tied_share == pytest.approx(1.0 - recipe.final_share / 2)
+        assert recipe.tie == pytest.approx(0.3 * (4 / k) ** 0.5)
+        visits = recipe.steps * recipe.batch * k / n
+        assert visits == pytest.approx(3000 * (k / 4) ** 1.5, rel=0.01)
+        assert recipe.final_step < recipe.tied_share * recipe.steps < recipe.steps
+        assert recipe.tie_at(recipe.final_step) is not None
+        assert recipe.tie_at(recipe.steps - 1) is None

@@ -93,7 +93,7 @@ def scaled_recipe(
     batch = max(1, VISITS_A_STEP * tokens // k)
     parts, crowd = n / tokens, max(1.0, k / MANY)
     tied = parts * crowd > READS_ITSELF
-    share = TIED_VISITS / VISITS if tied else parts**-VISITS_POWER
+    share = crowd**0.5 * TIED_VISITS / VISITS if tied else parts**-VISITS_POWER
     steps = max(1, round(visits * share * crowd * n / (k * batch)))
     final_share = FINAL_SHARE * parts**-FINAL_POWER
     layer = (
