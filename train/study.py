@@ -31,7 +31,7 @@ class Study(PanelJob):
     (
         "Which networks are trained. standard: those of the presets and their controls. width: "
         "those of the recipe that follows from the sizes, compared with the width law. large: the "
-        "same with k = 8 of 4,096 tokens. recipe: one network with each rate and scale of that "
+        "same with k = 8 of 16,384 tokens. recipe: one network with each rate and scale of that "
         "recipe halved and doubled. vocabulary: a language model's 50,257 tokens; on a GPU, with "
         "--engine serial, k = 8 and 16 at four widths, without one k = 4 at d = 147."
     )

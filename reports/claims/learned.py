@@ -270,7 +270,8 @@ def masks_predict(evidence: Evidence) -> Finding:
         "without the bypass as well, and all of them in the exact filter.",
         limited=len(close) < len(networks)
         or not 1.0 / CLOSE < small_ratio.low <= small_ratio.high < CLOSE,
-        scope=f"of {len(close)} of {len(networks)} networks",
+        scope=f"for {'all ' if len(close) == len(networks) else f'{len(close)} of '}"
+        f"{len(networks)} networks",
     )
 
 

@@ -143,8 +143,10 @@ class PanelJob:
                     pool.executor.submit(rendered, panel, own[panel.name], self.formats)
                     for panel in chosen
                 ]
-                for made in drawn:
-                    folder.write_figure(made.result())
+                with progress(len(drawn), what="figures") as advance:
+                    for made in drawn:
+                        folder.write_figure(made.result())
+                        advance(1.0)
             command = output.command_of(self.MODULE)
             folder.write_index(f"`{command}`")
             folder.write_verdict(judged)
