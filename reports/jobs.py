@@ -154,6 +154,7 @@ JOBS = (
     SCALING,
     STUDY,
     WIDTH,
+    VOCABULARY,
     RECIPE,
     SURVEY,
     SOURCE_NETWORK,
@@ -171,4 +172,4 @@ RECOGNISER = Job("real_models/recogniser", Unembedding.MODULE, "Readout of a tex
 SMOLLM2 = Job("real_models/smollm2", Unembedding.MODULE, "Readout of a language model")
 REAL_MODELS = (RECOGNISER, SMOLLM2)
 # a claim says what they found where their results are there
-FURTHER_JOBS = (VOCABULARY, *REAL_MODELS)
+FURTHER_JOBS = REAL_MODELS

@@ -80,7 +80,14 @@ def test_against_a_plain_loop(seed: int, data: st.DataObject) -> None:
 
 @pytest.mark.parametrize(
     "fields",
-    [{}, {"h": 11}, {"tied": True}, {"tied_share": 0.5}, {"target_scale": 1.0}, {"final_scale_rate": 0.1}],
+    [
+        {},
+        {"h": 11},
+        {"tied": True},
+        {"tied_share": 0.5},
+        {"target_scale": 1.0},
+        {"final_scale_rate": 0.1},
+    ],
     ids=lambda fields: ",".join(fields) or "plain",
 )
 def test_units_without_a_mask_gate_themselves(fields: dict[str, Any]) -> None:

@@ -90,8 +90,7 @@ class Recipe:
     tied: bool = False
     """Keep W_U = tie W_E^T / (embedding_scale sqrt(d)) throughout."""
     tied_share: float = 0.0
-    """Share of the steps, at the start, in which W_U is tied; then it learns from there. 0..1, 1
-    excluded."""
+    """Share of the steps, at the start, with a tied W_U, which then learns. 0..1, 1 excluded."""
     tie: float = 1.0
     """The factor of W_U where it is tied."""
     frozen: tuple[str, ...] = ()
@@ -165,7 +164,7 @@ class Recipe:
         check_real("tied_share", self.tied_share, 0.0, closed=True)
         if self.tied_share >= 1.0:
             raise DomainError(
-                f"tied_share must be below 1; got {self.tied_share:g}: tied keeps W_U tied throughout"
+                f"tied_share must be below 1; got {self.tied_share:g}: tied ties W_U throughout"
             )
         if self.tied_share and (self.tied or "W_U" in self.frozen):
             raise DomainError(
