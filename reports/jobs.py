@@ -167,9 +167,8 @@ JOBS = (
     BENCHMARK,
 )
 
-# models that have to be fetched first: their results come with the project (make real-models)
+# models that have to be fetched first: their results come with the project (make real-models), and
+# a claim says what they found where their results are there
 RECOGNISER = Job("real_models/recogniser", Unembedding.MODULE, "Readout of a text recogniser")
 SMOLLM2 = Job("real_models/smollm2", Unembedding.MODULE, "Readout of a language model")
 REAL_MODELS = (RECOGNISER, SMOLLM2)
-# a claim says what they found where their results are there
-FURTHER_JOBS = REAL_MODELS

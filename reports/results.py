@@ -10,7 +10,7 @@ from typing import TypeVar, cast
 import msgspec
 
 from reports.documents import Document, figures, run
-from reports.jobs import FURTHER_JOBS, JOBS, Job
+from reports.jobs import JOBS, REAL_MODELS, Job
 from theory.domain import DomainError
 
 T = TypeVar("T")
@@ -85,7 +85,7 @@ class Results:
 
     def figures(self) -> Iterator[Figure]:
         """Every figure of every job that there is."""
-        for job in (*JOBS, *FURTHER_JOBS):
+        for job in (*JOBS, *REAL_MODELS):
             if (self.folder / figures(job).file).is_file():
                 yield from self.figures_of(job)
 
