@@ -67,11 +67,11 @@ class ToyNetwork(nn.Module):
     @property
     def readout(self) -> Float[Tensor, "d n"]:
         """The matrix that reads the logits: W_U with its factor, or the tied one."""
-        if self.tie is None:
+        if self.tie is not None:
+            readout = self.tie * self.W_E.T
+        else:
             assert self.W_U is not None
             readout = self.W_U
-        else:
-            readout = self.tie * self.W_E.T
         return readout if self.log_scale is None else self.log_scale.exp() * readout
 
     @torch.no_grad()
