@@ -279,9 +279,9 @@ def _of_a_language_model(evidence: Evidence) -> str:
     bits = over(WidthAxis.BITS, "bits a token", ".1f")
     best = over(WidthAxis.BEST_BITS, "bits a token of the best random hashes", ".0f")
     return (
-        f" At {n}, k = {k} and d = {d} the training that the recipe gives leaves a failure rate "
-        f"{between(ratio, ',.3g')} times that of the best random hashes, and "
-        f"{between(bits, '.0f')} bits a token where {between(best, '.0f')} are best."
+        f" Trained at {n}, k = {k} and d = {d}, they fail {between(ratio, ',.2f')} times as often "
+        f"as the best random hashes, and have {between(bits, '.0f')} bits a token where "
+        f"{between(best, '.0f')} are best."
     )
 
 

@@ -153,9 +153,7 @@ def readme() -> Phrases:
     return [
         f"networks fail {low:.1f} to {high:.1f} times as often",
         f"from one input in {IN_WORDS[round(1 / most)]} down to one in a million",
-        "from n = {:,} to {:,}".format(
-            *sorted({n for n, _ in width.TASKS})[:: len(width.TASKS) - 1]
-        ),
+        f"from n = {min(width.TASKS)[0]:,} to {max(width.TASKS)[0]:,}",
         "{} of {} of them {}".format(*predicted.groups()),
         f"rarer than one input in {math.floor(1e-3 / width.UNFORESEEN)},000",
         "Python 3.11",
@@ -178,7 +176,7 @@ STATED: Mapping[str, Callable[[], Phrases]] = {
         f"probability below {power_of_ten(MOST_FALSE_ALARM)}",
     ],
     "statistics": lambda: [f"A rate of {power_of_ten(min(width_against_error.TARGETS))}"],
-    "training": lambda: [f"more than {TOKENS_A_STEP} tokens", f"of {max(width.TASKS)[0]:,} tokens"],
+    "training": lambda: [f"more than {TOKENS_A_STEP} tokens", f"of {width.LARGE_TASK[0]:,} tokens"],
     "width_law": lambda: [
         "{1} coordinates for {0:,} tokens".format(*SHAPES[Model.GPT2_SMALL]),
     ],
