@@ -138,15 +138,17 @@ class PanelJob:
                 for panel in chosen
             }
             judged = verdict([check for panel in chosen for check in panel.checks(own[panel.name])])
-            with open_pool("serial" if self.engine == "serial" else "processes", self.jobs) as pool:
-                drawn = [
-                    pool.executor.submit(rendered, panel, own[panel.name], self.formats)
-                    for panel in chosen
-                ]
-                with progress(len(drawn), what="figures") as advance:
-                    for made in drawn:
-                        folder.write_figure(made.result())
-                        advance(1.0)
+            with (
+                open_pool("serial" if self.engine == "serial" else "processes", self.jobs) as pool,
+                progress(len(chosen), what="figures") as advance,
+            ):
+                drawn = []
+                for panel in chosen:
+                    made = pool.executor.submit(rendered, panel, own[panel.name], self.formats)
+                    made.add_done_callback(lambda _: advance(1.0))
+                    drawn.append(made)
+                for made in drawn:
+                    folder.write_figure(made.result())
             command = output.command_of(self.MODULE)
             folder.write_index(f"`{command}`")
             folder.write_verdict(judged)

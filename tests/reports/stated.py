@@ -143,17 +143,25 @@ IN_WORDS = {3: "three", 4: "four", 5: "five"}
 
 def readme() -> Phrases:
     """Of the width law, rounded from the ledger."""
-    said = {row.key: row.finding.replace("−", "-") for row in ledger(CLAIMS, saved())}
+    rows = {row.key: row for row in ledger(CLAIMS, saved())}
+    said = {key: row.finding.replace("−", "-") for key, row in rows.items()}
+    larger = re.search(
+        r"Trained at n = (\S+), k = (\d+) .*?they fail (\S+) times as", rows["12b"].limit
+    )
     kept = re.search(r"rates of (\S+) down to (\S+) they fail (\S+) to (\S+) times", said["12b"])
     predicted = re.search(r"of (\d+) of the (\d+) .* fail (\S+ to \S+ times) as often", said["E"])
     assert kept
     assert predicted
+    assert larger
     most, least, low, high = map(float, kept.groups())
     assert 1e-7 < least < 2e-6
     return [
         f"networks fail {low:.1f} to {high:.1f} times as often",
         f"from one input in {IN_WORDS[round(1 / most)]} down to one in a million",
         f"from n = {min(width.TASKS)[0]:,} to {max(width.TASKS)[0]:,}",
+        "At a language model's {} tokens and k = {} a network fails {} times".format(
+            *larger.groups()
+        ),
         "{} of {} of them {}".format(*predicted.groups()),
         f"rarer than one input in {math.floor(1e-3 / width.UNFORESEEN)},000",
         "Python 3.11",

@@ -40,9 +40,10 @@ def loaded(path: Path, content: bytes, recipe: Recipe = TINY, execution: Executi
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize("steps", [0, 13])
+@pytest.mark.parametrize("steps", [0, 8, 13, 16])
 def test_a_resumed_run_ends_in_the_same_weights(variant: str, steps: int, tmp_path: Path) -> None:
-    """Bitwise, from before the first step and from the middle; so does the checkpoint itself."""
+    """Bitwise, from before the first step, from the middle and from where a tie ends; so does the
+    checkpoint itself."""
     recipe, path = VARIANTS[variant], tmp_path / "checkpoint.safetensors"
     undisturbed = begin(recipe)
     advance(undisturbed, steps)

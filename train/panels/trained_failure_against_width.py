@@ -266,7 +266,7 @@ def tasks(effort: Effort) -> list[Task[ScaledNetwork]]:
 
 
 def large_tasks(effort: Effort) -> list[Task[ScaledNetwork]]:
-    """The same of larger vocabularies."""
+    """The same of a larger vocabulary."""
     return _tasks(large_recipes(effort), RARE_INPUTS, "cpu")
 
 
@@ -698,7 +698,7 @@ PANEL = Panel(
 )
 LARGE_PANEL = replace(
     PANEL,
-    caption=f"Larger vocabularies on the width law. {SHOWN}",
+    caption=f"A larger vocabulary on the width law. {SHOWN}",
     tasks=large_tasks,
 )
 VOCABULARY_PANEL = replace(LARGE_PANEL, tasks=vocabulary_tasks)

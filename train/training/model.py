@@ -21,9 +21,9 @@ class ToyNetwork(nn.Module):
 
     x = sum_j alpha_j W_E[i_j] + sum_j l_j V[i_j]; V, the second embedding, only in the harder task.
     Parameters are float32: W_E [n, d], W_in [d, h], b_in [h], W_out [h, d], W_U [d, n], V [n, d].
-    With a `tie` there is no W_U of its own, the readout is tie W_E^T; `tie_to` ties one that has.
-    With `scaled`, a factor e^log_scale of all logits is a parameter of its own; it belongs to the
-    readout.
+    With a `tie` there is no W_U of its own, the readout is tie W_E^T; `tie_to` ties a model that
+    has one. With `scaled`, a factor e^log_scale of all logits is a parameter of its own; it belongs
+    to the readout.
     """
 
     W_U: nn.Parameter | None

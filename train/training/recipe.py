@@ -92,7 +92,7 @@ class Recipe:
     tied_share: float = 0.0
     """Share of the steps, at the start, with a tied W_U, which then learns. 0..1, 1 excluded."""
     tie: float = 1.0
-    """The factor of W_U where it is tied."""
+    """W_U where it is tied, in units of W_E^T / (embedding_scale sqrt(d))."""
     frozen: tuple[str, ...] = ()
     """Names of parameters that stay as they start."""
     held_out: float = 0.0
@@ -157,7 +157,7 @@ class Recipe:
         check_real("final_scale_rate", self.final_scale_rate, 0.0, closed=True)
         if self.final_scale_rate and (self.tied or "W_U" in self.frozen):
             raise DomainError(
-                f"final_scale_rate must be 0 where W_U is tied or frozen; got "
+                f"final_scale_rate must be 0 where W_U is tied throughout or frozen; got "
                 f"{self.final_scale_rate:g}"
             )
         check_real("tie", self.tie, 0.0)
@@ -165,6 +165,10 @@ class Recipe:
         if self.tied_share >= 1.0:
             raise DomainError(
                 f"tied_share must be below 1; got {self.tied_share:g}: tied ties W_U throughout"
+            )
+        if self.tied_share and not self.trained - {"W_U", LOG_SCALE}:
+            raise DomainError(
+                f"tied_share must be 0 where nothing but W_U is trained; got {self.tied_share:g}"
             )
         if self.tied_share and (self.tied or "W_U" in self.frozen):
             raise DomainError(

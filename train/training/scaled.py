@@ -38,15 +38,17 @@ Fitted by hand on some 80 networks of one seed, n = 512 and 1024 mostly; failure
 - A layer that starts from noise loses density sooner, and takes a smaller rate. Its hashes are as
   even, but columns are alike, and it fails more often.
 
-Where parts are more than READS_ITSELF, or as many and k is above 4, each token is seen so seldom
-that a readout of its own stays for long on the solution without a layer: at (50257, 4, 147) the
-loss was still 1.7 nats after 57,800 of 61,900 steps. There **W_U is tied to W_E** until the middle
-of the last steps, so that what a token's row learns as an input reads it out as well. The tie is
-five times that of least loss at the start: at that one the layer stays unused, as with a readout of
-its own, and a larger one empties the hashes sooner. At (4096, 4, 126) the loss after 3,450 steps
-was .39 and a token had 18.8 bits with .3, 1.20 and 56 bits with the best one, .06. A tie falls
-with the root of k, the rate of the layer with the fourth root of k / 4, and no more than 3,000
-visits of each token are needed at k = 4, whatever n is.
+Where parts times k / 4 are more than READS_ITSELF, a readout of its own stays for long on the
+solution without a layer: each token is seen seldom, and with many active ones the rate of W_U has
+to be low. At (50257, 4, 147) the loss was still 1.7 nats after 57,800 of 61,900 steps. There **W_U
+is tied to W_E** until the middle of the last steps, so that what a token's row learns as an input
+reads it out as well. The tie is five times that of least loss at the start: at that one the layer
+stays unused, as with a readout of its own, and a larger one empties the hashes sooner. At
+(4096, 4, 126) the loss after 3,450 steps was .39 and a token had 18.8 bits with .3, 1.20 and 56
+bits with the best one, .06. The tie falls with the root of k, and the rate of the layer with the
+fourth root of k / 4. At k = 4, 3,000 visits of each token were enough at (4096, 4, 126) and at
+(16384, 4, 138); with k = 8 three times as many, at (4096, 8, 254). These runs are all that the
+rules of tied steps are from: k = 16, and k = 8 above n = 4096, are extrapolated.
 """
 
 from __future__ import annotations
@@ -68,8 +70,9 @@ FINAL_PARTS, FINAL_SCALE_RATE = 32, 0.02
 EMBEDDING_SCALE, EMBEDDING_RATE = 8.0, 0.25
 READOUT_SCALE, READOUT_RATE, READOUT_POWER, READOUT_MANY = 0.001, 0.014, 2.0, 3.0
 READOUT_PARTS = 0.5
-# above this many parts times k / MANY, W_U is tied to W_E but for this share of the last steps;
-# then each token is named this share of VISITS, more often with a power of k / MANY
+# where there are parts, and above this many times k / MANY, W_U is tied to W_E but for this share
+# of the last steps; then each token is named this share of VISITS, and more often as a power of
+# k / MANY
 READS_ITSELF, UNTIED_FINAL = 8, 0.5
 TIED_VISITS, TIED_MANY = 0.25, 1.5
 TIE, TIE_POWER, TIED_LAYER_POWER = 0.3, 0.5, 0.25
@@ -97,7 +100,7 @@ def scaled_recipe(
     tokens = min(n, max(TOKENS_A_STEP, 2 * k))
     batch = max(1, VISITS_A_STEP * tokens // k)
     parts, crowd = n / tokens, max(1.0, k / MANY)
-    tied = parts * crowd > READS_ITSELF
+    tied = parts > 1.0 and parts * crowd > READS_ITSELF
     share = TIED_VISITS * crowd**TIED_MANY if tied else crowd * parts**-VISITS_POWER
     steps = max(1, round(visits * share * n / (k * batch)))
     final_share = FINAL_SHARE * parts**-FINAL_POWER

@@ -125,7 +125,8 @@ class SubVocabulary:
     def move(self) -> None:
         """Move the tokens' rows by the gradients of the part, as AdamW would, with their moments.
 
-        The count in its correction of the moments is that of a row's own steps.
+        The count in its correction of the moments is about that of a row's own steps: exactly, if
+        the parameter learned from the first step of a pass.
         """
         for each in self._all:
             if each.part.grad is None:
