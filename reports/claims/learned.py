@@ -159,6 +159,11 @@ def _apart(evidence: Evidence, table: Document[list[ScaledPoint]], rows: list[Sc
         ".3g",
     )
     widths = ", ".join(f"{d:g}" for d in dict.fromkeys(row.x for row in far))
+    if len(rows) == 1:
+        return (
+            f" At {name}, d = {widths} the network is not within that factor: it fails "
+            f"{between(away, '.3g')} times as often."
+        )
     return (
         f" At {name} {len(rows) - len(far)} of {len(rows)} are within that factor; at d = {widths} "
         f"they fail {between(away, '.3g')} times as often."

@@ -88,7 +88,7 @@ KEEPS = 2.0
 SLOPE_TOLERANCE = 0.15
 _AT_MOST = f"failure rate, upper end, at most {MOST_OVER_RANDOM:g} times that of random hashes"
 ALL_NETWORKS = "all_networks"
-DASHES = ("-", "--", ":")
+DASHES = ("-", "--", ":", "-.")
 MARKERS: dict[Start, str] = {"clamp": "o", "gaussian": "D", "exact": "s"}
 
 
@@ -678,7 +678,8 @@ def draw(points: Sequence[ScaledPoint]) -> Figure:
     marks = {"best random hashes, exact": ("-", None), "trained network": ("none", "o")}
     if any(p.start == "gaussian" for p in points):
         marks |= {"its layer started from noise": ("none", MARKERS["gaussian"])}
-    style.legends(left, marks, series_at="upper right", meanings_at="lower left")
+    left.legend(loc="upper right")
+    fig.legend(handles=style.grey_marks(marks), loc="outside upper center", ncols=len(marks))
     return fig
 
 
