@@ -99,6 +99,7 @@ def findings() -> Phrases:
         f"makes {numbered} claims",
         "claim 12 as well (12b)",
         "Claims 12b and E",
+        f"at {width.VOCABULARY:,} tokens, it also ties",
         f"{PRESETS['best'].steps:,} steps",
         f"{mechanism_map.BASE.steps:,} steps",
     ]
