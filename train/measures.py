@@ -226,7 +226,7 @@ def seconds(recipe: Recipe) -> float:
         tokens = recipe.tokens_at(step)
         products = recipe.batch_at(step) * tokens * recipe.d
         if recipe.evenness:
-            products += tokens * recipe.d * recipe.hidden
+            products += tokens * recipe.d * recipe.hidden / recipe.evenness_interval
         return steps * (5e-4 + 1.2e-10 * products)
 
     final = recipe.steps - recipe.final_step

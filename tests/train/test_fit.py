@@ -75,6 +75,7 @@ VARIANTS = {
     "even_part": replace(TINY, evenness=0.5, tokens_a_step=7),
     "even_tied": replace(TINY, evenness=0.5, tied=True, precision="bfloat16"),
     "even_final": replace(TINY, evenness=0.5, tokens_a_step=7, final_share=0.5),
+    "even_at_times": replace(TINY, evenness=0.5, final_share=0.55, evenness_interval=3),
     "even_harder": replace(TINY, evenness=0.5, target_scale=1.0, frozen=("W_U",)),
     "decay": replace(TINY, weight_decay=0.3, embedding_decay=0.0, cooling=2.0),
 }
@@ -185,8 +186,9 @@ def test_a_plain_loop_goes_the_same_way(variant: str) -> None:
                 size = (second / (1 - recipe.second_moment ** steps_of[name])).sqrt() + 1e-8
                 weight *= 1 - share * largest * decay
                 weight -= share * largest * corrected / size
-        if recipe.evenness:
-            reach = recipe.evenness * recipe.embedding_rate * share
+        interval = recipe.evenness_interval
+        if recipe.evenness and step % interval == interval - 1:
+            reach = recipe.evenness * recipe.embedding_rate * share * interval
             even_out(model.W_E, model.W_in, reach, settling=final)
     assert advance(state, 20) == pytest.approx(np.mean(losses), rel=1e-4)
     for name, weight in model.named_parameters():
@@ -392,6 +394,7 @@ def test_an_unknown_preset_is_named() -> None:
         ({"learning_rate": 0.0}, "learning_rate must be"),
         ({"embedding_rate": float("inf")}, "embedding_rate must be"),
         ({"evenness": -0.1}, "evenness must be"),
+        ({"evenness_interval": 0}, "evenness_interval must be"),
         ({"final_readout_factor": 0.0}, "final_readout_factor must be"),
         ({"evenness": 0.1, "layer": False}, "evenness must be 0 where there is no layer"),
         ({"final_scale_rate": -0.1}, "final_scale_rate must be"),

@@ -69,7 +69,8 @@ def test_a_part_keeps_its_visits_and_rates_fall_with_width() -> None:
         narrow, wide = (scaled_recipe(n, k, d) for d in (96, 192))
         assert narrow.batch * k / narrow.tokens_at(0) == pytest.approx(4, rel=0.01)
         assert wide.readout_learning_rate == pytest.approx(narrow.readout_learning_rate / 4)
-        assert wide.learning_rate == pytest.approx(narrow.learning_rate / 2**1.45)
+        power = 1.0 if narrow.tied_share else 1.45
+        assert wide.learning_rate == pytest.approx(narrow.learning_rate / 2**power)
         assert (wide.steps, wide.batch) == (narrow.steps, narrow.batch)
         noise = scaled_recipe(n, k, 96, start="gaussian")
         assert noise.learning_rate == pytest.approx(0.65 * narrow.learning_rate)
@@ -86,9 +87,13 @@ def test_many_parts_tie_the_readout_until_the_middle_of_the_last_steps() -> None
     for n, k in ((4096, 8), (16_384, 4), (50_257, 16)):
         recipe = scaled_recipe(n, k, 128)
         assert recipe.tied_share == pytest.approx(1.0 - recipe.final_share / 2)
-        assert recipe.tie == pytest.approx(0.3 * (4 / k) ** 0.5)
+        assert recipe.tie == pytest.approx(0.3 * (4 / k) ** 1.8)
+        assert recipe.embedding_rate == pytest.approx(0.25 * (k / 4) ** 0.5)
+        assert recipe.evenness_interval == k // 4
+        parts = n / recipe.tokens_at(0)
+        assert recipe.learning_rate == pytest.approx(0.0111 * (3 / k) * (64 / 128) * parts**-0.1)
         visits = recipe.steps * recipe.batch * k / n
-        assert visits == pytest.approx(3000 * (k / 4) ** 1.5, rel=0.01)
+        assert visits == pytest.approx(3000 * (k / 4) ** 0.75, rel=0.01)
         assert recipe.final_step < recipe.tied_share * recipe.steps < recipe.steps
         assert recipe.tie_at(recipe.final_step) is not None
         assert recipe.tie_at(recipe.steps - 1) is None

@@ -129,10 +129,11 @@ def advance(state: State, steps: int) -> float:
         if part is not None:
             part.move()
         table = (state.model if part is None else part.model).W_E
-        if recipe.evenness and table.requires_grad:
-            reach = recipe.evenness * recipe.embedding_learning_rate * share
-            even_out(table, state.model.W_in, reach, settling=final)
         state.step += 1
+        if recipe.evenness and table.requires_grad and state.step % recipe.evenness_interval == 0:
+            reach = recipe.evenness * recipe.embedding_learning_rate * share
+            reach *= recipe.evenness_interval
+            even_out(table, state.model.W_in, reach, settling=final)
         value = loss.item()
         if not math.isfinite(value):
             raise DivergedError(f"the loss is {value} at step {state.step}")

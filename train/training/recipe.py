@@ -128,6 +128,8 @@ class Recipe:
         "embeddings' rate; W_E moves by that times W_in^T. In the final share undecided entries "
         "are also pushed to their nearer level."
     )
+    evenness_interval: int = 1
+    """Steps from one such push to the next, each as far as that of one step times this many."""
     warmup: int = 100
     """Steps in which the rate rises linearly to its largest."""
     cooling: float = 1.0
@@ -188,6 +190,7 @@ class Recipe:
         check_real("weight_decay", self.weight_decay, 0.0, closed=True)
         check_real("embedding_decay", self.embedding_weight_decay, 0.0, closed=True)
         check_real("evenness", self.evenness, 0.0, closed=True)
+        check_integer("evenness_interval", self.evenness_interval, 1)
         if self.evenness and not self.layer:
             raise DomainError(
                 f"evenness must be 0 where there is no layer to read bits; got {self.evenness:g}"

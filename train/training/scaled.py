@@ -74,8 +74,8 @@ READOUT_PARTS = 0.5
 # of the last steps; then each token is named this share of VISITS, and more often as a power of
 # k / MANY
 READS_ITSELF, UNTIED_FINAL = 8, 0.5
-TIED_VISITS, TIED_MANY = 0.25, 1.5
-TIE, TIE_POWER, TIED_LAYER_POWER = 0.3, 0.5, 0.25
+TIED_VISITS, TIED_MANY = 0.25, 0.75
+TIE, TIE_POWER, TIED_EMBEDDING_POWER = 0.3, 1.8, 0.5
 EVENNESS = 1.0
 # the law's width for this failure rate is the one that READOUT_RATE is for
 EPSILON = 1 / 64
@@ -83,6 +83,8 @@ EPSILON = 1 / 64
 LAYER_RATE, LAYER_D, LAYER_K = 0.0132, 64, 3
 D_POWER, K_POWER, TOKENS_POWER, PARTS_POWER = 1.45, 0.3, 0.75, 0.1
 LAYER_FROM_NOISE = 0.65
+# the rate and its powers of d and k where W_U is tied at first
+TIED_LAYER = 0.0111, 1.0, 1.0
 
 
 def scaled_recipe(
@@ -104,13 +106,13 @@ def scaled_recipe(
     share = TIED_VISITS * crowd**TIED_MANY if tied else crowd * parts**-VISITS_POWER
     steps = max(1, round(visits * share * n / (k * batch)))
     final_share = FINAL_SHARE * parts**-FINAL_POWER
+    largest, d_power, k_power = TIED_LAYER if tied else (LAYER_RATE, D_POWER, K_POWER)
     layer = (
         (LAYER_FROM_NOISE if start == "gaussian" else 1.0)
-        * (LAYER_D / d) ** D_POWER
-        * (LAYER_K / k) ** K_POWER
+        * (LAYER_D / d) ** d_power
+        * (LAYER_K / k) ** k_power
         * (tokens / TOKENS_A_STEP) ** TOKENS_POWER
         * parts**-PARTS_POWER
-        * (crowd**-TIED_LAYER_POWER if tied else 1.0)
     )
     readout = READOUT_RATE * (width_law(n, k, EPSILON) / d) ** READOUT_POWER * crowd**-READOUT_MANY
     return Recipe(
@@ -129,13 +131,14 @@ def scaled_recipe(
         start=start,
         embedding_scale=EMBEDDING_SCALE,
         readout_scale=READOUT_SCALE,
-        learning_rate=LAYER_RATE * layer,
-        embedding_rate=EMBEDDING_RATE,
+        learning_rate=largest * layer,
+        embedding_rate=EMBEDDING_RATE * (crowd**TIED_EMBEDDING_POWER if tied else 1.0),
         readout_rate=readout * parts**-READOUT_PARTS,
         final_readout_factor=readout / (readout * parts**-READOUT_PARTS),
         tied_share=1.0 - UNTIED_FINAL * final_share if tied else 0.0,
         tie=TIE * crowd**-TIE_POWER if tied else 1.0,
         evenness=EVENNESS,
+        evenness_interval=round(crowd),
         second_moment=0.95,
         weight_decay=0.0,
         warmup=steps // 100,
