@@ -187,7 +187,7 @@ STATED: Mapping[str, Callable[[], Phrases]] = {
     "statistics": lambda: [f"A rate of {power_of_ten(min(width_against_error.TARGETS))}"],
     "training": lambda: [
         f"more than {TOKENS_A_STEP} tokens",
-        "from {} tokens to {:,}".format(min(width.TASKS)[0], max(width.TASKS)[0]),
+        f"from {min(width.TASKS)[0]} tokens to {max(width.TASKS)[0]:,}",
     ],
     "width_law": lambda: [
         "{1} coordinates for {0:,} tokens".format(*SHAPES[Model.GPT2_SMALL]),

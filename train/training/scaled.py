@@ -48,10 +48,10 @@ layer stays unused, as with a readout of its own: at (4096, 4, 126) the loss aft
 and the embeddings' rate a larger one: of 17,000 steps at (4096, 8, 368), 4,240 left 134 bits with
 .3, 107 with .15, 87 with .1 and 89 with .07; and with .1 and a rate of .35 instead of .25, 73. They
 are powers of k / 4. At k = 4, 3,000 visits of each token were enough at (4096, 4, 126) and at
-(16384, 4, 138), at k = 8, 5,000 at (4096, 8). The rate of the layer is inverse to k and d, and falls
-with the tenth root of the parts: at (4096, 8) tokens had 14.1 bits at d = 155 and 28.1 at 368,
-where 13 and 29 are best, and 22.8 at (50257, 4, 147), where 22 are. These runs, of one seed, are all
-that the rules of tied steps are from; k = 16 is extrapolated.
+(16384, 4, 138), at k = 8, 5,000 at (4096, 8). The rate of the layer is inverse to k and to d, and
+falls with the tenth root of the parts: at (4096, 8) tokens had 14.1 bits at d = 155 and 28.1 at
+368, where 13 and 29 are best, and 22.8 at (50257, 4, 147), where 22 are. These runs, of one seed,
+are all that the rules of tied steps are from; k = 16 is extrapolated.
 
 **Evenness is seen to every k / 4 steps**, as a step has fewer inputs where k is larger: in every
 step it would cost two thirds as much as all else at (16384, 8, 277).
