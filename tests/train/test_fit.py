@@ -75,7 +75,9 @@ VARIANTS = {
     "even_part": replace(TINY, evenness=0.5, tokens_a_step=7),
     "even_tied": replace(TINY, evenness=0.5, tied=True, precision="bfloat16"),
     "even_final": replace(TINY, evenness=0.5, tokens_a_step=7, final_share=0.5),
-    "even_at_times": replace(TINY, evenness=0.5, final_share=0.55, evenness_interval=3),
+    "even_at_times": replace(
+        TINY, evenness=0.5, final_share=0.55, evenness_interval=3, final_rate_factor=2.0
+    ),
     "even_harder": replace(TINY, evenness=0.5, target_scale=1.0, frozen=("W_U",)),
     "decay": replace(TINY, weight_decay=0.3, embedding_decay=0.0, cooling=2.0),
 }
@@ -170,8 +172,9 @@ def test_a_plain_loop_goes_the_same_way(variant: str) -> None:
                 largest = recipe.readout_rate
             decay = recipe.weight_decay
             final = step >= recipe.steps * (1 - recipe.final_share)
-            if name == "W_U" and final:
-                largest *= recipe.final_readout_factor
+            if final:
+                own = name == "W_U"
+                largest *= recipe.final_readout_factor if own else recipe.final_rate_factor
             if name == "log_scale":
                 largest, decay = recipe.final_scale_rate * final, 0.0
             if embedding and recipe.embedding_decay is not None:
@@ -189,6 +192,7 @@ def test_a_plain_loop_goes_the_same_way(variant: str) -> None:
         interval = recipe.evenness_interval
         if recipe.evenness and step % interval == interval - 1:
             reach = recipe.evenness * recipe.embedding_rate * share * interval
+            reach *= recipe.final_rate_factor if final else 1.0
             even_out(model.W_E, model.W_in, reach, settling=final)
     assert advance(state, 20) == pytest.approx(np.mean(losses), rel=1e-4)
     for name, weight in model.named_parameters():
@@ -394,6 +398,7 @@ def test_an_unknown_preset_is_named() -> None:
         ({"learning_rate": 0.0}, "learning_rate must be"),
         ({"embedding_rate": float("inf")}, "embedding_rate must be"),
         ({"evenness": -0.1}, "evenness must be"),
+        ({"final_rate_factor": 0.0}, "final_rate_factor must be"),
         ({"evenness_interval": 0}, "evenness_interval must be"),
         ({"final_readout_factor": 0.0}, "final_readout_factor must be"),
         ({"evenness": 0.1, "layer": False}, "evenness must be 0 where there is no layer"),

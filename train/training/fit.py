@@ -59,9 +59,10 @@ def begin(recipe: Recipe, device: torch.device | str = "cpu") -> State:
         recipe.weight_decay,
     )
     readout, final_readout = recipe.readout_learning_rate, recipe.final_readout_learning_rate
+    factor = recipe.final_rate_factor
     for names, largest, final_largest, own_decay in (
-        (("W_E", "V"), embeddings, embeddings, recipe.embedding_weight_decay),
-        (("W_in", "b_in", "W_out"), layer, layer, decay),
+        (("W_E", "V"), embeddings, factor * embeddings, recipe.embedding_weight_decay),
+        (("W_in", "b_in", "W_out"), layer, factor * layer, decay),
         (("W_U",), readout, final_readout, decay),
         ((LOG_SCALE,), 0.0, recipe.final_scale_rate, 0.0),
     ):
@@ -132,7 +133,7 @@ def advance(state: State, steps: int) -> float:
         state.step += 1
         if recipe.evenness and table.requires_grad and state.step % recipe.evenness_interval == 0:
             reach = recipe.evenness * recipe.embedding_learning_rate * share
-            reach *= recipe.evenness_interval
+            reach *= recipe.evenness_interval * (recipe.final_rate_factor if final else 1.0)
             even_out(table, state.model.W_in, reach, settling=final)
         value = loss.item()
         if not math.isfinite(value):

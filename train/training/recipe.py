@@ -71,6 +71,8 @@ class Recipe:
     """Fresh inputs per step of the final share. If it is not given, batch."""
     final_scale_rate: float = 0.0
     """Rate of the logarithm of a factor of all logits, learned in the final share. 0: none."""
+    final_rate_factor: float = 1.0
+    """Rates of all weights but W_U in the final share, in units of those before."""
     seed: int = 0
     """Seed of the start and of all inputs."""
     start: Start = "gaussian"
@@ -147,7 +149,8 @@ class Recipe:
             check_real(name, getattr(self, name), 0.0)
         check_real("embedding_rate", self.embedding_learning_rate, 0.0)
         check_real("readout_rate", self.readout_learning_rate, 0.0)
-        check_real("final_readout_factor", self.final_readout_factor, 0.0)
+        for name in ("final_rate_factor", "final_readout_factor"):
+            check_real(name, getattr(self, name), 0.0)
         for name in ("second_moment", "final_share"):
             check_real(name, getattr(self, name), 0.0, closed=True)
         if self.second_moment >= 1.0:
