@@ -52,10 +52,11 @@ with five times to .021. All of these are powers of k / 4. At k = 4, 3,000 visit
 enough at (4096, 4, 126) and at (16384, 4, 138), at k = 8, 5,000 at (4096, 8). The rate of the layer
 is inverse to k and to d, and falls with the tenth root of the parts: at (4096, 8) tokens had 14.1
 bits at d = 155 and 28.1 at 368, where 13 and 29 are best, and 22.8 at (50257, 4, 147), where 22
-are. These runs, of one seed, are all that the rules of tied steps are from; k = 16 is extrapolated.
+are. These runs, of one seed, are all that the rules of tied steps are from; above k = 8 rates rise
+no further, and the rest is extrapolated.
 
-**Evenness is seen to every k / 4 steps**, as a step has fewer inputs where k is larger: in every
-step it would cost two thirds as much as all else at (16384, 8, 277).
+**Evenness is seen to every k / 4 steps**, or every fourth, as a step has fewer inputs where k is
+larger: in every step it would cost two thirds as much as all else at (16384, 8, 277).
 """
 
 from __future__ import annotations
@@ -83,6 +84,8 @@ READOUT_PARTS = 0.5
 READS_ITSELF, UNTIED_FINAL = 8, 0.5
 TIED_VISITS, TIED_MANY = 0.25, 0.75
 TIE, TIE_POWER, TIED_EMBEDDING_POWER, TIED_FINAL_POWER = 0.3, 1.8, 0.5, 1.3
+# rates rise up to this many times k / MANY, where they were fitted
+FITTED = 2.0
 EVENNESS = 1.0
 # the law's width for this failure rate is the one that READOUT_RATE is for
 EPSILON = 1 / 64
@@ -109,6 +112,7 @@ def scaled_recipe(
     tokens = min(n, max(TOKENS_A_STEP, 2 * k))
     batch = max(1, VISITS_A_STEP * tokens // k)
     parts, crowd = n / tokens, max(1.0, k / MANY)
+    fitted = min(crowd, FITTED)
     tied = parts > 1.0 and parts * crowd > READS_ITSELF
     share = TIED_VISITS * crowd**TIED_MANY if tied else crowd * parts**-VISITS_POWER
     steps = max(1, round(visits * share * n / (k * batch)))
@@ -134,19 +138,19 @@ def scaled_recipe(
         final_tokens=min(n, round(tokens * (FINAL_PARTS * parts) ** 0.25)),
         final_batch=round(max(FEWEST_BATCHES, FINAL_BATCHES / parts) * batch),
         final_scale_rate=FINAL_SCALE_RATE,
-        final_rate_factor=crowd**TIED_FINAL_POWER if tied else 1.0,
+        final_rate_factor=fitted**TIED_FINAL_POWER if tied else 1.0,
         seed=seed,
         start=start,
         embedding_scale=EMBEDDING_SCALE,
         readout_scale=READOUT_SCALE,
         learning_rate=largest * layer,
-        embedding_rate=EMBEDDING_RATE * (crowd**TIED_EMBEDDING_POWER if tied else 1.0),
+        embedding_rate=EMBEDDING_RATE * (fitted**TIED_EMBEDDING_POWER if tied else 1.0),
         readout_rate=readout * parts**-READOUT_PARTS,
         final_readout_factor=readout / (readout * parts**-READOUT_PARTS),
         tied_share=1.0 - UNTIED_FINAL * final_share if tied else 0.0,
         tie=TIE * crowd**-TIE_POWER if tied else 1.0,
         evenness=EVENNESS,
-        evenness_interval=round(crowd),
+        evenness_interval=min(round(crowd), STEPS_A_PART),
         second_moment=0.95,
         weight_decay=0.0,
         warmup=steps // 100,
