@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from train.training.fit import State
     from train.training.model import ToyNetwork
 
-INPUTS = 100_000
+INPUTS, AT_ONCE = 100_000, 10_000
 SCHEMA = 2
 
 
@@ -156,6 +156,20 @@ def behaviour(state: State, inputs: int = INPUTS) -> Behaviour:
         mean("kl"),
         mean("squared_error"),
     )
+
+
+def further_failures(state: State, inputs: int) -> Count:
+    """Failures among further fresh inputs, independent of those of `behaviour`."""
+    from train.training.fit import fresh_inputs
+    from train.training.loss import failed_on
+    from train.training.task import draw
+
+    generator, task = fresh_inputs(state, further=1), state.recipe.task()
+    hits = 0
+    for start in range(0, inputs, AT_ONCE):
+        batch = draw(task, min(AT_ONCE, inputs - start), generator)
+        hits += int(failed_on(state.model, task, batch).sum())
+    return Count(hits, inputs)
 
 
 def measures(state: State, preset: str) -> MeasuresRecord:

@@ -132,15 +132,57 @@ def test_undecided_entries_settle_on_the_nearer_side() -> None:
     assert np.abs(moved(table)).max() < np.abs(changes).max() / 2
 
 
-@pytest.mark.parametrize("value", [0.0, 2.0, -3.5])
-def test_a_column_of_one_value_is_left_alone(value: float) -> None:
-    """However uneven the bits of the other columns are."""
-    table = (np.arange(7)[:, None] < np.array([1, 2, 1, 2, 3])).astype(float)
+@pytest.mark.parametrize("settling", [False, True])
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("value", [0.0, 2.0, -3.5, 0.07, -8.99, 5.43])
+@pytest.mark.parametrize("n", [7, 24, 511])
+def test_a_column_of_one_value_is_left_alone(
+    n: int, value: float, kind: type, settling: bool
+) -> None:
+    """However uneven the bits of the other columns are, and where its mean has to be rounded."""
+    table = (np.arange(n)[:, None] < np.array([1, 2, 1, 2, 3])).astype(kind)
     table[:, 2] = value
     table[6, 4] = 0.6
-    changes = moved(table)
+    changes = moved(table, settling=settling)
     assert not changes[:, 2].any()
     assert changes[6, 4] != 0.0
+
+
+def pushed(read: np.ndarray, settling: bool) -> np.ndarray:
+    """The push on what the layer reads as its definition says, entry by entry."""
+    push = np.zeros_like(read)
+    n, h = read.shape
+    z, side = np.zeros_like(read), np.zeros(h)
+    for j in range(h):
+        above = read[:, j] > read[:, j].mean()
+        high, low = read[above, j].mean(), read[~above, j].mean()
+        z[:, j] = np.clip((read[:, j] - (high + low) / 2) / ((high - low) / 2), -1, 1)
+        side[j] = 1 - 2 * above.mean()
+    bits = (z * side > 0).sum(1)
+    for i in range(n):
+        lacking = np.clip(bits.mean() - bits[i], -MOST_BITS, MOST_BITS)
+        for j in range(h):
+            towards = (
+                round(lacking) * side[j] + SETTLING * z[i, j] if settling else lacking * side[j]
+            )
+            push[i, j] = STEP * towards * (1 - z[i, j] ** 2)
+    return push
+
+
+@given(
+    st.integers(0, 2**32 - 1),
+    st.integers(3, 30),
+    st.integers(1, 12),
+    st.booleans(),
+    st.booleans(),
+)
+def test_every_entry_is_pushed_as_defined(
+    seed: int, n: int, d: int, settling: bool, hashed: bool
+) -> None:
+    """Of Gaussian tables, and of noisy hashes."""
+    rng = np.random.default_rng(seed)
+    table = rng.normal(size=(n, d)) + (5.0 * masks(seed, n, d) if hashed else 0.0)
+    np.testing.assert_allclose(moved(table, settling=settling), pushed(table, settling), atol=1e-12)
 
 
 def test_trained_hashes_are_more_even() -> None:

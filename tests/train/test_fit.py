@@ -76,7 +76,16 @@ VARIANTS = {
     "even_tied": replace(TINY, evenness=0.5, tied=True, precision="bfloat16"),
     "even_final": replace(TINY, evenness=0.5, tokens_a_step=7, final_share=0.5),
     "even_at_times": replace(
-        TINY, evenness=0.5, final_share=0.55, evenness_interval=3, final_rate_factor=2.0
+        TINY, evenness=0.5, final_share=0.75, evenness_interval=3, final_rate_factor=2.0
+    ),
+    "even_part_at_times": replace(
+        TINY,
+        evenness=0.5,
+        tokens_a_step=7,
+        steps_a_part=3,
+        final_share=0.5,
+        evenness_interval=2,
+        final_rate_factor=2.0,
     ),
     "even_harder": replace(TINY, evenness=0.5, target_scale=1.0, frozen=("W_U",)),
     "decay": replace(TINY, weight_decay=0.3, embedding_decay=0.0, cooling=2.0),
@@ -128,6 +137,7 @@ def test_weights_do_not_depend_on_how_steps_are_divided(variant: str) -> None:
         "frozen",
         "harder",
         "shuffled",
+        "even_at_times",
         "decay",
         "readout",
         "scale",

@@ -12,16 +12,28 @@ from theory.domain import DomainError
 from train.run import named_preset
 from train.sweep import Grid
 from train.training.presets import SCALED, preset_named
-from train.training.recipe import Recipe
+from train.training.recipe import Recipe, Start
 from train.training.scaled import SCALES, off_by, scaled_recipe
 
 
-@given(st.integers(2, 60_000), st.integers(1, 64), st.integers(1, 1024), st.integers(0, 99))
-def test_any_sizes_have_a_recipe(n: int, k: int, d: int, seed: int) -> None:
+@given(
+    st.integers(2, 60_000),
+    st.integers(1, 64),
+    st.integers(1, 1024),
+    st.integers(0, 99),
+    st.sampled_from(["clamp", "gaussian"]),
+)
+def test_any_sizes_have_a_recipe(n: int, k: int, d: int, seed: int, start: Start) -> None:
+    """In range; and above k = 8 no rate is higher than it, as nothing was trained there."""
     k = min(k, n - 1)
-    recipe = scaled_recipe(n, k, d, seed=seed)
+    recipe = scaled_recipe(n, k, d, seed, start)
+    assert 1 <= recipe.evenness_interval <= 2
+    assert recipe.embedding_rate <= 0.25 * 2**0.5
+    assert recipe.final_rate_factor <= 2**1.3
+    if not recipe.tied_share:
+        assert recipe.evenness_interval == recipe.final_rate_factor == 1
     assert (recipe.n, recipe.k, recipe.d, recipe.hidden, recipe.seed) == (n, k, d, d, seed)
-    assert recipe.start == "clamp"
+    assert recipe.start == start
     assert recipe.tokens_at(0) <= n
 
 
@@ -81,21 +93,22 @@ def test_a_part_keeps_its_visits_and_rates_fall_with_width() -> None:
 
 def test_many_parts_tie_the_readout_until_the_middle_of_the_last_steps() -> None:
     """Up to 8 parts at k = 4, and where all tokens are in every step, W_U learns by itself; above,
-    the tie falls with k."""
+    the tie falls with k, and rates rise up to k = 8."""
     for n, k in ((512, 3), (1024, 4), (4096, 4), (2048, 8), (512, 40), (64, 33)):
         assert scaled_recipe(n, k, 128).tied_share == 0.0
-    for n, k in ((4096, 8), (16_384, 4), (50_257, 16)):
+    for n, k in ((4096, 8), (16_384, 4), (50_257, 16), (50_257, 64)):
         recipe = scaled_recipe(n, k, 128)
         assert recipe.tied_share == pytest.approx(1.0 - recipe.final_share / 2)
-        assert recipe.tie == pytest.approx(0.3 * (4 / k) ** 1.8)
         fitted = min(k / 4, 2)
+        beyond = k / 4 / fitted
+        assert recipe.tie == pytest.approx(0.3 * fitted**-1.8 * beyond**-0.5)
         assert recipe.embedding_rate == pytest.approx(0.25 * fitted**0.5)
-        assert recipe.evenness_interval == k // 4
+        assert recipe.evenness_interval == fitted
         assert recipe.final_rate_factor == pytest.approx(fitted**1.3)
         parts = n / recipe.tokens_at(0)
         assert recipe.learning_rate == pytest.approx(0.0111 * (3 / k) * (64 / 128) * parts**-0.1)
         visits = recipe.steps * recipe.batch * k / n
-        assert visits == pytest.approx(3000 * (k / 4) ** 0.75, rel=0.01)
+        assert visits == pytest.approx(3000 * fitted**0.75 * beyond**1.5, rel=0.01)
         assert recipe.final_step < recipe.tied_share * recipe.steps < recipe.steps
         assert recipe.tie_at(recipe.final_step) is not None
         assert recipe.tie_at(recipe.steps - 1) is None

@@ -34,7 +34,15 @@ from theory.false_positives import failure_probability
 from theory.large_deviations import failure_slope
 from theory.random_code import RandomCode
 from theory.width import optimal_hashes_for_failure, smallest_width
-from train.measures import INPUTS, Behaviour, TrainedNetwork, failing, seconds, trained
+from train.measures import (
+    INPUTS,
+    Behaviour,
+    TrainedNetwork,
+    failing,
+    further_failures,
+    seconds,
+    trained,
+)
 from train.measures import behaviour as measured_behaviour
 from train.panels.trained import (
     Measure,
@@ -69,8 +77,10 @@ VOCABULARY_ON_CPU = (4, 1e-3)
 QUICK_VISITS = 1_500
 # one series starts from noise throughout, with as many seeds as the other of its task
 FROM_NOISE = (512, 3)
-# below so many counted failures the rate is estimated by importance sampling
-FEW = 400
+# below so many counted failures the rate is estimated by importance sampling; where they are more
+# than the masks foresee, which chance makes them for some of so many networks, they are counted
+# again on so many times as many inputs
+FEW, RECOUNTED = 400, 10
 # inputs of that where n k is at most MANY, and fewer in proportion above
 RARE_INPUTS, MANY, FEWEST = 100_000, 4096, 1000
 # of failures that no mask foresees, where none was met: 95 %, upper end
@@ -152,7 +162,8 @@ class ScaledNetwork:
     rare: its failure rate by importance sampling; its `covered` is the failure rate of its own
     masks. annealed: exact P_fail of random masks with as many bits for each token. enumerated: the
     failure rate of its own masks, exact, where there are at most 2^25 inputs. gated: the same
-    weights, gated by the masks. None where it diverged or has no masks.
+    weights, gated by the masks. None where it diverged or has no masks. recounted: failures among
+    further inputs, where few had failed, but more than the masks foresee.
     """
 
     network: TrainedNetwork
@@ -160,6 +171,7 @@ class ScaledNetwork:
     annealed: float | None
     enumerated: float | None = None
     gated: Gated | None = None
+    recounted: Count | None = None
 
     @property
     def recipe(self) -> Recipe:
@@ -186,13 +198,17 @@ class ScaledNetwork:
         foreseen = self.foreseen()
         if foreseen is None:
             return True
-        counted = behaviour(self.network).failure.at(DRAWN_CONFIDENCE)
-        return counted.interval[0] > foreseen.value
+        return self.counted.at(DRAWN_CONFIDENCE).interval[0] > foreseen.value
+
+    @property
+    def counted(self) -> Count:
+        """Its failures; on the further inputs alone where they were counted again."""
+        return self.recounted or behaviour(self.network).failure
 
     @property
     def is_counted(self) -> bool:
         """Whether `failure` is the share of the counted inputs."""
-        return behaviour(self.network).failure.hits >= FEW or self.missed
+        return self.counted.hits >= FEW or self.missed
 
     def failure(self, confidence: float = CONFIDENCE) -> Estimate:
         """Its failure rate: counted where that is frequent, or more than the masks foresee.
@@ -202,7 +218,7 @@ class ScaledNetwork:
         """
         foreseen = self.foreseen()
         if foreseen is None or self.is_counted:
-            return behaviour(self.network).failure.at(confidence)
+            return self.counted.at(confidence)
         return foreseen.at(confidence)
 
 
@@ -301,13 +317,18 @@ def train_scaled(
     few = math.comb(recipe.n, recipe.k) <= MOST_INPUTS
     by_masks = GatedByMasks(state.model, masks)
     with one_thread():
-        return ScaledNetwork(
+        scaled = ScaledNetwork(
             found,
             rare(state.model),
             RandomCode.of(hashes).failure_probability(recipe.n, recipe.k),
             float(enumerate_inputs(hashes, recipe.k).failure_probability) if few else None,
             Gated(measured_behaviour(replace(state, model=by_masks)), rare(by_masks)),
         )
+        counted = behaviour(found).failure
+        if scaled.missed and counted.hits < FEW:
+            again = further_failures(state, RECOUNTED * counted.trials)
+            scaled = replace(scaled, recounted=again)
+        return scaled
 
 
 def masks_of(state: State) -> Masks | None:

@@ -55,9 +55,11 @@ def even_out(
     high = mean + excess / count.clamp(min=1)
     low = mean - excess / (tokens - count).clamp(min=1)
     middle, half = (high + low) / 2, (high - low) / 2
-    # a column of one value has no levels to lie between
-    parted = half.clamp(min=torch.finfo(read.dtype).tiny)
-    z = read.sub_(middle).div_(parted).clamp_(-1.0, 1.0)
+    # a column of one value, whose mean is rounded, has no levels to lie between
+    rounding = tokens * torch.finfo(read.dtype).eps * middle.abs()
+    parted = half > rounding
+    half.clamp_(min=torch.finfo(read.dtype).tiny)
+    z = read.sub_(middle).div_(half).clamp_(-1.0, 1.0).mul_(parted)
     owners_side = 1 - 2 * count / tokens
     bits = (z * owners_side).sign_().clamp_(min=0.0) @ each_bit
     lacking = (bits.mean() - bits).clamp_(-MOST_BITS, MOST_BITS)
@@ -66,5 +68,5 @@ def even_out(
     towards = lacking[:, None] * owners_side
     if settling:
         towards = towards.add_(z, alpha=SETTLING)
-    push = towards.mul_(1 - z * z).mul_(half > 0)
+    push = towards.mul_(1 - z * z).mul_(parted)
     W_E.addmm_(push, W_in.T, alpha=step)

@@ -172,9 +172,13 @@ def judge(state: State, inputs: int = 8192) -> Measures:
     return measures
 
 
-def fresh_inputs(state: State) -> torch.Generator:
-    """The stream that the state is judged on, from the recipe's seed and the step alone."""
-    return _generator(state.recipe, _MEASURE_STREAM, state.step, device=state.generator.device)
+def fresh_inputs(state: State, further: int = 0) -> torch.Generator:
+    """The stream that the state is judged on, from the recipe's seed and the step alone.
+
+    further: 0 for the first such stream, 1 and so on for others, independent of it.
+    """
+    stream = (_MEASURE_STREAM, state.step, *([further] if further else []))
+    return _generator(state.recipe, *stream, device=state.generator.device)
 
 
 def milestones(steps: int, pieces: int = 60) -> Iterator[int]:

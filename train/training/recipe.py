@@ -72,7 +72,7 @@ class Recipe:
     final_scale_rate: float = 0.0
     """Rate of the logarithm of a factor of all logits, learned in the final share. 0: none."""
     final_rate_factor: float = 1.0
-    """Rates of all weights but W_U in the final share, in units of those before."""
+    """Rates of W_E, V and the layer in the final share, in units of those before."""
     seed: int = 0
     """Seed of the start and of all inputs."""
     start: Start = "gaussian"
@@ -131,7 +131,7 @@ class Recipe:
         "are also pushed to their nearer level."
     )
     evenness_interval: int = 1
-    """Steps from one such push to the next, each as far as that of one step times this many."""
+    """Every how many steps hashes are evened out; each time this many times as far."""
     warmup: int = 100
     """Steps in which the rate rises linearly to its largest."""
     cooling: float = 1.0

@@ -42,21 +42,22 @@ Where parts times k / 4 are more than READS_ITSELF, a readout of its own stays f
 solution without a layer: each token is seen seldom, and with many active ones the rate of W_U has
 to be low. At (50257, 4, 147) the loss was still 1.7 nats after 57,800 of 61,900 steps. There **W_U
 is tied to W_E** until the middle of the last steps, so that what a token's row learns as an input
-reads it out as well. At k = 4 the best tie is five times that of least loss at the start, where the
-layer stays unused, as with a readout of its own: at (4096, 4, 126) the loss after 3,450 steps was
-.39 and a token had 18.8 bits with .3, 1.20 and 56 bits with .06. With k = 8 it is a smaller one,
-and the embeddings' rate a larger one: of 17,000 steps at (4096, 8, 368), 4,240 left 134 bits with
-.3, 107 with .15, 87 with .1 and 89 with .07; and with .1 and a rate of .35 instead of .25, 73. With
-the rates of the last steps 2.5 times as high, total variation fell from .034 to .019 there, and
-with five times to .021. All of these are powers of k / 4. At k = 4, 3,000 visits of each token were
-enough at (4096, 4, 126) and at (16384, 4, 138), at k = 8, 5,000 at (4096, 8). The rate of the layer
-is inverse to k and to d, and falls with the tenth root of the parts: at (4096, 8) tokens had 14.1
-bits at d = 155 and 28.1 at 368, where 13 and 29 are best, and 22.8 at (50257, 4, 147), where 22
-are. These runs, of one seed, are all that the rules of tied steps are from; above k = 8 rates rise
-no further, and the rest is extrapolated.
+reads it out as well. At k = 4 a large tie is best: at
+(4096, 4, 126) the loss after 3,450 steps was .39 and a token had 18.8 bits with .3, and 1.20 and 56
+bits with .06. With k = 8 a smaller one is best, and a larger rate of the embeddings: at
+(4096, 8, 368), after 4,240 of 17,000 steps, a token had 134 bits with a tie of .3, 107 with .15, 87
+with .1 and 89 with .07, and with .1 and a rate of .35 instead of .25 it had 73. With the rates of
+the last steps 2.5 times as high, total variation fell from .034 to .019 there, and with five times
+to .021. Tie, embeddings' rate and last rates are therefore powers of k / 4.
 
-**Evenness is seen to every k / 4 steps**, or every fourth, as a step has fewer inputs where k is
-larger: in every step it would cost two thirds as much as all else at (16384, 8, 277).
+At k = 4, 3,000 visits of each token were enough at (4096, 4, 126) and at (16384, 4, 138), at k = 8,
+5,000 at (4096, 8). The rate of the layer is inverse to k and to d, and falls with the tenth root of
+the parts: at (4096, 8) tokens had 14.1 bits at d = 155 and 28.0 at 368, where 13 and 29 are best,
+and 22.8 at (50257, 4, 147), where 22 are. Where a step has fewer inputs, as k is larger, hashes are
+evened out only every second step: in every step it would cost two thirds as much as all else at
+(16384, 8, 277). These runs, of one seed, are all that the rules of tied steps are from. Above k = 8
+rates rise no further, the tie falls with the root of k, and visits grow with its power 1.5; no
+network was trained there.
 """
 
 from __future__ import annotations
@@ -82,9 +83,11 @@ READOUT_PARTS = 0.5
 # of the last steps; then each token is named this share of VISITS, and more often as a power of
 # k / MANY
 READS_ITSELF, UNTIED_FINAL = 8, 0.5
-TIED_VISITS, TIED_MANY = 0.25, 0.75
-TIE, TIE_POWER, TIED_EMBEDDING_POWER, TIED_FINAL_POWER = 0.3, 1.8, 0.5, 1.3
-# rates rise up to this many times k / MANY, where they were fitted
+TIED_VISITS, TIED_MANY, TIED_BEYOND = 0.25, 0.75, 1.5
+TIE, TIE_POWER, TIE_BEYOND = 0.3, 1.8, 0.5
+TIED_EMBEDDING_POWER, TIED_FINAL_POWER = 0.5, 1.3
+# the largest k / MANY on which these powers were fitted; above it rates stay as they are there, and
+# visits and the tie follow powers of their own
 FITTED = 2.0
 EVENNESS = 1.0
 # the law's width for this failure rate is the one that READOUT_RATE is for
@@ -112,9 +115,14 @@ def scaled_recipe(
     tokens = min(n, max(TOKENS_A_STEP, 2 * k))
     batch = max(1, VISITS_A_STEP * tokens // k)
     parts, crowd = n / tokens, max(1.0, k / MANY)
-    fitted = min(crowd, FITTED)
     tied = parts > 1.0 and parts * crowd > READS_ITSELF
-    share = TIED_VISITS * crowd**TIED_MANY if tied else crowd * parts**-VISITS_POWER
+    fitted = min(crowd, FITTED) if tied else 1.0
+    beyond = crowd / fitted
+    share = (
+        TIED_VISITS * fitted**TIED_MANY * beyond**TIED_BEYOND
+        if tied
+        else crowd * parts**-VISITS_POWER
+    )
     steps = max(1, round(visits * share * n / (k * batch)))
     final_share = FINAL_SHARE * parts**-FINAL_POWER
     largest, d_power, k_power = TIED_LAYER if tied else (LAYER_RATE, D_POWER, K_POWER)
@@ -138,19 +146,19 @@ def scaled_recipe(
         final_tokens=min(n, round(tokens * (FINAL_PARTS * parts) ** 0.25)),
         final_batch=round(max(FEWEST_BATCHES, FINAL_BATCHES / parts) * batch),
         final_scale_rate=FINAL_SCALE_RATE,
-        final_rate_factor=fitted**TIED_FINAL_POWER if tied else 1.0,
+        final_rate_factor=fitted**TIED_FINAL_POWER,
         seed=seed,
         start=start,
         embedding_scale=EMBEDDING_SCALE,
         readout_scale=READOUT_SCALE,
         learning_rate=largest * layer,
-        embedding_rate=EMBEDDING_RATE * (fitted**TIED_EMBEDDING_POWER if tied else 1.0),
+        embedding_rate=EMBEDDING_RATE * fitted**TIED_EMBEDDING_POWER,
         readout_rate=readout * parts**-READOUT_PARTS,
         final_readout_factor=readout / (readout * parts**-READOUT_PARTS),
         tied_share=1.0 - UNTIED_FINAL * final_share if tied else 0.0,
-        tie=TIE * crowd**-TIE_POWER if tied else 1.0,
+        tie=TIE * fitted**-TIE_POWER * beyond**-TIE_BEYOND if tied else 1.0,
         evenness=EVENNESS,
-        evenness_interval=min(round(crowd), STEPS_A_PART),
+        evenness_interval=round(fitted),
         second_moment=0.95,
         weight_decay=0.0,
         warmup=steps // 100,
