@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 
 from simulate.jobs.checks import CONFIDENCE
 from simulate.jobs.intervals import Count, Mean, Share
@@ -19,7 +19,8 @@ from simulate.jobs.panel import DEFAULT, FULL, QUICK
 from simulate.rare_failures import RareFailure
 from tests.train.panel_jobs import Results, results_of, run_quick
 from theory.false_positives import independent_failure_probability
-from train.measures import TrainedNetwork
+from train.measures import TrainedNetwork, further_failures
+from train.measures import behaviour as measured
 from train.panels import (
     PANELS,
     VOCABULARY,
@@ -29,14 +30,20 @@ from train.panels import (
 )
 from train.panels.trained_failure_against_width import (
     FEW,
+    RECOUNTED,
     Gated,
     Quantity,
     ScaledNetwork,
+    counted_again,
     failure_over_gated,
     over_masks,
+    small_recipe,
 )
 from train.study import main
+from train.training.fit import fit, fresh_inputs
+from train.training.loss import failed_on
 from train.training.presets import PRESETS
+from train.training.task import draw
 
 SCALED = trained_failure_against_width.NAME
 
@@ -221,6 +228,54 @@ class TestTrainedNetworksOnTheWidthLaw:
         seen = replace(missing, network=behaving(each.network, failure=Count(0, 100_000)))
         assert not seen.missed
         assert seen.failure() == foreseen.at(CONFIDENCE)
+
+    def test_few_failures_more_than_foreseen_are_counted_again(
+        self, on_the_width_law: list[ScaledNetwork]
+    ) -> None:
+        """On further inputs, which alone decide; else chance would let one in some networks pass
+        for failing more often than its masks foresee."""
+        each = on_the_width_law[-1]
+        assert each.rare is not None
+        state = fit(small_recipe())
+        state = replace(state, recipe=replace(state.recipe, seed=1))
+        foreseen = Share(1e-5, 1e-9, 100_000)
+        rare = replace(each.rare, failure=foreseen, foreseen=1.0)
+        first, few = 2_000, Count(5, 2_000)
+        lucky = replace(each, network=behaving(each.network, failure=few), rare=rare)
+        assert lucky.missed
+        again = counted_again(lucky, state)
+        assert again.recounted == further_failures(state, RECOUNTED * first)
+        assert again.counted == again.recounted
+        cleared = replace(again, recounted=Count(1, RECOUNTED * first))
+        assert not cleared.missed
+        assert cleared.failure() == foreseen.at(CONFIDENCE)
+        confirmed = replace(again, recounted=Count(50, RECOUNTED * first))
+        assert confirmed.missed
+        assert confirmed.failure() == Count(50, RECOUNTED * first).at(CONFIDENCE)
+        # neither where many failed nor where the masks foresee them
+        many = behaving(each.network, failure=Count(FEW, 2_000))
+        for other in (replace(lucky, network=many), replace(each, rare=each.rare)):
+            assert counted_again(other, state) == other
+
+    def test_further_failures_are_of_other_inputs(self) -> None:
+        """As many as the network has on them, the same at each call, and of a stream of its own."""
+        state = fit(small_recipe())
+        task = state.recipe.task()
+        found = further_failures(state, 12_345)
+        generator = fresh_inputs(state, further=1)
+        parts = [draw(task, size, generator) for size in (10_000, 2_345)]
+        assert found == Count(
+            sum(int(failed_on(state.model, task, p).sum()) for p in parts), 12_345
+        )
+        assert found == further_failures(state, 12_345)
+        seen = draw(task, 10_000, fresh_inputs(state)).tokens
+        assert not torch.equal(parts[0].tokens, seen)
+        # two streams of one network agree in rate
+        of_seen = measured(state).failure
+        low, high = of_seen.at(CONFIDENCE).interval
+        lowest, highest = found.at(CONFIDENCE).interval
+        assert low <= highest
+        assert lowest <= high
 
     def test_one_heavy_failure_sets_no_rate(self, on_the_width_law: list[ScaledNetwork]) -> None:
         """What importance sampling met beside the masks is left to the count, which knows more."""

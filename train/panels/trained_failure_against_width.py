@@ -339,11 +339,15 @@ def train_scaled(
             float(enumerate_inputs(hashes, recipe.k).failure_probability) if few else None,
             Gated(measured_behaviour(replace(state, model=by_masks)), rare(by_masks)),
         )
-        counted = behaviour(found).failure
-        if scaled.missed and counted.hits < FEW:
-            again = further_failures(state, RECOUNTED * counted.trials)
-            scaled = replace(scaled, recounted=again)
+        return counted_again(scaled, state)
+
+
+def counted_again(scaled: ScaledNetwork, state: State) -> ScaledNetwork:
+    """With failures among further inputs, where few had failed, but more than the masks foresee."""
+    first = behaviour(scaled.network).failure
+    if first.hits >= FEW or not scaled.missed:
         return scaled
+    return replace(scaled, recounted=further_failures(state, RECOUNTED * first.trials))
 
 
 def masks_of(state: State) -> Masks | None:
