@@ -104,6 +104,7 @@ def test_many_parts_tie_the_readout_until_the_middle_of_the_last_steps() -> None
         assert recipe.tie == pytest.approx(0.3 * fitted**-1.8 * beyond**-0.5)
         assert recipe.embedding_rate == pytest.approx(0.25 * fitted**0.5)
         assert recipe.evenness_interval == fitted
+        assert recipe.final_batch == 2 * fitted * recipe.batch
         assert recipe.final_rate_factor == pytest.approx(fitted**1.3)
         parts = n / recipe.tokens_at(0)
         assert recipe.learning_rate == pytest.approx(0.0111 * (3 / k) * (64 / 128) * parts**-0.1)
