@@ -33,7 +33,10 @@ def masks(seed: int, n: int, d: int) -> np.ndarray:
 
 def moved(table: np.ndarray, W_in: np.ndarray | None = None, settling: bool = False) -> np.ndarray:
     """By how much each entry of W_E moves; without W_in the layer reads W_E itself."""
-    W_E, read_by = torch.tensor(table), np.eye(table.shape[1]) if W_in is None else W_in
+    W_E, read_by = (
+        torch.tensor(table),
+        np.eye(table.shape[1], dtype=table.dtype) if W_in is None else W_in,
+    )
     even_out(W_E, torch.tensor(read_by), STEP, settling)
     return W_E.numpy() - table
 
