@@ -238,7 +238,7 @@ def seconds(recipe: Recipe) -> float:
 
     def of(steps: int, step: int) -> float:
         tokens = recipe.tokens_at(step)
-        products = recipe.batch_at(step) * tokens * recipe.d
+        products = float(recipe.batch_at(step) * tokens * recipe.d)
         if recipe.evenness:
             products += tokens * recipe.d * recipe.hidden / recipe.evenness_interval
         return steps * (5e-4 + 1.2e-10 * products)
