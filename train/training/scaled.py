@@ -42,9 +42,8 @@ Where parts times k / 4 are more than READS_ITSELF, a readout of its own stays f
 solution without a layer: each token is seen seldom, and with many active ones the rate of W_U has
 to be low. At (50257, 4, 147) the loss was still 1.7 nats after 57,800 of 61,900 steps. There **W_U
 is tied to W_E** until the middle of the last steps, so that what a token's row learns as an input
-reads it out as well. At k = 4 a large tie is best: at
-(4096, 4, 126) the loss after 3,450 steps was .39 and a token had 18.8 bits with .3, and 1.20 and 56
-bits with .06. With k = 8 a smaller one is best, and a larger rate of the embeddings: at
+reads it out as well. At k = 4 a large tie is best: at (4096, 4, 126) the loss after 3,450 steps was
+.39 and a token had 18.8 bits with .3, and 1.20 and 56 bits with .06. With k = 8 a smaller one is best, and a larger rate of the embeddings: at
 (4096, 8, 368), after 4,240 of 17,000 steps, a token had 134 bits with a tie of .3, 107 with .15, 87
 with .1 and 89 with .07, and with .1 and a rate of .35 instead of .25 it had 73. With the rates of
 the last steps 2.5 times as high, total variation fell from .034 to .019 there, and with five times
@@ -54,11 +53,11 @@ and the last batches as large as at k = 4.
 
 At k = 4, 3,000 visits of each token were enough at (4096, 4, 126) and at (16384, 4, 138), at k = 8,
 5,000 at (4096, 8). The rate of the layer is inverse to k and to d, and falls with the tenth root of
-the parts: at (4096, 8) tokens had 14.1 bits at d = 155 and 28.0 at 368, where 13 and 29 are best,
+the parts: at (4096, 8) tokens have 13.8 bits at d = 155 and 28.0 at 368, where 13 and 29 are best,
 and 22.8 at (50257, 4, 147), where 22 are. Where a step has fewer inputs, as k is larger, hashes are
 evened out only every second step: in every step it would cost two thirds as much as all else at
 (16384, 8, 277). These runs, of one seed, are all that the rules of tied steps are from. Above k = 8
-rates rise no further, the tie falls with the root of k, and visits grow with its power 1.5; no
+rates rise no further, the tie falls with the root of k, and visits grow as k to the power 1.5; no
 network was trained there.
 """
 
