@@ -43,13 +43,13 @@ solution without a layer: each token is seen seldom, and with many active ones t
 to be low. At (50257, 4, 147) the loss was still 1.7 nats after 57,800 of 61,900 steps. There **W_U
 is tied to W_E** until the middle of the last steps, so that what a token's row learns as an input
 reads it out as well. At k = 4 a large tie is best: at (4096, 4, 126) the loss after 3,450 steps was
-.39 and a token had 18.8 bits with .3, and 1.20 and 56 bits with .06. With k = 8 a smaller one is best, and a larger rate of the embeddings: at
-(4096, 8, 368), after 4,240 of 17,000 steps, a token had 134 bits with a tie of .3, 107 with .15, 87
-with .1 and 89 with .07, and with .1 and a rate of .35 instead of .25 it had 73. With the rates of
-the last steps 2.5 times as high, total variation fell from .034 to .019 there, and with five times
-to .021; with 1,024 inputs in each of them instead of 512 it was .005 at (4096, 8, 254), and .012
-with 70 % more of these steps. Tie, embeddings' rate and last rates are therefore powers of k / 4,
-and the last batches as large as at k = 4.
+.39 and a token had 18.8 bits with .3, and 1.20 and 56 bits with .06. With k = 8 a smaller one is
+best, and a larger rate of the embeddings: at (4096, 8, 368), after 4,240 of 17,000 steps, a token
+had 134 bits with a tie of .3, 107 with .15, 87 with .1 and 89 with .07, and with .1 and a rate of
+.35 instead of .25 it had 73. With the rates of the last steps 2.5 times as high, total variation
+fell from .034 to .019 there, and with five times to .021; with 1,024 inputs in each of them instead
+of 512 it was .005 at (4096, 8, 254), and .012 with 70 % more of these steps. Tie, embeddings' rate
+and last rates are therefore powers of k / 4, and the last batches as large as at k = 4.
 
 At k = 4, 3,000 visits of each token were enough at (4096, 4, 126) and at (16384, 4, 138), at k = 8,
 5,000 at (4096, 8). The rate of the layer is inverse to k and to d, and falls with the tenth root of
