@@ -20,6 +20,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from train.training.products import product
+
 # a token counts as at most this many bits from the mean
 MOST_BITS = 3.0
 # an undecided entry is moved to its nearer level as if its token lacked or had so many bits
@@ -44,7 +46,7 @@ def even_out(
     number is next to the mean would be pushed back and forth across the middle. W_E moves by the
     push times W_in^T.
     """
-    read, tokens = W_E @ W_in, len(W_E)
+    read, tokens = product(W_E, W_in), len(W_E)
     # sums over tokens as products with ones, and masks as numbers: several times as fast
     each_token, each_bit = read.new_ones(tokens), read.new_ones(read.shape[1])
     mean = (each_token @ read) / tokens
@@ -69,4 +71,4 @@ def even_out(
     if settling:
         towards = towards.add_(z, alpha=SETTLING)
     push = towards.mul_(1 - z * z).mul_(parted)
-    W_E.addmm_(push, W_in.T, alpha=step)
+    W_E.add_(product(push, W_in.T), alpha=step)

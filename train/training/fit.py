@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from train.training.evenness import even_out
@@ -99,6 +100,12 @@ def advance(state: State, steps: int) -> float:
     Raises DivergedError after a step whose loss is not finite, or at the end where a weight is not;
     the state is then of no use.
     """
+    # NumPy's products (see `products`) on as many threads as PyTorch's
+    with threadpool_limits(torch.get_num_threads(), "blas"):
+        return _advance(state, steps)
+
+
+def _advance(state: State, steps: int) -> float:
     recipe = state.recipe
     device = state.generator.device
     divergence = TargetDivergence()

@@ -17,6 +17,7 @@ from torch import Tensor
 from theory.domain import check_integer
 from train.reading.failure import failure_threshold
 from train.training.model import ToyNetwork
+from train.training.products import product
 from train.training.recipe import Task
 from train.training.task import Batch, Tokens, draw
 
@@ -46,7 +47,7 @@ class _ReadOutAgainstTarget(torch.autograd.Function):
     ) -> Tensor:
         ctx.dtypes = x.dtype, W_U.dtype
         x, W_U = x.to(buffer.dtype), W_U.to(buffer.dtype)
-        torch.mm(x, W_U, out=buffer)
+        product(x, W_U, out=buffer)
         if others_weight != 1.0:
             lowered = torch.full_like(target, -math.log(others_weight), dtype=buffer.dtype)
             buffer.scatter_add_(1, tokens, lowered)
@@ -62,9 +63,12 @@ class _ReadOutAgainstTarget(torch.autograd.Function):
     def backward(ctx, upstream: Tensor) -> tuple[Tensor, Tensor, None, None, None, None]:
         x, W_U = ctx.saved_tensors
         scale = upstream / len(x)
-        to_x = (ctx.gradient @ W_U.T).to(ctx.dtypes[0]) * scale
+        to_x = product(ctx.gradient, W_U.T).to(ctx.dtypes[0]) * scale
         # laid out in memory as W_U is
-        rows_first = ctx.gradient.T @ x if W_U.stride(0) == 1 else (x.T @ ctx.gradient).T
+        if W_U.stride(0) == 1:
+            rows_first = product(ctx.gradient.T, x)
+        else:
+            rows_first = product(x.T, ctx.gradient).T
         to_readout = rows_first.T.to(ctx.dtypes[1]) * scale
         return to_x, to_readout, None, None, None, None
 
