@@ -84,6 +84,12 @@ WIDTH = Job(
 RECIPE = replace(
     WIDTH, folder="recipe", title="A recipe that is off by two", options=("--sizes", "recipe")
 )
+LARGE = replace(
+    WIDTH,
+    folder="large",
+    title="16,384 tokens on the width law",
+    options=("--sizes", "large"),
+)
 VOCABULARY = replace(
     WIDTH,
     folder="vocabulary",
@@ -154,6 +160,7 @@ JOBS = (
     SCALING,
     STUDY,
     WIDTH,
+    LARGE,
     VOCABULARY,
     RECIPE,
     SURVEY,

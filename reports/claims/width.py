@@ -10,16 +10,17 @@ from reports.claims.sources import (
     CAPACITIES,
     DISTANCES,
     HARDER_TASK,
+    LARGER_WIDTHS,
     LAYERS,
     PSEUDO_INVERSE,
     RIVALS,
     SMOLLM2_READOUT,
     TRAINED_WIDTHS,
-    VOCABULARY_WIDTHS,
     complement,
     source,
 )
-from reports.jobs import RECIPE, SCALING, SURVEY, VOCABULARY, WIDTH
+from reports.documents import Document
+from reports.jobs import RECIPE, SCALING, SURVEY, WIDTH
 from reports.ledger import Claim, Finding
 from reports.numbers import Checks, Evidence, Number, Range, between
 from reports.traced import given, only
@@ -43,7 +44,12 @@ from theory import ranked_code
 from train.panels import harder_hidden_layer, recipe_off_by_two, trained_failure_against_width
 from train.panels.harder_hidden_layer import Kinds, SeedPoint
 from train.panels.harder_hidden_layer import Number as OfLayer
-from train.panels.trained_failure_against_width import KEEPS, MOST_OVER_RANDOM, UNFORESEEN
+from train.panels.trained_failure_against_width import (
+    KEEPS,
+    MOST_OVER_RANDOM,
+    UNFORESEEN,
+    ScaledPoint,
+)
 from train.panels.trained_failure_against_width import Axis as WidthAxis
 from train.panels.trained_failure_against_width import Quantity as WidthQuantity
 from train.readout.outputs import Whose
@@ -237,6 +243,7 @@ def learned_width_law(evidence: Evidence) -> Finding:
                 f" At {name} they do not keep it at d = {', '.join(off)}, and fail up to "
                 f"{worst:.0f} times as often (between {worst.low:.0f} and {worst.high:.0f})."
             )
+    larger = "".join(_at_larger_vocabularies(evidence, table) for table in LARGER_WIDTHS)
     return Finding(
         [trained_series.most_of(series, kept), failure.low < 0.2 * failure.high],
         f"Networks trained by the recipe that follows from their sizes keep the law at {names}: "
@@ -245,7 +252,7 @@ def learned_width_law(evidence: Evidence) -> Finding:
         "width.",
         f"They keep it in {len(kept)} of {len(series)} series, where keeping it means to fail at "
         f"most {KEEPS:g} times as often, upper end, at every width.{left}"
-        f"{_of_a_language_model(evidence)} Of the networks of these series, {over_random.passed} "
+        f"{larger} Of the networks of these series, {over_random.passed} "
         f"of {over_random.total} meet the target of {MOST_OVER_RANDOM:g} times, and the slope "
         f"agrees in {slopes.passed} of {slopes.total} "
         "series. Where failures are too few to count, they are those that the masks foresee; "
@@ -257,11 +264,11 @@ def learned_width_law(evidence: Evidence) -> Finding:
     )
 
 
-def _of_a_language_model(evidence: Evidence) -> str:
-    """Networks of a language model's vocabulary; nothing where their results are not there."""
+def _at_larger_vocabularies(evidence: Evidence, table: Document[list[ScaledPoint]]) -> str:
+    """Networks of a job of its own; nothing where its results are not there."""
     rows = [
         row
-        for row in (evidence.rows(VOCABULARY_WIDTHS) if evidence.there(VOCABULARY) else ())
+        for row in (evidence.rows(table) if evidence.there(table.job) else ())
         if row.axis == WidthAxis.FAILURE and row.kind == Kind.TRAINED
     ]
     if not rows:
@@ -273,7 +280,7 @@ def _of_a_language_model(evidence: Evidence) -> str:
         def fits(row: Point) -> bool:
             return row.axis == axis and row.kind != Kind.WEIGHTED
 
-        return evidence.points(f"{label}, {n}", VOCABULARY_WIDTHS, fits, style)
+        return evidence.points(f"{label}, {n}", table, fits, style)
 
     ratio = over(WidthAxis.OVER_RANDOM, "failure rate over that of the best random hashes", ".3g")
     bits = over(WidthAxis.BITS, "bits a token", ".1f")
@@ -501,7 +508,7 @@ WIDTH_CLAIMS = (
             (WIDTH, trained_failure_against_width.NAME),
             (RECIPE, recipe_off_by_two.NAME),
         ],
-        where_there=[(VOCABULARY, trained_failure_against_width.NAME)],
+        where_there=[(table.job, trained_failure_against_width.NAME) for table in LARGER_WIDTHS],
     ),
     Claim(
         "13",

@@ -98,7 +98,7 @@ def findings() -> Phrases:
         *found,
         f"makes {numbered} claims",
         "claim 12 as well (12b)",
-        "Claims 12b and E",
+        f"Claims 12b and E are judged over {IN_WORDS[len(width.TASKS) + 1]} *series*",
         f"at {width.VOCABULARY:,} tokens, it also ties",
         f"{PRESETS['best'].steps:,} steps",
         f"{mechanism_map.BASE.steps:,} steps",
@@ -139,7 +139,7 @@ def filters() -> Phrases:
     ]
 
 
-IN_WORDS = {3: "three", 4: "four", 5: "five"}
+IN_WORDS = {3: "three", 4: "four", 5: "five", 6: "six"}
 
 
 def readme() -> Phrases:
@@ -156,10 +156,12 @@ def readme() -> Phrases:
     assert larger
     most, least, low, high = map(float, kept.groups())
     assert 1e-7 < least < 2e-6
+    keeping = said["12b"].partition(": from")[0]
+    tokens = [int(_plain(n)) for n in re.findall(r"n = ([\d,]+), k", keeping)]
     return [
         f"networks fail {low:.1f} to {high:.1f} times as often",
         f"from one input in {IN_WORDS[round(1 / most)]} down to one in a million",
-        f"from n = {min(width.TASKS)[0]:,} to {max(width.TASKS)[0]:,}",
+        f"from n = {min(tokens):,} to {max(tokens):,}",
         "At a language model's {} tokens and k = {} a network fails {} times".format(
             *larger.groups()
         ),

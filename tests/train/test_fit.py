@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_info, threadpool_limits
 
 torch = pytest.importorskip("torch")
 
@@ -22,6 +23,7 @@ from train.training.fit import (  # noqa: E402
     FIRST_MOMENT,
     DivergedError,
     State,
+    _loss,
     advance,
     begin,
     finish,
@@ -108,6 +110,32 @@ def assert_same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> Non
     assert one.keys() == other.keys()
     for name in one:
         np.testing.assert_array_equal(one[name], other[name])
+
+
+def test_numpys_threads_are_as_many_as_pytorchs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the steps alone, and also where they end in an error."""
+
+    def threads() -> set[int]:
+        libraries = (each for each in threadpool_info() if each["user_api"] == "blas")
+        return {each["num_threads"] for each in libraries}
+
+    seen: list[set[int]] = []
+
+    def watched(*arguments):
+        seen.append(threads())
+        return _loss(*arguments)
+
+    monkeypatch.setattr("train.training.fit._loss", watched)
+    diverging = replace(TINY, learning_rate=1e9)
+    with threadpool_limits(2, "blas"):
+        before = threads()
+        advance(begin(TINY), 1)
+        with pytest.raises(DivergedError):
+            advance(begin(diverging), diverging.steps)
+        assert threads() == before
+    assert seen[0] == {1}
+    assert len(seen) > 2
+    assert all(each == {1} for each in seen)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

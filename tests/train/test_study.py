@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch")
@@ -32,6 +33,7 @@ from train.panels import (
 )
 from train.panels.trained_failure_against_width import (
     FEW,
+    QUICK_VISITS,
     RECOUNTED,
     Gated,
     Quantity,
@@ -40,11 +42,13 @@ from train.panels.trained_failure_against_width import (
     failure_over_gated,
     over_masks,
     small_recipe,
+    train_scaled,
 )
 from train.study import main
 from train.training.fit import fit, fresh_inputs
 from train.training.loss import failed_on
 from train.training.presets import PRESETS
+from train.training.scaled import scaled_recipe
 from train.training.task import draw
 
 SCALED = trained_failure_against_width.NAME
@@ -257,6 +261,17 @@ class TestTrainedNetworksOnTheWidthLaw:
         many = behaving(each.network, failure=Count(FEW, 2_000))
         for other in (replace(lucky, network=many), each):
             assert counted_again(other, state) == other
+
+    def test_the_task_counts_again(self) -> None:
+        """A network that fails on .2 % of inputs, where its masks foresee .13 %."""
+        recipe = scaled_recipe(64, 2, 32, visits=QUICK_VISITS)
+        each = train_scaled(np.random.default_rng(0), recipe, 2_000, "cpu")
+        assert each.network.behaviour is not None
+        first = each.network.behaviour.failure
+        assert 0 < first.hits < FEW
+        assert each.recounted is not None
+        assert each.recounted.trials == RECOUNTED * first.trials
+        assert each.missed
 
     def test_further_failures_are_of_other_inputs(self) -> None:
         """As many as the network has on them, the same at each call, and of a stream of its own."""

@@ -10,10 +10,11 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 import torch
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 from train.training.evenness import even_out
@@ -100,9 +101,14 @@ def advance(state: State, steps: int) -> float:
     Raises DivergedError after a step whose loss is not finite, or at the end where a weight is not;
     the state is then of no use.
     """
-    # NumPy's products (see `products`) on as many threads as PyTorch's
-    with threadpool_limits(torch.get_num_threads(), "blas"):
+    with _libraries().limit(limits=torch.get_num_threads(), user_api="blas"):
         return _advance(state, steps)
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """NumPy's BLAS, which multiplies large matrices (see `products`); to find it takes a while."""
+    return ThreadpoolController()
 
 
 def _advance(state: State, steps: int) -> float:

@@ -294,7 +294,7 @@ class Execution:
     device: Device = "cpu"
     """Where the tensors are."""
     threads: int = 1
-    """PyTorch's threads on the CPU; matrices as small as the source's are soonest done by one."""
+    """PyTorch's and NumPy's threads on the CPU; small matrices are soonest multiplied by one."""
     compile: bool = False
     """Run the forward pass through torch.compile: no faster on a CPU, where it needs a compiler."""
 
