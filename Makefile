@@ -113,6 +113,8 @@ evidence: reproduce bench
 		--exclude='checkpoint.*' --exclude='weights.*' --exclude='organisms/*.safetensors' \
 		--exclude='*.lock' --exclude='*.seconds' --exclude=index.html -f $(RESULTS)/evidence.tar .
 	tar -C $(RESULTS)/evidence -xf $(RESULTS)/evidence.tar
+	# networks that took long to train, as they were found, so that figures and checks can be made again
+	cd $(ALL) && cp --parents large/results.jsonl $(CURDIR)/$(RESULTS)/evidence
 	mkdir $(RESULTS)/evidence/bench
 	cp $(addprefix $(RESULTS)/bench/,bench.md training.md) $(RESULTS)/evidence/bench
 	# what make coverage measured, where it was kept

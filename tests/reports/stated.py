@@ -146,25 +146,25 @@ def readme() -> Phrases:
     """Of the width law, rounded from the ledger."""
     rows = {row.key: row for row in ledger(CLAIMS, saved())}
     said = {key: row.finding.replace("−", "-") for key, row in rows.items()}
-    larger = re.search(
-        r"Trained at n = (\S+), k = (\d+) .*?they fail (\S+) times as", rows["12b"].limit
+    larger, largest = re.findall(
+        r"Trained at n = (\S+), k = (\d+) .*?they fail (.*?) times as", rows["12b"].limit
     )
     kept = re.search(r"rates of (\S+) down to (\S+) they fail (\S+) to (\S+) times", said["12b"])
     predicted = re.search(r"of (\d+) of the (\d+) .* fail (\S+ to \S+ times) as often", said["E"])
     assert kept
     assert predicted
-    assert larger
     most, least, low, high = map(float, kept.groups())
     assert 1e-7 < least < 2e-6
     keeping = said["12b"].partition(": from")[0]
+    if max(map(float, larger[2].split(" to "))) <= width.KEEPS:
+        keeping += "; n = {}, k".format(*larger)
     tokens = [int(_plain(n)) for n in re.findall(r"n = ([\d,]+), k", keeping)]
     return [
         f"networks fail {low:.1f} to {high:.1f} times as often",
         f"from one input in {IN_WORDS[round(1 / most)]} down to one in a million",
         f"from n = {min(tokens):,} to {max(tokens):,}",
-        "At a language model's {} tokens and k = {} a network fails {} times".format(
-            *larger.groups()
-        ),
+        "at {} tokens and k = {} they fail {} times as often".format(*larger),
+        "a language model's {} and k = {} {} times".format(*largest),
         "{} of {} of them {}".format(*predicted.groups()),
         f"rarer than one input in {math.floor(1e-3 / width.UNFORESEEN)},000",
         "Python 3.11",
