@@ -248,7 +248,7 @@ def recipes(effort: Effort) -> list[Recipe]:
 
 def small_recipe() -> Recipe:
     """Of a network that is trained in about a second: quick runs try the job by it."""
-    return scaled_recipe(64, 2, 24, visits=QUICK_VISITS)
+    return scaled_recipe(64, 2, 16, visits=QUICK_VISITS)
 
 
 def large_recipes(effort: Effort) -> list[Recipe]:
