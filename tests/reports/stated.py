@@ -100,6 +100,8 @@ def findings() -> Phrases:
         "claim 12 as well (12b)",
         f"Claims 12b and E are judged over {IN_WORDS[len(width.TASKS) + 1]} *series*",
         f"at {width.VOCABULARY:,} tokens, it also ties",
+        f"Networks of {width.LARGE_TASK[0]:,} tokens",
+        f"and one of {width.VOCABULARY:,}",
         f"{PRESETS['best'].steps:,} steps",
         f"{mechanism_map.BASE.steps:,} steps",
     ]
@@ -139,7 +141,7 @@ def filters() -> Phrases:
     ]
 
 
-IN_WORDS = {3: "three", 4: "four", 5: "five", 6: "six"}
+IN_WORDS = {3: "three", 4: "four", 5: "five"}
 
 
 def readme() -> Phrases:
@@ -163,7 +165,7 @@ def readme() -> Phrases:
         f"networks fail {low:.1f} to {high:.1f} times as often",
         f"from one input in {IN_WORDS[round(1 / most)]} down to one in a million",
         f"from n = {min(tokens):,} to {max(tokens):,}",
-        "at {} tokens and k = {} they fail {} times as often".format(*larger),
+        "With {} tokens and k = {} they fail {} times as often".format(*larger),
         "a language model's {} and k = {} {} times".format(*largest),
         "{} of {} of them {}".format(*predicted.groups()),
         f"rarer than one input in {math.floor(1e-3 / width.UNFORESEEN)},000",
