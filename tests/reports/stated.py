@@ -165,6 +165,7 @@ def readme() -> Phrases:
         f"networks fail {low:.1f} to {high:.1f} times as often",
         f"from one input in {IN_WORDS[round(1 / most)]} down to one in a million",
         f"from n = {min(tokens):,} to {max(tokens):,}",
+        "of {} tokens, are in".format(*larger),
         "With {} tokens and k = {} they fail {} times as often".format(*larger),
         "a language model's {} and k = {} {} times".format(*largest),
         "{} of {} of them {}".format(*predicted.groups()),
