@@ -56,9 +56,11 @@ At k = 4, 3,000 visits of each token were enough at (4096, 4, 126) and at (16384
 the parts: at (4096, 8) tokens have 13.8 bits at d = 155 and 28.0 at 368, where 13 and 29 are best,
 and 22.8 at (50257, 4, 147), where 22 are. Where a step has fewer inputs, as k is larger, hashes are
 evened out only every second step: in every step it would cost two thirds as much as all else at
-(16384, 8, 277). These runs, of one seed, are all that the rules of tied steps are from. Above k = 8
-rates rise no further, the tie falls with the root of k, and visits grow as k to the power 1.5; no
-network was trained there.
+(16384, 8, 277). These runs, of one seed, are all that the rules of tied steps are from. At
+(16384, 8), on which no rule was fitted, tokens have 33.0 and 27.0 bits at d = 392 and 335, where 31
+and 27 are best, but 22.8 and 22.1 at 220 and 178, where 17 and 14 are: at small widths hashes stay
+too dense there. Above k = 8 rates rise no further, the tie falls with the root of k, and visits
+grow as k to the power 1.5; no network was trained there.
 """
 
 from __future__ import annotations
