@@ -87,7 +87,7 @@ RECIPE = replace(
 LARGE = replace(
     WIDTH,
     folder="large",
-    title="16,384 tokens on the width law",
+    title="A larger vocabulary on the width law",
     options=("--sizes", "large"),
 )
 VOCABULARY = replace(
