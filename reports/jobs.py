@@ -84,12 +84,6 @@ WIDTH = Job(
 RECIPE = replace(
     WIDTH, folder="recipe", title="A recipe that is off by two", options=("--sizes", "recipe")
 )
-LARGE = replace(
-    WIDTH,
-    folder="large",
-    title="A larger vocabulary on the width law",
-    options=("--sizes", "large"),
-)
 VOCABULARY = replace(
     WIDTH,
     folder="vocabulary",
@@ -160,7 +154,6 @@ JOBS = (
     SCALING,
     STUDY,
     WIDTH,
-    LARGE,
     VOCABULARY,
     RECIPE,
     SURVEY,

@@ -27,23 +27,22 @@ class Study(PanelJob):
     out: Path = Path("reports/results/study")
     """Folder for the results. An earlier run in it is replaced; other files are left alone."""
 
-    sizes: Literal["standard", "width", "large", "recipe", "vocabulary"] = "standard"
+    sizes: Literal["standard", "width", "recipe", "vocabulary"] = "standard"
     (
         "Which networks are trained. standard: those of the presets and their controls. width: "
-        "those of the recipe that follows from the sizes, compared with the width law. large: the "
-        "same with k = 8 of 16,384 tokens. recipe: one network with each rate and scale of that "
-        "recipe halved and doubled. vocabulary: a language model's 50,257 tokens; on a GPU, with "
-        "--engine serial, k = 8 and 16 at four widths, without one k = 4 at d = 147."
+        "those of the recipe that follows from the sizes, compared with the width law. recipe: one "
+        "network with each rate and scale of that recipe halved and doubled. vocabulary: a "
+        "language model's 50,257 tokens; on a GPU, with --engine serial, k = 8 and 16 at four "
+        "widths, without one k = 4 at d = 147."
     )
 
     def registry(self) -> Mapping[str, Panel[Any, Any]]:
         check_installed()
-        from train.panels import LARGE, PANELS, RECIPE, VOCABULARY, WIDTH
+        from train.panels import PANELS, RECIPE, VOCABULARY, WIDTH
 
         return {
             "standard": PANELS,
             "width": WIDTH,
-            "large": LARGE,
             "recipe": RECIPE,
             "vocabulary": VOCABULARY,
         }[self.sizes]

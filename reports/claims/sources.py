@@ -9,7 +9,6 @@ from reports.documents import Document, record, table
 from reports.jobs import (
     COMPLEMENT_ANALYSIS,
     FINISHED_CERTIFICATE,
-    LARGE,
     RECOGNISER,
     SCALING,
     SMOLLM2,
@@ -60,9 +59,9 @@ RIVALS = table(SCALING, width_of_rivals.NAME, Point)
 DISTANCES = table(SCALING, distance_from_best.NAME, Point)
 PSEUDO_INVERSE = table(SCALING, pseudo_inverse.NAME, Point)
 HARDER_TASK = table(SCALING, harder_task.NAME, Point)
-TRAINED_WIDTHS, *LARGER_WIDTHS = (
+TRAINED_WIDTHS, LARGEST_WIDTHS = (
     table(job, trained_failure_against_width.NAME, trained_failure_against_width.ScaledPoint)
-    for job in (WIDTH, LARGE, VOCABULARY)
+    for job in (WIDTH, VOCABULARY)
 )
 DENSITIES = table(SURVEY, learned_density.NAME, learned_density.PowerPoint)
 LAYERS = table(SURVEY, harder_hidden_layer.NAME, harder_hidden_layer.SeedPoint)

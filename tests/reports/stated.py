@@ -190,7 +190,10 @@ STATED: Mapping[str, Callable[[], Phrases]] = {
         f"probability below {power_of_ten(MOST_FALSE_ALARM)}",
     ],
     "statistics": lambda: [f"A rate of {power_of_ten(min(width_against_error.TARGETS))}"],
-    "training": lambda: [f"more than {TOKENS_A_STEP} tokens", f"of {width.LARGE_TASK[0]:,} tokens"],
+    "training": lambda: [
+        f"more than {TOKENS_A_STEP} tokens",
+        f"from {min(width.TASKS)[0]} tokens to {max(width.TASKS)[0]:,}",
+    ],
     "width_law": lambda: [
         "{1} coordinates for {0:,} tokens".format(*SHAPES[Model.GPT2_SMALL]),
     ],

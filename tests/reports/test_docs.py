@@ -29,7 +29,7 @@ from reports.docs.generate import (
 from reports.docs.generate.markdown import plain
 from theory.derivations import DERIVATIONS
 from theory.formulas import CATALOGUE
-from train.panels import LARGE, PANELS, RECIPE, SURVEY, VOCABULARY, WIDTH
+from train.panels import PANELS, RECIPE, SURVEY, VOCABULARY, WIDTH
 
 # the checker is a program of its own, and each organism carries its description with it
 OF_THEMSELVES = ("train.certificate.checker", "train.organism.family")
@@ -37,7 +37,7 @@ WRITTEN = sorted([*DOCS.glob("*.md"), *DOCS.glob("tutorials/*.md")])
 TUTORIALS = sorted(DOCS.glob("tutorials/*.md"))
 MOST_WORDS = 60
 README = Path("README.md")
-STUDIES = (PANELS, WIDTH, LARGE, RECIPE, VOCABULARY, SURVEY)
+STUDIES = (PANELS, WIDTH, RECIPE, VOCABULARY, SURVEY)
 
 
 def too_early(text: str) -> list[str]:

@@ -1,6 +1,6 @@
 """The panels of the training study and of the survey, one file each, in the order of the report.
 
-PANELS, WIDTH, LARGE, RECIPE and VOCABULARY are the study's, by the sizes of its networks.
+PANELS, WIDTH, RECIPE and VOCABULARY are the study's, by the sizes of its networks.
 """
 
 from typing import Any
@@ -30,9 +30,6 @@ PANELS: dict[str, Panel[Any, Any]] = {
 }
 WIDTH: dict[str, Panel[Any, Any]] = {
     trained_failure_against_width.NAME: trained_failure_against_width.PANEL
-}
-LARGE: dict[str, Panel[Any, Any]] = {
-    trained_failure_against_width.NAME: trained_failure_against_width.LARGE_PANEL
 }
 RECIPE: dict[str, Panel[Any, Any]] = {recipe_off_by_two.NAME: recipe_off_by_two.PANEL}
 VOCABULARY: dict[str, Panel[Any, Any]] = {
