@@ -11,14 +11,20 @@ from reports.claims.sources import (
     COVERED,
     DENSITIES,
     FORMATION,
-    LARGER_WIDTHS,
     PREDICTIONS,
     TRAINED_WIDTHS,
+    VOCABULARY_WIDTHS,
     complement,
     source,
 )
 from reports.documents import Document
-from reports.jobs import ORGANISMS, STUDY, SURVEY, WIDTH
+from reports.jobs import (
+    ORGANISMS,
+    STUDY,
+    SURVEY,
+    VOCABULARY,
+    WIDTH,
+)
 from reports.ledger import Claim, Finding
 from reports.numbers import Evidence, Number, between
 from reports.traced import given
@@ -217,10 +223,11 @@ def masks_predict(evidence: Evidence) -> Finding:
         else ""
     )
     others = "".join(_apart(evidence, TRAINED_WIDTHS, rows) for rows in series.values())
-    for table in LARGER_WIDTHS:
-        if evidence.there(table.job):
-            larger = [row for row in evidence.rows(table) if row.axis == WidthAxis.OVER_MASKS]
-            others += _apart(evidence, table, larger)
+    if evidence.there(VOCABULARY):
+        larger = [
+            row for row in evidence.rows(VOCABULARY_WIDTHS) if row.axis == WidthAxis.OVER_MASKS
+        ]
+        others += _apart(evidence, VOCABULARY_WIDTHS, larger)
     small_inside = evidence.point(
         "networks of the survey whose interval holds the masks' failure rate",
         PREDICTIONS,

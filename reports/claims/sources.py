@@ -59,7 +59,7 @@ RIVALS = table(SCALING, width_of_rivals.NAME, Point)
 DISTANCES = table(SCALING, distance_from_best.NAME, Point)
 PSEUDO_INVERSE = table(SCALING, pseudo_inverse.NAME, Point)
 HARDER_TASK = table(SCALING, harder_task.NAME, Point)
-TRAINED_WIDTHS, LARGEST_WIDTHS = (
+TRAINED_WIDTHS, VOCABULARY_WIDTHS = (
     table(job, trained_failure_against_width.NAME, trained_failure_against_width.ScaledPoint)
     for job in (WIDTH, VOCABULARY)
 )

@@ -42,6 +42,18 @@ def said(rows: Sequence[ScaledPoint]) -> str:
     return f"n = {first.n:,}, k = {first.k}{noise}"
 
 
+def said_together(series: Iterable[Sequence[ScaledPoint]]) -> str:
+    """Several series in words, those whose layer starts from noise after the others."""
+    sizes: dict[str | None, list[str]] = {}
+    for first, *_ in series:
+        sizes.setdefault(first.start, []).append(f"({first.n:,}, {first.k})")
+    noise = sizes.pop("gaussian", [])
+    parts = [", ".join(own[:-1]) + " and " * (len(own) > 1) + own[-1] for own in sizes.values()]
+    if noise:
+        parts.append(f"{', '.join(noise)} with a layer that starts from noise")
+    return "(n, k) = " + ", and ".join(parts) if parts else "no size"
+
+
 def all_of(evidence: Evidence, axis: Axis) -> dict[Key, list[ScaledPoint]]:
     """The rows of each series on one axis; none where there is no result."""
     series: dict[Key, list[ScaledPoint]] = {}

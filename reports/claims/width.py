@@ -10,17 +10,16 @@ from reports.claims.sources import (
     CAPACITIES,
     DISTANCES,
     HARDER_TASK,
-    LARGER_WIDTHS,
     LAYERS,
     PSEUDO_INVERSE,
     RIVALS,
     SMOLLM2_READOUT,
     TRAINED_WIDTHS,
+    VOCABULARY_WIDTHS,
     complement,
     source,
 )
-from reports.documents import Document
-from reports.jobs import RECIPE, SCALING, SURVEY, WIDTH
+from reports.jobs import RECIPE, SCALING, SURVEY, VOCABULARY, WIDTH
 from reports.ledger import Claim, Finding
 from reports.numbers import Checks, Evidence, Number, Range, between
 from reports.traced import given, only
@@ -226,7 +225,7 @@ def learned_width_law(evidence: Evidence) -> Finding:
         lambda row: row.axis == WidthAxis.TOTAL_VARIATION,
         ".2g",
     )
-    names = " and ".join(trained_series.said(series[key]) for key in series if key in kept)
+    names = trained_series.said_together(series[key] for key in series if key in kept)
     left = ""
     for key, rows in series.items():
         if key not in kept:
@@ -243,7 +242,6 @@ def learned_width_law(evidence: Evidence) -> Finding:
                 f" At {name} they do not keep it at d = {', '.join(off)}, and fail up to "
                 f"{worst:.0f} times as often (between {worst.low:.0f} and {worst.high:.0f})."
             )
-    larger = "".join(_at_larger_vocabularies(evidence, table) for table in LARGER_WIDTHS)
     return Finding(
         [trained_series.most_of(series, kept), failure.low < 0.2 * failure.high],
         f"Networks trained by the recipe that follows from their sizes keep the law at {names}: "
@@ -251,8 +249,9 @@ def learned_width_law(evidence: Evidence) -> Finding:
         f"{ratio.low:.2f} to {ratio.high:.2f} times as often as the best random hashes of their "
         "width.",
         f"They keep it in {len(kept)} of {len(series)} series, where keeping it means to fail at "
-        f"most {KEEPS:g} times as often, upper end, at every width.{left}"
-        f"{larger} Of the networks of these series, {over_random.passed} "
+        f"most {KEEPS:g} times as often, upper end, at every width."
+        f"{_most_of_kept(evidence, [row for key in kept for row in series[key]])}{left}"
+        f"{_of_a_language_model(evidence)} Of the networks of these series, {over_random.passed} "
         f"of {over_random.total} meet the target of {MOST_OVER_RANDOM:g} times, and the slope "
         f"agrees in {slopes.passed} of {slopes.total} "
         "series. Where failures are too few to count, they are those that the masks foresee; "
@@ -264,11 +263,35 @@ def learned_width_law(evidence: Evidence) -> Finding:
     )
 
 
-def _at_larger_vocabularies(evidence: Evidence, table: Document[list[ScaledPoint]]) -> str:
-    """Networks of a job of its own; nothing where its results are not there."""
+def _most_of_kept(evidence: Evidence, rows: list[ScaledPoint]) -> str:
+    """Of the network that fails most beside the law: where it is, and how dense its hashes are."""
+    most = max(rows, key=lambda row: row.y, default=None)
+    if most is None:
+        return ""
+    network = trained_series.network_of(most)
+    bits, best = (
+        evidence.points(
+            f"{label} of the network that fails most beside the law",
+            TRAINED_WIDTHS,
+            lambda row, axis=axis: row.axis == axis and trained_series.network_of(row) == network,
+            style,
+        )
+        for axis, label, style in (
+            (WidthAxis.BITS, "bits a token", ".1f"),
+            (WidthAxis.BEST_BITS, "best bits a token", ".0f"),
+        )
+    )
+    return (
+        f" The most is at n = {most.n:,}, k = {most.k}, d = {most.d}, where a token has "
+        f"{bits.low:.1f} bits and {best.low:.0f} are best."
+    )
+
+
+def _of_a_language_model(evidence: Evidence) -> str:
+    """Networks of a language model's vocabulary; nothing where their results are not there."""
     rows = [
         row
-        for row in (evidence.rows(table) if evidence.there(table.job) else ())
+        for row in (evidence.rows(VOCABULARY_WIDTHS) if evidence.there(VOCABULARY) else ())
         if row.axis == WidthAxis.FAILURE and row.kind == Kind.TRAINED
     ]
     if not rows:
@@ -280,7 +303,7 @@ def _at_larger_vocabularies(evidence: Evidence, table: Document[list[ScaledPoint
         def fits(row: Point) -> bool:
             return row.axis == axis and row.kind != Kind.WEIGHTED
 
-        return evidence.points(f"{label}, {n}", table, fits, style)
+        return evidence.points(f"{label}, {n}", VOCABULARY_WIDTHS, fits, style)
 
     ratio = over(WidthAxis.OVER_RANDOM, "failure rate over that of the best random hashes", ".3g")
     bits = over(WidthAxis.BITS, "bits a token", ".1f")
@@ -508,7 +531,7 @@ WIDTH_CLAIMS = (
             (WIDTH, trained_failure_against_width.NAME),
             (RECIPE, recipe_off_by_two.NAME),
         ],
-        where_there=[(table.job, trained_failure_against_width.NAME) for table in LARGER_WIDTHS],
+        where_there=[(VOCABULARY, trained_failure_against_width.NAME)],
     ),
     Claim(
         "13",

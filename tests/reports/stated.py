@@ -100,8 +100,8 @@ def findings() -> Phrases:
         "claim 12 as well (12b)",
         f"Claims 12b and E are judged over {IN_WORDS[len(width.TASKS) + 1]} *series*",
         f"at {width.VOCABULARY:,} tokens, it also ties",
-        f"Networks of {width.LARGE_TASK[0]:,} tokens",
-        f"and one of {width.VOCABULARY:,}",
+        f"{max(width.TASKS)[0]:,} with k = {max(width.TASKS)[1]}",
+        f"A network of {width.VOCABULARY:,} tokens",
         f"{PRESETS['best'].steps:,} steps",
         f"{mechanism_map.BASE.steps:,} steps",
     ]
@@ -141,33 +141,36 @@ def filters() -> Phrases:
     ]
 
 
-IN_WORDS = {3: "three", 4: "four", 5: "five"}
+IN_WORDS = {2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}
 
 
 def readme() -> Phrases:
     """Of the width law, rounded from the ledger."""
     rows = {row.key: row for row in ledger(CLAIMS, saved())}
     said = {key: row.finding.replace("−", "-") for key, row in rows.items()}
-    larger, largest = re.findall(
-        r"Trained at n = (\S+), k = (\d+) .*?they fail (.*?) times as", rows["12b"].limit
+    often = re.search(
+        r"The most is at n = (\S+), k = (\d+), d = (\d+), where .* has (\S+) bits and (\d+) are",
+        rows["12b"].limit,
     )
+    largest = re.search(r"Trained at n = (\S+), k = (\d+) .* fail (\S+) times", rows["12b"].limit)
     kept = re.search(r"rates of (\S+) down to (\S+) they fail (\S+) to (\S+) times", said["12b"])
     predicted = re.search(r"of (\d+) of the (\d+) .* fail (\S+ to \S+ times) as often", said["E"])
+    assert often
+    assert largest
     assert kept
     assert predicted
     most, least, low, high = map(float, kept.groups())
     assert 1e-7 < least < 2e-6
     keeping = said["12b"].partition(": from")[0]
-    if max(map(float, larger[2].split(" to "))) <= width.KEEPS:
-        keeping += "; n = {}, k".format(*larger)
-    tokens = [int(_plain(n)) for n in re.findall(r"n = ([\d,]+), k", keeping)]
+    tokens = [int(_plain(n)) for n in re.findall(r"\(([\d,]+), \d+\)", keeping)]
     return [
         f"networks fail {low:.1f} to {high:.1f} times as often",
         f"from one input in {IN_WORDS[round(1 / most)]} down to one in a million",
         f"from n = {min(tokens):,} to {max(tokens):,}",
-        "Networks of {} tokens are in".format(*larger),
-        "With {} tokens and k = {} they fail {} times as often".format(*larger),
-        "a language model's {} and k = {} it is {} times".format(*largest),
+        "with {} tokens and k = {} at d = {}, where a token has {} bits and {} are".format(
+            *often.groups()
+        ),
+        "a language model's {} and k = {} it is {} times".format(*largest.groups()),
         "{} of {} of them {}".format(*predicted.groups()),
         f"rarer than one input in {math.floor(1e-3 / width.UNFORESEEN)},000",
         "Python 3.11",

@@ -190,7 +190,7 @@ def test_a_plain_loop_goes_the_same_way(variant: str) -> None:
     tie = recipe.tie / (recipe.embedding_scale * np.sqrt(recipe.d))
     learns_at = 20 if recipe.tied else int(recipe.tied_share * recipe.steps)
     for step in range(20):
-        model.tie = tie if step < learns_at else None
+        model.tied_by = tie if step < learns_at else None
         if step == learns_at > 0:
             model.W_U.data = tie * model.W_E.detach().T.clone()
         batch = draw(recipe.task(), recipe.batch, generator)

@@ -111,5 +111,5 @@ def test_many_parts_tie_the_readout_until_the_middle_of_the_last_steps() -> None
         visits = recipe.steps * recipe.batch * k / n
         assert visits == pytest.approx(3000 * fitted**0.75 * beyond**1.5, rel=0.01)
         assert recipe.final_step < recipe.tied_share * recipe.steps < recipe.steps
-        assert recipe.tie_at(recipe.final_step) is not None
-        assert recipe.tie_at(recipe.steps - 1) is None
+        assert recipe.tied_by(recipe.final_step) is not None
+        assert recipe.tied_by(recipe.steps - 1) is None

@@ -29,11 +29,11 @@ class GatedByMasks(ToyNetwork):
 
     def __init__(self, model: ToyNetwork, masks: Masks) -> None:
         n, d = model.W_E.shape
-        throughout = model.tie if model.W_U is None else None
+        throughout = model.tied_by if model.W_U is None else None
         extra = model.V is not None, throughout, model.log_scale is not None
         super().__init__(n, d, len(model.b_in), *extra)
         self.load_state_dict(model.state_dict())
-        self.tie = model.tie
+        self.tied_by = model.tied_by
         for name, values in (
             ("owned", masks.read.astype("float32")),
             ("is_clamp", masks.orientation == CLAMP),

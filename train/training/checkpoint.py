@@ -74,7 +74,7 @@ def load(path: Path, recipe: Recipe, execution: Execution) -> State:
     groups = state.optimiser.state_dict()["param_groups"]
     state.optimiser.load_state_dict({"state": moments, "param_groups": groups})
     state.step = int(metadata["step"])
-    state.model.tie = recipe.tie_at(max(state.step - 1, 0))
+    state.model.tied_by = recipe.tied_by(max(state.step - 1, 0))
     return state
 
 

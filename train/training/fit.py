@@ -128,11 +128,11 @@ def _advance(state: State, steps: int) -> float:
         final = state.step >= recipe.final_step
         for group in state.optimiser.param_groups:
             group["lr"] = share * group["final_largest" if final else "largest"]
-        tokens, tie = recipe.tokens_at(state.step), recipe.tie_at(state.step)
-        if part is not None and (part.size != tokens or tie != state.model.tie):
+        tokens, tied_by = recipe.tokens_at(state.step), recipe.tied_by(state.step)
+        if part is not None and (part.size != tokens or tied_by != state.model.tied_by):
             part.close()
             part = None
-        state.model.tie_to(tie)
+        state.model.tie_to(tied_by)
         if part is None and tokens < recipe.n:
             part = SubVocabulary(recipe, tokens, state.model, state.optimiser)
         with autocast:

@@ -21,9 +21,9 @@ class ToyNetwork(nn.Module):
 
     x = sum_j alpha_j W_E[i_j] + sum_j l_j V[i_j]; V, the second embedding, only in the harder task.
     Parameters are float32: W_E [n, d], W_in [d, h], b_in [h], W_out [h, d], W_U [d, n], V [n, d].
-    With a `tie` there is no W_U of its own, the readout is tie W_E^T; `tie_to` ties a model that
-    has one. With `scaled`, a factor e^log_scale of all logits is a parameter of its own; it belongs
-    to the readout.
+    With `tied_by` there is no W_U of its own, the readout is tied_by W_E^T; `tie_to` ties a model
+    that has one. With `scaled`, a factor e^log_scale of all logits is a parameter of its own; it
+    belongs to the readout.
     """
 
     W_U: nn.Parameter | None
@@ -36,7 +36,7 @@ class ToyNetwork(nn.Module):
         d: int,
         h: int,
         second_embedding: bool = False,
-        tie: float | None = None,
+        tied_by: float | None = None,
         scaled: bool = False,
     ) -> None:
         super().__init__()
@@ -46,10 +46,10 @@ class ToyNetwork(nn.Module):
         self.W_in = nn.Parameter(torch.zeros(d, h))
         self.b_in = nn.Parameter(torch.zeros(h))
         self.W_out = nn.Parameter(torch.zeros(h, d))
-        self.W_U = nn.Parameter(torch.zeros(d, n)) if tie is None else None
+        self.W_U = nn.Parameter(torch.zeros(d, n)) if tied_by is None else None
         self.V = nn.Parameter(torch.zeros(n, d)) if second_embedding else None
         self.log_scale = nn.Parameter(torch.zeros(())) if scaled else None
-        self.tie = tie
+        self.tied_by = tied_by
 
     @classmethod
     def of(cls, network: ReluNetwork | TargetNetwork) -> ToyNetwork:
@@ -67,19 +67,19 @@ class ToyNetwork(nn.Module):
     @property
     def readout(self) -> Float[Tensor, "d n"]:
         """The matrix that reads the logits: W_U with its factor, or the tied one."""
-        if self.tie is not None:
-            readout = self.tie * self.W_E.T
+        if self.tied_by is not None:
+            readout = self.tied_by * self.W_E.T
         else:
             assert self.W_U is not None
             readout = self.W_U
         return readout if self.log_scale is None else self.log_scale.exp() * readout
 
     @torch.no_grad()
-    def tie_to(self, tie: float | None) -> None:
-        """Read out by tie W_E^T from now on; with None by W_U, which begins where the tie ended."""
-        if tie is None and self.tie is not None and self.W_U is not None:
-            self.W_U.copy_(self.tie * self.W_E.T)
-        self.tie = tie
+    def tie_to(self, tied_by: float | None) -> None:
+        """Read out by tied_by W_E^T from now on; with None by W_U, which begins where it ended."""
+        if tied_by is None and self.tied_by is not None and self.W_U is not None:
+            self.W_U.copy_(self.tied_by * self.W_E.T)
+        self.tied_by = tied_by
 
     def residual(self, batch: Batch) -> Residual:
         """The residual stream before the layer."""

@@ -261,7 +261,7 @@ class Recipe:
         """The first step, 0-based, of the final share."""
         return self.steps - round(self.final_share * self.steps)
 
-    def tie_at(self, step: int) -> float | None:
+    def tied_by(self, step: int) -> float | None:
         """What W_E^T is times in the tied readout of that step, 0-based; None where W_U learns."""
         if not self.tied and step >= int(self.tied_share * self.steps):
             return None

@@ -24,8 +24,8 @@ def initial_model(recipe: Recipe) -> ToyNetwork:
     def gaussian(rows: int, columns: int, deviation: float) -> torch.Tensor:
         return torch.from_numpy(rng.normal(0.0, deviation, (rows, columns))).float()
 
-    tie = recipe.tie_at(0) if recipe.tied else None
-    model = ToyNetwork(n, d, h, recipe.target_scale > 0, tie, recipe.final_scale_rate > 0)
+    tied_by = recipe.tied_by(0) if recipe.tied else None
+    model = ToyNetwork(n, d, h, recipe.target_scale > 0, tied_by, recipe.final_scale_rate > 0)
     with torch.no_grad():
         if recipe.start == "exact":
             m = recipe.m or optimal_hashes_for_failure(n, recipe.k, d)
@@ -50,7 +50,7 @@ def initial_model(recipe: Recipe) -> ToyNetwork:
         if not recipe.layer:
             for weight in (model.W_in, model.b_in, model.W_out):
                 weight.zero_()
-    model.tie = recipe.tie_at(0)
+    model.tied_by = recipe.tied_by(0)
     for name, weight in model.named_parameters():
         weight.requires_grad_(name in recipe.trained)
     return model

@@ -60,7 +60,7 @@ class SubVocabulary:
         self._order: tuple[int, Tensor] | None = None
         self._block: int | None = None
         self.tokens: Int[Tensor, " size"] = torch.arange(size, device=self._device)
-        self.model = ToyNetwork(size, recipe.d, recipe.hidden, model.V is not None, model.tie)
+        self.model = ToyNetwork(size, recipe.d, recipe.hidden, model.V is not None, model.tied_by)
         self.model.to(self._device)
         self.model.W_in, self.model.b_in, self.model.W_out = model.W_in, model.b_in, model.W_out
         self.model.log_scale = model.log_scale
