@@ -160,12 +160,12 @@ def readme() -> Phrases:
     assert kept
     assert predicted
     most, least, low, high = map(float, kept.groups())
-    assert 1e-7 < least < 2e-6
+    assert round(math.log10(least)) == -7
     keeping = said["12b"].partition(": from")[0]
     tokens = [int(_plain(n)) for n in re.findall(r"\(([\d,]+), \d+\)", keeping)]
     return [
         f"networks fail {low:.1f} to {high:.1f} times as often",
-        f"from one input in {IN_WORDS[round(1 / most)]} down to one in a million",
+        f"from one input in {IN_WORDS[round(1 / most)]} down to one in ten million",
         f"from n = {min(tokens):,} to {max(tokens):,}",
         "with {} tokens and k = {} at d = {}, where a token has {} bits and {} are".format(
             *often.groups()
