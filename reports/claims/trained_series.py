@@ -35,6 +35,12 @@ def network_of(row: ScaledPoint) -> tuple[object, ...]:
     return row.n, row.k, row.d, row.start, row.seed
 
 
+def of_the_same(network: ScaledPoint, axis: Axis) -> Callable[[ScaledPoint], bool]:
+    """Whether a row is of the same network, on this axis."""
+    wanted = network_of(network)
+    return lambda row: row.axis == axis and network_of(row) == wanted
+
+
 def said(rows: Sequence[ScaledPoint]) -> str:
     """A series in words."""
     first = rows[0]

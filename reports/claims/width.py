@@ -264,16 +264,19 @@ def learned_width_law(evidence: Evidence) -> Finding:
 
 
 def _most_of_kept(evidence: Evidence, rows: list[ScaledPoint]) -> str:
-    """Of the network that fails most beside the law: where it is, and how dense its hashes are."""
+    """Of the network that fails most beside the law: its sizes, and how dense its hashes are."""
     most = max(rows, key=lambda row: row.y, default=None)
     if most is None:
         return ""
-    network = trained_series.network_of(most)
+    found = f" The most is at n = {most.n:,}, k = {most.k}, d = {most.d}"
+    has_bits = trained_series.of_the_same(most, WidthAxis.BITS)
+    if not any(map(has_bits, evidence.rows(TRAINED_WIDTHS))):
+        return f"{found}."
     bits, best = (
-        evidence.points(
+        evidence.point(
             f"{label} of the network that fails most beside the law",
             TRAINED_WIDTHS,
-            lambda row, axis=axis: row.axis == axis and trained_series.network_of(row) == network,
+            trained_series.of_the_same(most, axis),
             style,
         )
         for axis, label, style in (
@@ -281,10 +284,7 @@ def _most_of_kept(evidence: Evidence, rows: list[ScaledPoint]) -> str:
             (WidthAxis.BEST_BITS, "best bits a token", ".0f"),
         )
     )
-    return (
-        f" The most is at n = {most.n:,}, k = {most.k}, d = {most.d}, where a token has "
-        f"{bits.low:.1f} bits and {best.low:.0f} are best."
-    )
+    return f"{found}, where a token has {bits:.1f} bits and {best:.0f} are best."
 
 
 def _of_a_language_model(evidence: Evidence) -> str:
