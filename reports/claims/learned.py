@@ -18,13 +18,7 @@ from reports.claims.sources import (
     source,
 )
 from reports.documents import Document
-from reports.jobs import (
-    ORGANISMS,
-    STUDY,
-    SURVEY,
-    VOCABULARY,
-    WIDTH,
-)
+from reports.jobs import ORGANISMS, STUDY, SURVEY, VOCABULARY, WIDTH
 from reports.ledger import Claim, Finding
 from reports.numbers import Evidence, Number, between
 from reports.traced import given

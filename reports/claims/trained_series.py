@@ -50,14 +50,19 @@ def said(rows: Sequence[ScaledPoint]) -> str:
 
 def said_together(series: Iterable[Sequence[ScaledPoint]]) -> str:
     """Several series in words, those whose layer starts from noise after the others."""
-    sizes: dict[str | None, list[str]] = {}
+    own: list[str] = []
+    noise: list[str] = []
     for first, *_ in series:
-        sizes.setdefault(first.start, []).append(f"({first.n:,}, {first.k})")
-    noise = sizes.pop("gaussian", [])
-    parts = [", ".join(own[:-1]) + " and " * (len(own) > 1) + own[-1] for own in sizes.values()]
+        (noise if first.start == "gaussian" else own).append(f"({first.n:,}, {first.k})")
+    parts = [_listed(own)] if own else []
     if noise:
-        parts.append(f"{', '.join(noise)} with a layer that starts from noise")
+        parts.append(f"{_listed(noise)} with a layer that starts from noise")
     return "(n, k) = " + ", and ".join(parts) if parts else "no size"
+
+
+def _listed(words: Sequence[str]) -> str:
+    *before, last = words
+    return f"{', '.join(before)} and {last}" if before else last
 
 
 def all_of(evidence: Evidence, axis: Axis) -> dict[Key, list[ScaledPoint]]:

@@ -250,7 +250,7 @@ def learned_width_law(evidence: Evidence) -> Finding:
         "width.",
         f"They keep it in {len(kept)} of {len(series)} series, where keeping it means to fail at "
         f"most {KEEPS:g} times as often, upper end, at every width."
-        f"{_most_of_kept(evidence, [row for key in kept for row in series[key]])}{left}"
+        f"{_most_often(evidence, [row for key in kept for row in series[key]])}{left}"
         f"{_of_a_language_model(evidence)} Of the networks of these series, {over_random.passed} "
         f"of {over_random.total} meet the target of {MOST_OVER_RANDOM:g} times, and the slope "
         f"agrees in {slopes.passed} of {slopes.total} "
@@ -263,18 +263,19 @@ def learned_width_law(evidence: Evidence) -> Finding:
     )
 
 
-def _most_of_kept(evidence: Evidence, rows: list[ScaledPoint]) -> str:
-    """Of the network that fails most beside the law: its sizes, and how dense its hashes are."""
+def _most_often(evidence: Evidence, rows: list[ScaledPoint]) -> str:
+    """Which network fails most often compared with the law, and how dense its hashes are."""
     most = max(rows, key=lambda row: row.y, default=None)
     if most is None:
         return ""
-    found = f" The most is at n = {most.n:,}, k = {most.k}, d = {most.d}"
+    sizes = f"n = {most.n:,}, k = {most.k}, d = {most.d}"
+    found = f" They fail most often, {most.y:.2f} times, at {sizes}"
     has_bits = trained_series.of_the_same(most, WidthAxis.BITS)
     if not any(map(has_bits, evidence.rows(TRAINED_WIDTHS))):
         return f"{found}."
     bits, best = (
         evidence.point(
-            f"{label} of the network that fails most beside the law",
+            f"{label} of the network that fails most often compared with the law",
             TRAINED_WIDTHS,
             trained_series.of_the_same(most, axis),
             style,

@@ -68,7 +68,7 @@ def test_the_network_that_fails_most_may_have_no_bits() -> None:
     (at,) = (at for at, row in enumerate(rows) if fits(row))
     before = law(SAVED)
     after = law(Planted(SAVED, TRAINED_WIDTHS.file, {(at, "axis"): Axis.KL}))
-    named = f"The most is at n = {rows[at].n:,}, k = {rows[at].k}, d = {rows[at].d}"
+    named = f"times, at n = {rows[at].n:,}, k = {rows[at].k}, d = {rows[at].d}"
     assert f"{named}, where a token has {rows[at].y:.1f} bits" in before.limit
     assert f"{named}. " in after.limit
     assert after.verdict == before.verdict

@@ -187,12 +187,12 @@ def test_a_plain_loop_goes_the_same_way(variant: str) -> None:
     }
     losses = []
     steps_of = dict.fromkeys(moments, 0)
-    tie = recipe.tie / (recipe.embedding_scale * np.sqrt(recipe.d))
+    tied_by = recipe.tie / (recipe.embedding_scale * np.sqrt(recipe.d))
     learns_at = 20 if recipe.tied else int(recipe.tied_share * recipe.steps)
     for step in range(20):
-        model.tied_by = tie if step < learns_at else None
+        model.tied_by = tied_by if step < learns_at else None
         if step == learns_at > 0:
-            model.W_U.data = tie * model.W_E.detach().T.clone()
+            model.W_U.data = tied_by * model.W_E.detach().T.clone()
         batch = draw(recipe.task(), recipe.batch, generator)
         wanted = batch.tokens.roll(1, dims=0) if recipe.shuffled_targets else batch.tokens
         target = torch.zeros(recipe.batch, recipe.n).scatter(1, wanted, batch.target())

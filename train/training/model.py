@@ -76,7 +76,7 @@ class ToyNetwork(nn.Module):
 
     @torch.no_grad()
     def tie_to(self, tied_by: float | None) -> None:
-        """Read out by tied_by W_E^T from now on; with None by W_U, which begins where it ended."""
+        """Read out by tied_by W_E^T from now on; with None by W_U, which starts from that."""
         if tied_by is None and self.tied_by is not None and self.W_U is not None:
             self.W_U.copy_(self.tied_by * self.W_E.T)
         self.tied_by = tied_by

@@ -262,7 +262,7 @@ class Recipe:
         return self.steps - round(self.final_share * self.steps)
 
     def tied_by(self, step: int) -> float | None:
-        """What W_E^T is times in the tied readout of that step, 0-based; None where W_U learns."""
+        """The factor of W_E^T in the tied readout of that step, 0-based; None where W_U learns."""
         if not self.tied and step >= int(self.tied_share * self.steps):
             return None
         return self.tie / (self.embedding_scale * math.sqrt(self.d))

@@ -9,7 +9,7 @@ Fitted by hand on some 80 networks of one seed, n = 512 and 1024 mostly; failure
   tokens) let the density collapse from .122 to .054.
 - **The rate of the layer** falls as d^-1.45, k^-.3 and (n/512)^-.1, and below n = 512 with the
   batch, which keeps the bits a token near the best m: 12.0 at (n, k, d) = (512, 3, 61) and 22.0 at
-  (512, 3, 124), where 12 and 23 are best, and 18.4 at (4096, 4, 126), where 19 are. At one size the
+  (512, 3, 124), where 12 and 23 are best, and 19.0 at (4096, 4, 126), where 19 are. At one size the
   density is about inverse to it.
 - **W_U starts near 0, and its rate falls** with the square of d over the width that the law asks
   for a failure in 64, and with the cube of k/4. At (512, 3, 128) .014 left 24 of 128 units always
