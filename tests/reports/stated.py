@@ -98,7 +98,9 @@ def findings() -> Phrases:
         *found,
         f"makes {numbered} claims",
         "claim 12 as well (12b)",
-        f"Claims 12b and E are judged over {IN_WORDS[len(width.TASKS) + 1]} *series*",
+        f"Claim 12b is judged over {IN_WORDS[len(width.TASKS) + 1]} *series*",
+        f"with {_SEEDS[512]} seeds at n = 512, {_SEEDS[1024]} at n = 1,024",
+        f"Question E is judged over the first {IN_WORDS[len(width.TASKS)]}",
         f"at {width.VOCABULARY:,} tokens, it also ties",
         f"{max(width.TASKS)[0]:,} with k = {max(width.TASKS)[1]}",
         f"A network of {width.VOCABULARY:,} tokens",
@@ -142,6 +144,7 @@ def filters() -> Phrases:
 
 
 IN_WORDS = {2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}
+_SEEDS = {n: IN_WORDS[seeds] for (n, _), seeds in width.TASKS.items() if seeds in IN_WORDS}
 
 
 def _most_often(law: Row) -> tuple[str, ...]:
@@ -176,6 +179,9 @@ def readme() -> Phrases:
     largest = re.search(r"Trained at n = (\S+), k = (\d+) .* fail (.*?) times", rows["12b"].limit)
     kept = re.search(r"rates of (\S+) down to (\S+) they fail (\S+) to (\S+) times", said["12b"])
     predicted = re.search(r"of (\d+) of the (\d+) .* fail (\S+ to \S+ times) as often", said["E"])
+    off = re.search(r"from noise they do not keep it at .* up to (\d+) times", rows["12b"].limit)
+    keeps = {2.0: "twice"}[width.KEEPS]
+    assert off
     assert largest
     assert kept
     assert predicted
@@ -184,17 +190,16 @@ def readme() -> Phrases:
     keeping = said["12b"].partition(": from")[0]
     tokens = [int(_plain(n)) for n in re.findall(r"\(([\d,]+), \d+\)", keeping)]
     return [
-        f"networks fail {low:.1f} to {high:.1f} times as often",
+        f"a clamp fail {low:.1f} to {high:.1f} times as often",
         f"on one input in {IN_WORDS[round(1 / most)]} down to less than one in a million",
-        f"within a factor of {width.KEEPS:g}, from n = {min(tokens):,} to {max(tokens):,}",
+        f"from n = {min(tokens):,} to {max(tokens):,} they fail at most {keeps} as often",
         *_caption(),
         "with {} tokens and k = {} at d = {}, where a token has {} bits and {} are".format(*often),
-        "a language model's {} tokens and k = {}, a network fails {} times".format(
-            *largest.groups()
-        ),
+        "of a language model's {} tokens, with k = {}, fails {} times".format(*largest.groups()),
+        f"From noise, networks fail up to {off[1]} times as often",
         f"Networks of up to {max(tokens):,} tokens fail as often as their masks say",
         "{} of {} with a layer that starts as a clamp {}".format(*predicted.groups()),
-        f"rarer than one input in {math.floor(1e-3 / width.UNFORESEEN)},000",
+        f"rarer than 1 in {math.floor(1e-3 / width.UNFORESEEN)},000",
         "Python 3.11",
         "May 2026",
     ]
