@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from reports.claims.sources import complement, source
@@ -15,6 +16,9 @@ from train.analysis.departures import MoreTokens
 from train.analysis.figure_ids import FigureId
 from train.analysis.record import Analysis
 from train.panels import learned_codes
+
+# an intruder's mean probability and a member's are almost equal within this factor
+ALMOST = 1.5
 
 
 def level(record: Analysis, missing: int) -> MissingBits:
@@ -115,11 +119,13 @@ def passes_for_member(evidence: Evidence) -> Finding:
         ".3f",
     )
     return Finding(
-        [size_given.low > size.high, near_given.low > near.high, abs(logit) < logit_sd],
+        [size_given.low > size.high, near_given.low > near.high, abs(logit) < math.log(ALMOST)],
         f"Given a false positive the union has {size_given:.1f} bits where {size:.1f} are usual, "
         f"and {near_given:.2f} other tokens miss one bit where {near:.2f} are usual.",
         "The intruder can be told apart a little: on average its logit is "
-        f"{logit:+.2f} nats from the members' mean, with a standard deviation of {logit_sd:.2f}.",
+        f"{logit:+.2f} nats from the members' mean, with a standard deviation of {logit_sd:.2f}. "
+        f"That leaves it {math.exp(logit):.2f} times a member's probability; up to a factor of "
+        f"{ALMOST:g} counts as almost equal.",
         limited=logit < -0.05,
     )
 
