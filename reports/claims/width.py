@@ -309,9 +309,10 @@ def _of_a_language_model(evidence: Evidence) -> str:
     ratio = over(WidthAxis.OVER_RANDOM, "failure rate over that of the best random hashes", ".3g")
     bits = over(WidthAxis.BITS, "bits a token", ".1f")
     best = over(WidthAxis.BEST_BITS, "bits a token of the best random hashes", ".0f")
+    who, fail = ("A network", "fails") if len(rows) == 1 else ("Networks", "fail")
     return (
-        f" Trained at {n}, k = {k} and d = {d}, they fail {between(ratio, ',.2f')} times as often "
-        f"as the best random hashes, and have {between(bits, '.0f')} bits a token where "
+        f" {who} trained at {n}, k = {k} and d = {d} {fail} {between(ratio, ',.2f')} times as "
+        f"often as the best random hashes; a token has {between(bits, '.0f')} bits there, where "
         f"{between(best, '.0f')} are best."
     )
 

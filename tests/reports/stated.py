@@ -176,7 +176,9 @@ def readme() -> Phrases:
     rows = {row.key: row for row in ledger(CLAIMS, saved())}
     said = {key: row.finding.replace("−", "-") for key, row in rows.items()}
     _, *often = _most_often(rows["12b"])
-    largest = re.search(r"Trained at n = (\S+), k = (\d+) .* fail (.*?) times", rows["12b"].limit)
+    largest = re.search(
+        r"trained at n = (\S+), k = (\d+) .*? fails? (.*?) times", rows["12b"].limit
+    )
     kept = re.search(r"rates of (\S+) down to (\S+) they fail (\S+) to (\S+) times", said["12b"])
     predicted = re.search(r"of (\d+) of the (\d+) .* fail (\S+ to \S+ times) as often", said["E"])
     off = re.search(r"from noise they do not keep it at .* up to (\d+) times", rows["12b"].limit)
