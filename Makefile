@@ -114,7 +114,7 @@ evidence: reproduce bench
 		--exclude='*.lock' --exclude='*.seconds' --exclude=index.html -f $(RESULTS)/evidence.tar .
 	tar -C $(RESULTS)/evidence -xf $(RESULTS)/evidence.tar
 	# networks that took long to train, as they were found, so that figures and checks can be made again
-	for job in width vocabulary; do cp $(ALL)/$$job/results.jsonl $(RESULTS)/evidence/$$job; done
+	for job in width vocabulary; do cp $(ALL)/$$job/results.jsonl $(RESULTS)/evidence/$$job || exit; done
 	mkdir $(RESULTS)/evidence/bench
 	cp $(addprefix $(RESULTS)/bench/,bench.md training.md) $(RESULTS)/evidence/bench
 	# what make coverage measured, where it was kept

@@ -198,7 +198,7 @@ def readme() -> Phrases:
         *_caption(),
         "with {} tokens and k = {} at d = {}, where a token has {} bits and {} are".format(*often),
         "of a language model's {} tokens, with k = {}, fails {} times".format(*largest.groups()),
-        f"From noise, networks fail up to {off[1]} times as often",
+        f"starts from noise, networks fail up to {off[1]} times as often",
         f"Networks of up to {max(tokens):,} tokens fail as often as their masks say",
         "{} of {} with a layer that starts as a clamp {}".format(*predicted.groups()),
         f"rarer than 1 in {math.floor(1e-3 / width.UNFORESEEN)},000",
